@@ -1,0 +1,99 @@
+import { Elysia } from 'elysia'
+import type { Logger } from 'pino'
+import { Keys } from './auth/identity.ts'
+import { Broker } from './broker/broker.ts'
+import { Housekeeping } from './broker/housekeeping.ts'
+import type { Config } from './config/schema.ts'
+import { MemoryEngine } from './engine/memory.ts'
+import { ConnectionCount, type DoorContext, isLoopback } from './transports/door.ts'
+import { httpDoor } from './transports/http/http.ts'
+import { mcpDoor } from './transports/mcp/mcp.ts'
+import { sseDoor } from './transports/sse/sse.ts'
+import { wsDoor } from './transports/ws/ws.ts'
+
+/** A broker that runs. */
+export interface App {
+  /** Where it is reached, such as `http://127.0.0.1:8123`. */
+  readonly url: string
+  readonly broker: Broker
+  /** Stops accepting, answers who waits, closes sockets over the drain time. Safe to call twice. */
+  stop(): Promise<void>
+}
+
+/**
+ * Builds the parts and starts them in order.
+ *
+ * @throws Error when it would listen beyond loopback with no keys set, or cannot listen at all
+ */
+export async function startApp(config: Config, log: Logger): Promise<App> {
+  const keys = new Keys(config.admin_key)
+  if (!isLoopback(config.host) && !keys.required && !config.insecure)
+    throw new Error(
+      `Listening on ${config.host} without keys would let anybody who reaches it read and send everything. ` +
+        'Set MCP_BROKER_ADMIN_KEY, or listen on 127.0.0.1, or say --insecure if that is what you want.',
+    )
+  const report = (err: unknown) => log.error({ err }, 'fault')
+  const engine = new MemoryEngine({
+    limits: config,
+    now: Date.now,
+    newId: () => crypto.randomUUID(),
+    newEpoch,
+  })
+  const broker = new Broker({
+    engine,
+    limits: config,
+    now: Date.now,
+    newId: () => Bun.randomUUIDv7(),
+    waiting_max: config.waiting_max,
+    stalled_ms_max: config.slow_reader_seconds * 1000,
+    report,
+  })
+  const housekeeping = new Housekeeping(Date.now, report)
+  const connections = new ConnectionCount(config.connections_max)
+  const context: DoorContext = { broker, keys, config, log, housekeeping, connections }
+  const doors = [wsDoor(context), sseDoor(context), mcpDoor(context), httpDoor(context)]
+
+  await broker.start()
+  housekeeping.every(TEND_MS, () => broker.tend())
+  housekeeping.start()
+
+  const server = new Elysia({
+    serve: { maxRequestBodySize: config.body_bytes_max, idleTimeout: IDLE_SECONDS },
+  })
+  for (const door of doors) server.use(door.routes)
+  server.listen({ hostname: config.host, port: config.port })
+  const listening = server.server
+  if (!listening) throw new Error(`Cannot listen on ${config.host}:${config.port}.`)
+  const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${listening.port}`
+  log.info({ url }, 'listening')
+
+  let stopping: Promise<void> | undefined
+  const stop = async () => {
+    log.info('stopping')
+    broker.release()
+    await Promise.all(doors.map((door) => door.close(config.drain_seconds * 1000)))
+    housekeeping.stop()
+    await listening.stop(true)
+    await engine.stop()
+    log.info('stopped')
+  }
+  return {
+    url,
+    broker,
+    stop: () => {
+      stopping ??= stop()
+      return stopping
+    },
+  }
+}
+
+/** How often the broker looks at what time has brought. */
+const TEND_MS = 200
+/** A connection on which nothing was asked for this long is closed; streams and waits are exempt. */
+const IDLE_SECONDS = 30
+
+/** Names a mailbox's history: 10 characters of base 36 from the CSPRNG. */
+function newEpoch(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(10))
+  return Array.from(bytes, (byte) => (byte % 36).toString(36)).join('')
+}

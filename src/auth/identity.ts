@@ -1,0 +1,63 @@
+import { timingSafeEqual } from 'node:crypto'
+import { BrokerError } from '../core/errors.ts'
+import type { Session } from '../core/session.ts'
+
+/** What a key may do: `read` mailboxes and listings, `write` messages and sessions, `admin` projects. */
+export type Scope = 'read' | 'write' | 'admin'
+
+export const DEFAULT_PROJECT = 'default'
+
+/** Who a request is. One for each connection or session, or one for a single stateless request. */
+export interface Identity {
+  readonly project: string
+  /** Undefined on a broker without keys. */
+  readonly key_id: string | undefined
+  readonly scopes: ReadonlySet<Scope>
+  /** The session this caller has checked in; undefined before, and for stateless callers. */
+  session: Session | undefined
+}
+
+/** What a request brings to say who it is. */
+export interface Credentials {
+  /** The key, from `Authorization: Bearer`, `X-API-Key` or a WebSocket subprotocol. */
+  readonly key: string | undefined
+  /** The project asked for, from `X-Project-ID` or `?project=`. */
+  readonly project: string | undefined
+}
+
+const ALL_SCOPES: ReadonlySet<Scope> = new Set(['read', 'write', 'admin'])
+
+/** Turns credentials into an identity, by the operator's key if one is set. */
+export class Keys {
+  readonly #admin_key: Buffer | undefined
+
+  constructor(admin_key: string | undefined) {
+    this.#admin_key = admin_key === undefined ? undefined : digest(admin_key)
+  }
+
+  get required(): boolean {
+    return this.#admin_key !== undefined
+  }
+
+  /** @throws BrokerError `unauthenticated` without a valid key, `forbidden` for a project it has no right to */
+  identify({ key, project }: Credentials): Identity {
+    if (this.#admin_key && (key === undefined || !timingSafeEqual(digest(key), this.#admin_key)))
+      throw new BrokerError('unauthenticated')
+    if (project !== undefined && project !== DEFAULT_PROJECT)
+      throw new BrokerError('forbidden', {
+        detail: `There is no project of that name within reach of this caller.`,
+        next: `Leave the project out, or name "${DEFAULT_PROJECT}".`,
+      })
+    return {
+      project: DEFAULT_PROJECT,
+      key_id: this.#admin_key ? 'admin' : undefined,
+      scopes: ALL_SCOPES,
+      session: undefined,
+    }
+  }
+}
+
+/** Keys are compared by digest, so that the comparison takes the same time whatever their length. */
+function digest(key: string): Buffer {
+  return new Bun.CryptoHasher('sha256').update(key).digest()
+}

@@ -1,0 +1,310 @@
+import type { Identity } from '../auth/identity.ts'
+import { formatCursor, parseCursor } from '../core/cursor.ts'
+import { BrokerError } from '../core/errors.ts'
+import type { Limits } from '../core/limits.ts'
+import {
+  BROKER_CLIENT_ID,
+  createMessage,
+  type Draft,
+  formatTime,
+  RANK_DEFAULT,
+  type StoredMessage,
+} from '../core/message.ts'
+import type { Session, SessionStatus } from '../core/session.ts'
+import {
+  type Address,
+  type Announcement,
+  type CheckedIn,
+  type Checkin,
+  type DeadLetter,
+  type Engine,
+  type EngineEvents,
+  type MaybePromise,
+  type SendOutcome,
+  then,
+} from '../engine/engine.ts'
+import type { Connection } from './connection.ts'
+import { Hub } from './hub.ts'
+import { Subscription, type SubscriptionOptions } from './subscription.ts'
+import { Waiters } from './waiters.ts'
+
+export interface BrokerOptions {
+  readonly engine: Engine
+  readonly limits: Limits
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** A UUIDv7 for each message. */
+  readonly newId: () => string
+  /** Calls that may wait at once. */
+  readonly waiting_max: number
+  /** How long a connection may take nothing before it is closed, in milliseconds. */
+  readonly stalled_ms_max: number
+  /** Told of faults which no caller can be told of. */
+  readonly report: (error: unknown) => void
+}
+
+/** What happened, counted from the start of the process. */
+export interface Counters {
+  accepted: number
+  refused: number
+  delivered: number
+  acknowledged: number
+  redelivered: number
+  dead: Record<DeadLetter['reason'], number>
+}
+
+export interface SubscribeResult {
+  readonly session_id: string
+  readonly recovered: boolean
+  readonly cursor: string
+  readonly unread: number
+}
+
+/** The one object that commands act on: an engine below, the live connections of this instance beside it. */
+export class Broker implements EngineEvents {
+  readonly engine: Engine
+  readonly limits: Limits
+  readonly now: () => number
+  readonly hub: Hub
+  readonly waiters: Waiters
+  readonly counters: Counters = {
+    accepted: 0,
+    refused: 0,
+    delivered: 0,
+    acknowledged: 0,
+    redelivered: 0,
+    dead: { expired: 0, overflowed: 0, attempts_exhausted: 0, rejected: 0 },
+  }
+  #stopping = false
+
+  constructor(private readonly options: BrokerOptions) {
+    this.engine = options.engine
+    this.limits = options.limits
+    this.now = options.now
+    this.hub = new Hub(options.report)
+    this.waiters = new Waiters(options.waiting_max)
+  }
+
+  get stopping(): boolean {
+    return this.#stopping
+  }
+
+  start(): MaybePromise<void> {
+    return this.engine.start(this)
+  }
+
+  /** Answers everybody who waits, and lets nobody wait any more. */
+  release(): void {
+    this.#stopping = true
+    this.waiters.close()
+  }
+
+  /** What housekeeping does on each tick. */
+  tend(): MaybePromise<void> {
+    this.hub.tend(this.now(), this.options.stalled_ms_max)
+    return this.engine.sweep()
+  }
+
+  /** A sign of life from a session: any frame or call. */
+  heard(session: Session): void {
+    this.engine.touch(session)
+  }
+
+  /** Takes the address, resumes the session that holds it, or, with `join`, finds or begins one for a stateless caller. */
+  checkin(
+    identity: Identity,
+    client_id: string,
+    how: Pick<Checkin, 'resume' | 'join' | 'name' | 'capabilities'>,
+  ): MaybePromise<Extract<CheckedIn, { outcome: 'ok' }>> {
+    if (client_id === BROKER_CLIENT_ID) throw new BrokerError('reserved_client_id', { field: '/client_id' })
+    const { project, key_id } = identity
+    return then(this.engine.checkin({ project, client_id, key_id, ...how }), (checked) => {
+      if (checked.outcome === 'ok') return checked
+      throw new BrokerError(checked.outcome === 'not_owner' ? 'mailbox_not_owned' : 'too_many_clients')
+    })
+  }
+
+  /**
+   * The address that a call sends as: the caller's own session, or what a stateless caller says.
+   *
+   * @throws BrokerError `sender_mismatch`, `not_checked_in`, `session_replaced`
+   */
+  sender(identity: Identity, sender_id: string | undefined): MaybePromise<string> {
+    return this.#caller(identity, sender_id, 'sender_id')
+  }
+
+  /**
+   * The mailbox that a call reads, with the caller's right to it checked.
+   *
+   * @throws BrokerError `client_mismatch`, `not_checked_in`, `session_replaced`, `mailbox_not_owned`
+   */
+  reader(identity: Identity, client_id: string | undefined): MaybePromise<Address> {
+    return then(this.#caller(identity, client_id, 'client_id'), (id) => ({
+      project: identity.project,
+      client_id: id,
+    }))
+  }
+
+  #caller(
+    identity: Identity,
+    said: string | undefined,
+    param: 'sender_id' | 'client_id',
+  ): MaybePromise<string> {
+    const { session } = identity
+    if (session) {
+      if (session.ended === 'replaced') throw new BrokerError('session_replaced')
+      if (session.ended === undefined) {
+        if (said === undefined || said === session.client_id) return session.client_id
+        throw new BrokerError(param === 'sender_id' ? 'sender_mismatch' : 'client_mismatch', {
+          field: `/${param}`,
+          detail: `${param} is "${said}", but this session is checked in as "${session.client_id}".`,
+        })
+      }
+    }
+    if (said === undefined) throw new BrokerError('not_checked_in', { field: `/${param}` })
+    const joined = this.checkin(identity, said, {
+      resume: undefined,
+      join: true,
+      name: undefined,
+      capabilities: undefined,
+    })
+    return then(joined, () => said)
+  }
+
+  /** A recipient is a `client_id` or a `session_id`. */
+  recipient(project: string, recipient_id: string): MaybePromise<string> {
+    if (!SESSION_ID.test(recipient_id)) return recipient_id
+    return then(this.engine.session(project, recipient_id), (session) => session?.client_id ?? recipient_id)
+  }
+
+  /** Makes a message, without storing it. */
+  createMessage(draft: Draft): StoredMessage {
+    return createMessage(draft, this.options.newId(), this.now(), this.limits.ttl_seconds)
+  }
+
+  /** Stores a message for one or many, and counts what came of it. */
+  append(
+    project: string,
+    message: StoredMessage,
+    recipients: readonly string[],
+    idempotency_key: string | undefined,
+  ): MaybePromise<SendOutcome> {
+    return then(this.engine.append([{ project, message, recipients, idempotency_key }]), (outcomes) => {
+      const outcome = outcomes[0]!
+      if (!outcome.repeated)
+        for (const delivery of outcome.deliveries)
+          if (delivery.outcome === 'stored') this.counters.accepted++
+          else this.counters.refused++
+      return outcome
+    })
+  }
+
+  /** Starts live delivery of a mailbox to a connection. */
+  subscribe(
+    identity: Identity,
+    connection: Connection,
+    client_id: string | undefined,
+    after: string | undefined,
+    options: SubscriptionOptions,
+  ): MaybePromise<SubscribeResult> {
+    const cursor = after === undefined ? undefined : parseCursor(after)
+    return then(this.reader(identity, client_id), (address) =>
+      then(this.engine.sessionOf(address), (session) => {
+        if (!session) throw new BrokerError('unknown_client', { field: '/client_id' })
+        return then(this.engine.open(address, cursor, options.ack), ({ position, recovered, pending }) => {
+          const from = formatCursor(position.epoch, Math.min(...position.sent))
+          this.hub.subscribe(
+            new Subscription(
+              this.engine,
+              address,
+              session,
+              connection,
+              options,
+              position,
+              this.now,
+              this.counters,
+            ),
+          )
+          return { session_id: session.session_id, recovered, cursor: from, unread: pending }
+        })
+      }),
+    )
+  }
+
+  /** How many messages are waiting for this caller; for the line that every tool result ends with. */
+  unread(identity: Identity): MaybePromise<number> {
+    if (!identity.session || identity.session.ended) return 0
+    return then(this.engine.mailbox(identity.session), (mailbox) => mailbox?.pending ?? 0)
+  }
+
+  announced(announcement: Announcement): void {
+    if (announcement.redelivery) this.counters.redelivered++
+    this.waiters.announced(announcement)
+    this.hub.announced(announcement)
+  }
+
+  acknowledged(address: Address, message: StoredMessage): void {
+    this.counters.acknowledged++
+    const sender = { project: address.project, client_id: message.sender_id }
+    if (this.hub.isRead(sender))
+      this.hub.receipt(sender, receiptJson(message, address.client_id, 'acknowledged'), false)
+  }
+
+  /** A message died unread: the sender is told, live and by a message of its own, which never bounces itself. */
+  died(letter: DeadLetter): void {
+    const { message, project, recipient_id, reason, attempts } = letter
+    this.counters.dead[reason]++
+    if (message.sender_id === BROKER_CLIENT_ID) return
+    const sender = { project, client_id: message.sender_id }
+    this.hub.receipt(sender, receiptJson(message, recipient_id, 'dead_lettered', reason), true)
+    if (message.broadcast) return
+    const bounce = this.createMessage({
+      sender_id: BROKER_CLIENT_ID,
+      recipient_id: message.sender_id,
+      payload: {
+        bounce: reason,
+        message_id: message.message_id,
+        recipient_id,
+        attempts,
+        next: `The message is kept: see list_dead_letters, and requeue_dead_letters to send it again.`,
+      },
+      rank: RANK_DEFAULT,
+      ttl_seconds: BOUNCE_TTL_SECONDS,
+      headers: { bounce: reason },
+      in_reply_to: message.message_id,
+    })
+    this.engine.append([
+      { project, message: bounce, recipients: [message.sender_id], idempotency_key: undefined },
+    ])
+  }
+
+  sessionChanged(session: Session, status: SessionStatus): void {
+    this.hub.sessionChanged(session.project, sessionJson(session, status))
+  }
+
+  sessionEnded(session: Session, end: 'replaced' | 'closed'): void {
+    if (end === 'replaced') this.hub.replaced(session)
+    else {
+      this.hub.sessionChanged(session.project, sessionJson(session, 'disconnected'))
+      this.hub.ended(session)
+    }
+  }
+}
+
+/** A bounce waits a day for a sender that is away. */
+const BOUNCE_TTL_SECONDS = 24 * 3600
+const SESSION_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+function receiptJson(message: StoredMessage, recipient_id: string, status: string, reason?: string): string {
+  return JSON.stringify({
+    message_id: message.message_id,
+    recipient_id,
+    status,
+    ...(reason ? { reason } : {}),
+  })
+}
+
+function sessionJson(session: Session, status: SessionStatus): string {
+  const { session_id, client_id, name, last_seen_ms } = session
+  return JSON.stringify({ session_id, client_id, name, status, last_seen_at: formatTime(last_seen_ms) })
+}

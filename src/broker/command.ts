@@ -1,0 +1,120 @@
+import type { Static, TObject, TSchema } from '@sinclair/typebox'
+import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
+import type { ValueError } from '@sinclair/typebox/errors'
+import type { Identity, Scope } from '../auth/identity.ts'
+import { BrokerError } from '../core/errors.ts'
+import { nearestNames } from '../core/routing.ts'
+import type { MaybePromise } from '../engine/engine.ts'
+import type { Broker } from './broker.ts'
+import type { Connection } from './connection.ts'
+
+/** What a door knows of one call beyond who makes it. */
+export interface Call {
+  /** The caller has gone, or does not want the answer any more. */
+  readonly signal?: AbortSignal | undefined
+  /** The live connection that calls, where there is one: a check-in binds it to its session. */
+  readonly connection?: Connection | undefined
+}
+
+/**
+ * One row of the command table. From it come the MCP tool, the WebSocket method, the HTTP route with its OpenAPI entry,
+ * the CLI verb and the reference page.
+ */
+export interface Command<I extends TObject = TObject, O extends TSchema = TSchema> {
+  /** As on every wire; a valid MCP tool name. */
+  readonly name: string
+  /** One line. */
+  readonly summary: string
+  /** For the model that chooses a tool: when to use it and what comes of it. */
+  readonly description: string
+  readonly input: I
+  readonly output: O
+  readonly scope: Scope
+  readonly http: { readonly method: 'GET' | 'POST' | 'DELETE'; readonly path: string; readonly status?: 201 }
+  readonly hints: { readonly read_only: boolean; readonly destructive: boolean; readonly idempotent: boolean }
+  /** Waits for something to happen; its longest wait is in the parameter named here, in seconds. */
+  readonly waits?: string
+  run(broker: Broker, identity: Identity, input: Static<I>, call: Call): MaybePromise<Static<O>>
+  /** The output for a model to read: short Markdown, times relative to `now` (milliseconds since the epoch). */
+  text(output: Static<O>, now: number): string
+}
+
+/** Lets a row's parts be checked against each other, and forgets their types for the table. */
+export function defineCommand<I extends TObject, O extends TSchema>(command: Command<I, O>): Command {
+  return command as unknown as Command
+}
+
+const checks = new WeakMap<TObject, TypeCheck<TObject>>()
+
+/** The compiled check of a command's input, made at its first use. */
+function checkOf(schema: TObject): TypeCheck<TObject> {
+  let check = checks.get(schema)
+  if (!check) {
+    check = TypeCompiler.Compile(schema)
+    checks.set(schema, check)
+  }
+  return check
+}
+
+/**
+ * Carries a command out: scope, schema, sign of life, run. Every door comes through here.
+ *
+ * @param input as it came from the wire; undefined stands for no parameters
+ * @returns what matches the command's output schema
+ * @throws BrokerError
+ */
+export function runCommand(
+  broker: Broker,
+  command: Command,
+  identity: Identity,
+  input: unknown,
+  call: Call = {},
+): MaybePromise<unknown> {
+  if (!identity.scopes.has(command.scope))
+    throw new BrokerError('forbidden', {
+      detail: `${command.name} needs a key with the scope "${command.scope}".`,
+    })
+  const params = checkInput(command.input, input ?? {})
+  if (identity.session) broker.heard(identity.session)
+  return command.run(broker, identity, params, call)
+}
+
+/** @throws BrokerError `invalid_params`, naming the field, its trouble and the fix */
+export function checkInput<I extends TObject>(schema: I, input: unknown): Static<I> {
+  const check = checkOf(schema)
+  if (check.Check(input)) return input as Static<I>
+  throw inputError(schema, input, check.Errors(input).First())
+}
+
+function inputError(schema: TObject, input: unknown, error: ValueError | undefined): BrokerError {
+  if (error === undefined || error.path === '')
+    return new BrokerError('invalid_params', {
+      detail: `The parameters must be a JSON object, not ${typeName(input)}.`,
+    })
+  const name = error.path.slice(1).replaceAll('/', '.')
+  if (error.message === 'Unexpected property') {
+    const near = nearestNames(name, Object.keys(schema.properties))
+    const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''
+    return new BrokerError('invalid_params', {
+      field: error.path,
+      detail: `There is no parameter ${name}.${hint}`,
+      next: `Known parameters: ${Object.keys(schema.properties).join(', ') || 'none'}.`,
+    })
+  }
+  if (error.message === 'Expected required property')
+    return new BrokerError('invalid_params', { field: error.path, detail: `${name} is required.` })
+  const trouble = `${error.message.charAt(0).toLowerCase()}${error.message.slice(1)}`
+  const wanted = typeof error.schema.description === 'string' ? ` It is: ${error.schema.description}` : ''
+  return new BrokerError('invalid_params', {
+    field: error.path,
+    detail: `${name} is ${typeName(error.value)}: ${trouble}.${wanted}`,
+  })
+}
+
+function typeName(value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'an array'
+  if (typeof value === 'string')
+    return value.length > 40 ? `a text of ${value.length} characters` : JSON.stringify(value)
+  return typeof value === 'object' ? 'an object' : String(value)
+}

@@ -1,0 +1,95 @@
+import { Type } from '@sinclair/typebox'
+import { formatTime, type Message, parseMessage } from '../../core/message.ts'
+import { then } from '../../engine/engine.ts'
+import { defineCommand } from '../command.ts'
+import { ClientId, closed, count, MessageSchema, messagesText } from './schema.ts'
+
+const Reason = Type.Union(
+  [
+    Type.Literal('expired'),
+    Type.Literal('overflowed'),
+    Type.Literal('attempts_exhausted'),
+    Type.Literal('rejected'),
+  ],
+  { description: 'expired, overflowed, attempts_exhausted or rejected' },
+)
+
+export const listDeadLetters = defineCommand({
+  name: 'list_dead_letters',
+  summary: 'Messages which nobody acknowledged, and why.',
+  description: 'The newest first. requeue_dead_letters sends them again.',
+  input: closed({
+    reason: Type.Optional(Reason),
+    client_id: Type.Optional(ClientId),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: 'at most this many (50)' })),
+  }),
+  output: Type.Object({
+    dead_letters: Type.Array(
+      Type.Object({
+        recipient_id: Type.String(),
+        reason: Reason,
+        dead_at: Type.String(),
+        attempts: Type.Integer(),
+        message: MessageSchema,
+      }),
+    ),
+    total: Type.Integer(),
+  }),
+  scope: 'read',
+  http: { method: 'GET', path: '/v1/dead-letters' },
+  hints: { read_only: true, destructive: false, idempotent: true },
+  run: (broker, identity, { reason, client_id, limit }) =>
+    then(
+      broker.engine.listDeadLetters(identity.project, { reason, client_id }, limit ?? 50),
+      ({ letters, total }) => ({
+        dead_letters: letters.map((letter) => ({
+          recipient_id: letter.recipient_id,
+          reason: letter.reason,
+          dead_at: formatTime(letter.dead_ms),
+          attempts: letter.attempts,
+          message: parseMessage(letter.message, 1),
+        })),
+        total,
+      }),
+    ),
+  text: ({ dead_letters, total }, now) =>
+    [
+      `${count(total, 'dead letter')}.`,
+      ...dead_letters.map(
+        ({ recipient_id, reason, message }) =>
+          `To ${recipient_id}, ${reason}:\n${messagesText([message as Message], now)}`,
+      ),
+    ].join('\n\n'),
+})
+
+export const requeueDeadLetters = defineCommand({
+  name: 'requeue_dead_letters',
+  summary: 'Put dead letters back into their mailboxes.',
+  description:
+    'Their time to live begins anew. What finds no room stays a dead letter. Without message_ids, all that match.',
+  input: closed({
+    reason: Type.Optional(Reason),
+    message_ids: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
+        maxItems: 10_000,
+        description: 'message_id of each',
+      }),
+    ),
+  }),
+  output: Type.Object({
+    requeued: Type.Integer(),
+    message_ids: Type.Array(Type.String()),
+    refused: Type.Array(Type.String(), { description: 'no room: still dead letters' }),
+  }),
+  scope: 'write',
+  http: { method: 'POST', path: '/v1/dead-letters/requeue' },
+  hints: { read_only: false, destructive: false, idempotent: false },
+  run: (broker, identity, { reason, message_ids }) =>
+    then(broker.engine.requeue(identity.project, { reason, message_ids }), ({ requeued, refused }) => ({
+      requeued: requeued.length,
+      message_ids: [...requeued],
+      refused: [...refused],
+    })),
+  text: ({ requeued, refused }) =>
+    `Requeued ${count(requeued, 'message')}.${refused.length > 0 ? ` No room for ${refused.join(', ')}.` : ''}`,
+})

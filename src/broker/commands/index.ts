@@ -1,0 +1,28 @@
+import type { Command } from '../command.ts'
+import { listDeadLetters, requeueDeadLetters } from './dead-letters.ts'
+import { ackMessages, getMessageStatus, getMessages, nackMessages, replayMessages } from './reading.ts'
+import { broadcastMessage, sendMessage, sendMessageAndWait } from './sending.ts'
+import { checkinClient, disconnectSession, getMyIdentity, heartbeat, listSessions } from './sessions.ts'
+
+/** The command table, in the order in which every door lists it. */
+export const COMMANDS: readonly Command[] = [
+  checkinClient,
+  heartbeat,
+  disconnectSession,
+  listSessions,
+  getMyIdentity,
+  sendMessage,
+  broadcastMessage,
+  sendMessageAndWait,
+  getMessages,
+  ackMessages,
+  nackMessages,
+  getMessageStatus,
+  replayMessages,
+  listDeadLetters,
+  requeueDeadLetters,
+]
+
+export const COMMANDS_BY_NAME: ReadonlyMap<string, Command> = new Map(
+  COMMANDS.map((command) => [command.name, command]),
+)

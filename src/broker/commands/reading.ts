@@ -1,0 +1,270 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { formatCursor, parseCursor } from '../../core/cursor.ts'
+import { BrokerError } from '../../core/errors.ts'
+import { ACKED, DELAYED, LEASED } from '../../core/mailbox.ts'
+import { formatTime, type Message } from '../../core/message.ts'
+import { type Found, then } from '../../engine/engine.ts'
+import { defineCommand } from '../command.ts'
+import {
+  ClientId,
+  CursorText,
+  closed,
+  count,
+  MessageIds,
+  MessageSchema,
+  messagesOf,
+  messagesText,
+} from './schema.ts'
+
+/** What one answer holds when the caller does not say: a model's window is not endless. */
+const ANSWER_BYTES_DEFAULT = 128 * 1024
+const ANSWER_BYTES_MAX = 8 * 1024 * 1024
+const MESSAGES_DEFAULT = 200
+
+const limit = Type.Optional(
+  Type.Integer({
+    minimum: 1,
+    maximum: 1000,
+    description: `at most this many messages (${MESSAGES_DEFAULT})`,
+  }),
+)
+const bytes_max = Type.Optional(
+  Type.Integer({
+    minimum: 1,
+    maximum: ANSWER_BYTES_MAX,
+    description: `stop before the answer grows past this (${ANSWER_BYTES_DEFAULT}); the first message always comes`,
+  }),
+)
+
+export const getMessages = defineCommand({
+  name: 'get_messages',
+  summary: 'Read the mailbox, waiting for mail if asked to.',
+  description:
+    'Reads pending messages, highest priority first. With ack "auto" (the default) reading acknowledges; with "manual" ' +
+    'they are leased for 60 s: ack_messages when done, or they come again with a higher attempt; "none" only looks. ' +
+    'wait_seconds waits for the first message, which beats asking again and again.',
+  input: closed({
+    client_id: Type.Optional(ClientId),
+    limit,
+    bytes_max,
+    ack: Type.Optional(
+      Type.Union([Type.Literal('auto'), Type.Literal('manual'), Type.Literal('none')], {
+        description: 'auto (the default), manual or none',
+      }),
+    ),
+    wait_seconds: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 3600,
+        description: 'if the mailbox is empty, wait for this long (0)',
+      }),
+    ),
+  }),
+  output: Type.Object({
+    messages: Type.Array(MessageSchema),
+    cursor: Type.String({ description: 'all at or before it has been read' }),
+    remaining: Type.Integer({ description: 'messages still unread' }),
+  }),
+  scope: 'read',
+  http: { method: 'GET', path: '/v1/mailboxes/{client_id}/messages' },
+  hints: { read_only: false, destructive: false, idempotent: false },
+  waits: 'wait_seconds',
+  async run(broker, identity, input, { signal }) {
+    const address = await broker.reader(identity, input.client_id)
+    const take = {
+      limit: input.limit ?? MESSAGES_DEFAULT,
+      bytes_max: input.bytes_max ?? ANSWER_BYTES_DEFAULT,
+      ack: input.ack ?? 'auto',
+    }
+    const until = broker.now() + (input.wait_seconds ?? 0) * 1000
+    let taken = await broker.engine.take(address, take)
+    while (taken.deliveries.length === 0 && until > broker.now() && !signal?.aborted && !broker.stopping) {
+      await broker.waiters.wait(address, until - broker.now(), signal, () => 'any')
+      if (signal?.aborted) break
+      taken = await broker.engine.take(address, take)
+    }
+    broker.counters.delivered += taken.deliveries.length
+    return {
+      messages: messagesOf(taken.deliveries),
+      cursor: formatCursor(taken.epoch, taken.offset),
+      remaining: taken.remaining,
+    }
+  },
+  text: ({ messages, remaining }, now) =>
+    messages.length === 0
+      ? 'No new messages.'
+      : `${count(messages.length, 'message')}, ${remaining} remaining.\n\n${messagesText(messages as Message[], now)}`,
+})
+
+export const ackMessages = defineCommand({
+  name: 'ack_messages',
+  summary: 'Acknowledge messages read with ack "manual".',
+  description: 'Acknowledged messages do not come again. Without message_ids, all that are leased.',
+  input: closed({ client_id: Type.Optional(ClientId), message_ids: Type.Optional(MessageIds) }),
+  output: Type.Object({
+    acknowledged: Type.Integer(),
+    unknown: Type.Array(Type.String(), { description: 'ids that name no message here' }),
+  }),
+  scope: 'read',
+  http: { method: 'POST', path: '/v1/mailboxes/{client_id}/ack' },
+  hints: { read_only: false, destructive: false, idempotent: true },
+  run: (broker, identity, { client_id, message_ids }) =>
+    then(broker.reader(identity, client_id), (address) =>
+      then(broker.engine.settle(address, { message_ids }), ({ settled, unknown }) => ({
+        acknowledged: settled,
+        unknown: [...unknown],
+      })),
+    ),
+  text: ({ acknowledged, unknown }) => settledText('Acknowledged', acknowledged, unknown),
+})
+
+export const nackMessages = defineCommand({
+  name: 'nack_messages',
+  summary: 'Give leased messages back, to come again.',
+  description:
+    'They come again with a higher attempt, after delay_seconds if given. After five failed attempts a message is ' +
+    'dead-lettered and its sender is told.',
+  input: closed({
+    client_id: Type.Optional(ClientId),
+    message_ids: Type.Optional(MessageIds),
+    delay_seconds: Type.Optional(
+      Type.Number({ minimum: 0, maximum: 86_400, description: 'not before this long (0)' }),
+    ),
+  }),
+  output: Type.Object({
+    returned: Type.Integer(),
+    unknown: Type.Array(Type.String(), { description: 'ids that name no leased message here' }),
+  }),
+  scope: 'read',
+  http: { method: 'POST', path: '/v1/mailboxes/{client_id}/nack' },
+  hints: { read_only: false, destructive: false, idempotent: false },
+  run: (broker, identity, { client_id, message_ids, delay_seconds }) =>
+    then(broker.reader(identity, client_id), (address) =>
+      then(
+        broker.engine.settle(address, { message_ids, failed_delay_ms: (delay_seconds ?? 0) * 1000 }),
+        ({ settled, unknown }) => ({ returned: settled, unknown: [...unknown] }),
+      ),
+    ),
+  text: ({ returned, unknown }) => settledText('Gave back', returned, unknown),
+})
+
+function settledText(verb: string, settled: number, unknown: string[]): string {
+  const rest = unknown.length > 0 ? ` Not found: ${unknown.join(', ')}.` : ''
+  return `${verb} ${count(settled, 'message')}.${rest}`
+}
+
+const DeliveryStatus = Type.Union([
+  Type.Literal('queued'),
+  Type.Literal('delivered'),
+  Type.Literal('acknowledged'),
+  Type.Literal('dead_lettered'),
+])
+
+export const getMessageStatus = defineCommand({
+  name: 'get_message_status',
+  summary: 'What became of a message.',
+  description:
+    'queued, delivered (read, not yet acknowledged), acknowledged, or dead_lettered with the reason.',
+  input: closed({ message_id: Type.String({ minLength: 1, maxLength: 128 }) }),
+  output: Type.Object({
+    message_id: Type.String(),
+    status: DeliveryStatus,
+    sender_id: Type.String(),
+    sent_at: Type.String(),
+    expires_at: Type.String(),
+    recipients: Type.Array(
+      Type.Object({
+        recipient_id: Type.String(),
+        status: DeliveryStatus,
+        attempts: Type.Integer(),
+        reason: Type.Optional(Type.String()),
+      }),
+    ),
+  }),
+  scope: 'read',
+  http: { method: 'GET', path: '/v1/messages/{message_id}' },
+  hints: { read_only: true, destructive: false, idempotent: true },
+  run: (broker, identity, { message_id }) =>
+    then(broker.engine.find(identity.project, message_id), (found) => {
+      const first = found[0]
+      if (!first) throw new BrokerError('unknown_message', { field: '/message_id' })
+      const recipients = found.map((place) => ({
+        recipient_id: place.recipient_id,
+        attempts: place.attempts,
+        ...deliveryStatus(place),
+      }))
+      const order = ['dead_lettered', 'queued', 'delivered', 'acknowledged'] as const
+      return {
+        message_id,
+        status: order.find((status) => recipients.some((place) => place.status === status))!,
+        sender_id: first.message.sender_id,
+        sent_at: formatTime(first.message.sent_ms),
+        expires_at: formatTime(first.message.expires_ms),
+        recipients,
+      }
+    }),
+  text: ({ message_id, recipients }) =>
+    [
+      `\`${message_id}\``,
+      ...recipients.map(
+        ({ recipient_id, status, reason, attempts }) =>
+          `- ${recipient_id}: ${status}${reason ? ` (${reason})` : ''}, ${count(attempts, 'attempt')}`,
+      ),
+    ].join('\n'),
+})
+
+function deliveryStatus({ state }: Found): { status: Static<typeof DeliveryStatus>; reason?: string } {
+  if (typeof state === 'string') return { status: 'dead_lettered', reason: state }
+  if (state === ACKED) return { status: 'acknowledged' }
+  return { status: state === LEASED || state === DELAYED ? 'delivered' : 'queued' }
+}
+
+export const replayMessages = defineCommand({
+  name: 'replay_messages',
+  summary: 'Read again what the mailbox still holds.',
+  description:
+    'Messages in the order they came, acknowledged ones too, after a cursor or since a time. Changes nothing. recovered ' +
+    'is false when some of what lay after the cursor has been overwritten.',
+  input: closed({
+    client_id: Type.Optional(ClientId),
+    after: Type.Optional(CursorText),
+    since: Type.Optional(Type.String({ maxLength: 64, description: 'RFC 3339 time' })),
+    limit,
+    bytes_max,
+  }),
+  output: Type.Object({
+    messages: Type.Array(MessageSchema),
+    cursor: Type.String({ description: 'go on after this' }),
+    recovered: Type.Boolean(),
+    more: Type.Boolean(),
+  }),
+  scope: 'read',
+  http: { method: 'GET', path: '/v1/mailboxes/{client_id}/history' },
+  hints: { read_only: true, destructive: false, idempotent: true },
+  run(broker, identity, { client_id, after, since, limit, bytes_max }) {
+    const since_ms = since === undefined ? undefined : Date.parse(since)
+    if (since_ms !== undefined && Number.isNaN(since_ms))
+      throw new BrokerError('invalid_params', {
+        field: '/since',
+        detail: 'since is not an RFC 3339 time such as "2026-01-31T12:00:00Z".',
+      })
+    const from = { after: after === undefined ? undefined : parseCursor(after), since_ms }
+    return then(broker.reader(identity, client_id), (address) =>
+      then(
+        broker.engine.history(address, from, limit ?? MESSAGES_DEFAULT, bytes_max ?? ANSWER_BYTES_DEFAULT),
+        ({ deliveries, epoch, offset, recovered, more }) => ({
+          messages: messagesOf(deliveries),
+          cursor: formatCursor(epoch, offset),
+          recovered,
+          more,
+        }),
+      ),
+    )
+  },
+  text: ({ messages, recovered, more }, now) =>
+    [
+      `${count(messages.length, 'message')}${more ? ', more follow' : ''}.`,
+      ...(recovered ? [] : ['Some of what lay after that cursor is gone.']),
+      messagesText(messages as Message[], now),
+    ].join('\n\n'),
+})

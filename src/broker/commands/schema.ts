@@ -1,0 +1,160 @@
+import { type Static, type TProperties, Type } from '@sinclair/typebox'
+import type { Limits } from '../../core/limits.ts'
+import { formatTime, type Message, parseMessage } from '../../core/message.ts'
+import { type Session, sessionStatus } from '../../core/session.ts'
+import type { Delivery } from '../../engine/engine.ts'
+
+/** An input or a nested object: what is not named is refused. */
+export function closed<P extends TProperties>(properties: P) {
+  return Type.Object(properties, { additionalProperties: false })
+}
+
+export const ClientId = Type.String({
+  pattern: '^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$',
+  description: 'an address such as "frontend": letters, digits and . _ : @ -, at most 128 characters',
+})
+
+export const RecipientId = Type.String({
+  pattern: '^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$',
+  description: 'whom it is for: a client_id or a session_id',
+})
+
+export const SessionId = Type.String({
+  minLength: 1,
+  maxLength: 128,
+  description: 'a session_id from checkin_client',
+})
+
+export const MessageIds = Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
+  maxItems: 10_000,
+  description: 'message_id of each message; left out: all that are leased',
+})
+
+export const CursorText = Type.String({
+  maxLength: 64,
+  description: 'a cursor as the broker gave it, such as "k3f9:17"',
+})
+
+export const CapabilitiesSchema = closed({
+  protocols: Type.Optional(
+    Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLength: 128 }), {
+      description: 'protocol name to the semver range spoken, such as {"chat": "^1.0.0"}',
+    }),
+  ),
+  features: Type.Optional(
+    Type.Array(Type.String({ maxLength: 128 }), {
+      maxItems: 100,
+      description: 'free words, such as "review"',
+    }),
+  ),
+})
+
+const Names = Type.Array(Type.String({ maxLength: 128 }), { maxItems: 100 })
+
+export const CapabilityFilterSchema = Type.Union(
+  [
+    Type.String({ maxLength: 128 }),
+    Names,
+    closed({ features: Type.Optional(Names), protocols: Type.Optional(Names) }),
+  ],
+  {
+    description:
+      'only clients which offer all of these: a feature, a list of features, or {features, protocols}',
+  },
+)
+
+/** The filter in its one full form. */
+export function capabilityFilter(filter: Static<typeof CapabilityFilterSchema> | undefined) {
+  if (filter === undefined) return {}
+  if (typeof filter === 'string') return { features: [filter] }
+  return Array.isArray(filter) ? { features: filter } : filter
+}
+
+export const PrioritySchema = Type.Union(
+  [Type.Literal('low'), Type.Literal('normal'), Type.Literal('high'), Type.Literal('urgent')],
+  { description: 'low, normal (the default), high or urgent: higher pending messages go first' },
+)
+
+export const MessageSchema = Type.Object(
+  {
+    message_id: Type.String(),
+    sender_id: Type.String(),
+    recipient_id: Type.Optional(Type.String({ description: 'absent on a broadcast' })),
+    payload: Type.Unknown({ description: 'any JSON; text given as message is a string' }),
+    sent_at: Type.String({ description: 'RFC 3339 with milliseconds' }),
+    headers: Type.Optional(Type.Record(Type.String(), Type.String())),
+    priority: Type.Optional(PrioritySchema),
+    expires_at: Type.Optional(
+      Type.String({ description: 'RFC 3339; left out where the time to live is the default' }),
+    ),
+    attempt: Type.Optional(
+      Type.Integer({ description: 'which delivery this is, from 2 up; left out at the first' }),
+    ),
+    in_reply_to: Type.Optional(Type.String()),
+    protocol_name: Type.Optional(Type.String()),
+    protocol_version: Type.Optional(Type.String()),
+    broadcast: Type.Optional(Type.Literal(true)),
+  },
+  { description: 'a message; members at their default are left out' },
+)
+
+export const SessionSchema = Type.Object({
+  session_id: Type.String(),
+  client_id: Type.String(),
+  name: Type.Optional(Type.String()),
+  status: Type.Union([Type.Literal('active'), Type.Literal('stale'), Type.Literal('disconnected')]),
+  capabilities: CapabilitiesSchema,
+  created_at: Type.String(),
+  last_seen_at: Type.String(),
+})
+
+export function sessionView(session: Session, now: number, limits: Limits): Static<typeof SessionSchema> {
+  const { session_id, client_id, name, capabilities, created_ms, last_seen_ms } = session
+  return {
+    session_id,
+    client_id,
+    ...(name === undefined ? {} : { name }),
+    status: sessionStatus(session, now, limits),
+    capabilities,
+    created_at: formatTime(created_ms),
+    last_seen_at: formatTime(last_seen_ms),
+  }
+}
+
+export function messagesOf(deliveries: readonly Delivery[]): Message[] {
+  return deliveries.map(({ message, attempt }) => parseMessage(message, attempt))
+}
+
+/** "just now", "40 s ago", "3 min ago". */
+export function ago(time: string, now: number): string {
+  const seconds = Math.round((now - Date.parse(time)) / 1000)
+  if (seconds < 2) return 'just now'
+  if (seconds < 120) return `${seconds} s ago`
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min ago`
+  return seconds < 172_800 ? `${Math.round(seconds / 3600)} h ago` : `${Math.round(seconds / 86_400)} d ago`
+}
+
+/** Messages as Markdown for a model to read; payloads are whole. */
+export function messagesText(messages: readonly Message[], now: number): string {
+  return messages.map((message) => messageText(message, now)).join('\n\n')
+}
+
+function messageText(message: Message, now: number): string {
+  const notes = [ago(message.sent_at, now)]
+  if (message.priority) notes.push(message.priority)
+  if (message.broadcast) notes.push('broadcast')
+  if (message.attempt) notes.push(`attempt ${message.attempt}`)
+  if (message.protocol_name)
+    notes.push(`protocol ${message.protocol_name} ${message.protocol_version ?? ''}`.trim())
+  const reply = message.in_reply_to ? `, in reply to \`${message.in_reply_to}\`` : ''
+  const head = `**From ${message.sender_id}** (${notes.join(', ')}), id \`${message.message_id}\`${reply}`
+  const headers = message.headers ? `\nheaders: ${JSON.stringify(message.headers)}` : ''
+  const { payload } = message
+  const body =
+    typeof payload === 'string' ? payload : `\`\`\`json\n${JSON.stringify(payload, null, 2)}\n\`\`\``
+  return `${head}${headers}\n${body}`
+}
+
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`
+}

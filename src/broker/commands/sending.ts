@@ -1,0 +1,317 @@
+import { type Static, Type } from '@sinclair/typebox'
+import type { Identity } from '../../auth/identity.ts'
+import { BrokerError } from '../../core/errors.ts'
+import { jsonDepthExceeds } from '../../core/json.ts'
+import {
+  formatTime,
+  type Message,
+  PRIORITIES,
+  parseMessage,
+  RANK_DEFAULT,
+  type Rank,
+  type StoredMessage,
+} from '../../core/message.ts'
+import { nearestNames } from '../../core/routing.ts'
+import { matchesCapabilities } from '../../core/session.ts'
+import { type Appended, type MaybePromise, type SendOutcome, then } from '../../engine/engine.ts'
+import type { Broker } from '../broker.ts'
+import { defineCommand } from '../command.ts'
+import {
+  CapabilityFilterSchema,
+  ClientId,
+  capabilityFilter,
+  closed,
+  count,
+  MessageSchema,
+  messagesText,
+  PrioritySchema,
+  RecipientId,
+} from './schema.ts'
+
+const content = {
+  message: Type.Optional(Type.String({ description: 'text; the same as a payload that is a string' })),
+  payload: Type.Optional(Type.Unknown({ description: 'any JSON' })),
+  protocol_name: Type.Optional(
+    Type.String({ maxLength: 128, description: 'the protocol that the payload follows' }),
+  ),
+  protocol_version: Type.Optional(Type.String({ maxLength: 64, description: 'its semver version' })),
+  headers: Type.Optional(
+    Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLength: 4096 }), {
+      description: 'text by name, carried along untouched',
+    }),
+  ),
+  priority: Type.Optional(PrioritySchema),
+  ttl_seconds: Type.Optional(
+    Type.Number({ exclusiveMinimum: 0, description: 'expires, and bounces, if unread for this long (300)' }),
+  ),
+  in_reply_to: Type.Optional(
+    Type.String({ maxLength: 128, description: 'message_id of the message this answers' }),
+  ),
+  idempotency_key: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 256, description: 'sending twice with the same key stores once' }),
+  ),
+  sender_id: Type.Optional(ClientId),
+}
+
+const receipt = {
+  message_id: Type.String(),
+  status: Type.Literal('queued'),
+  stored: Type.Union([Type.Literal('memory'), Type.Literal('disk'), Type.Literal('redis')]),
+  expires_at: Type.String({ description: 'RFC 3339' }),
+  warnings: Type.Array(Type.String()),
+}
+
+const directReceipt = {
+  ...receipt,
+  recipient_status: Type.Union([
+    Type.Literal('active'),
+    Type.Literal('stale'),
+    Type.Literal('disconnected'),
+    Type.Literal('unknown'),
+  ]),
+}
+
+const directInput = { recipient_id: RecipientId, ...content }
+type Content = Static<ReturnType<typeof closed<typeof content>>>
+
+/** A payload nested deeper than this is refused. */
+const PAYLOAD_DEPTH_MAX = 64
+const HEADERS_MAX = 64
+
+function draft(
+  broker: Broker,
+  input: Content,
+  sender_id: string,
+  recipient_id: string | undefined,
+): StoredMessage {
+  if ((input.message === undefined) === (input.payload === undefined))
+    throw new BrokerError('invalid_params', {
+      field: '/payload',
+      detail:
+        input.message === undefined
+          ? 'The message has no content: message (text) or payload (JSON) is required.'
+          : 'message and payload are two names for one thing: give one of them.',
+    })
+  if (jsonDepthExceeds(input.payload, PAYLOAD_DEPTH_MAX))
+    throw new BrokerError('nesting_too_deep', {
+      field: '/payload',
+      detail: `The payload is nested deeper than ${PAYLOAD_DEPTH_MAX} levels.`,
+    })
+  if (input.headers && Object.keys(input.headers).length > HEADERS_MAX)
+    throw new BrokerError('invalid_params', {
+      field: '/headers',
+      detail: `There are more than ${HEADERS_MAX} headers.`,
+    })
+  const ttl_seconds = input.ttl_seconds ?? broker.limits.ttl_seconds
+  if (ttl_seconds > broker.limits.ttl_seconds_max)
+    throw new BrokerError('invalid_params', {
+      field: '/ttl_seconds',
+      detail: `ttl_seconds is ${ttl_seconds}; at most ${broker.limits.ttl_seconds_max} is allowed.`,
+    })
+  return broker.createMessage({
+    sender_id,
+    recipient_id,
+    payload: input.message ?? input.payload,
+    rank: input.priority === undefined ? RANK_DEFAULT : (PRIORITIES.indexOf(input.priority) as Rank),
+    ttl_seconds,
+    headers: input.headers,
+    in_reply_to: input.in_reply_to,
+    protocol_name: input.protocol_name,
+    protocol_version: input.protocol_version,
+  })
+}
+
+/** @throws BrokerError when a recipient's mailbox did not take the message */
+function refuse(
+  delivery: Appended,
+  recipient_id: string,
+): asserts delivery is Extract<Appended, { outcome: 'stored' }> {
+  switch (delivery.outcome) {
+    case 'stored':
+      return
+    case 'full':
+      throw new BrokerError('mailbox_full', {
+        detail: `The mailbox of "${recipient_id}" is full.`,
+        retry_after_ms: delivery.retry_after_ms,
+      })
+    case 'storage_full':
+      throw new BrokerError('storage_full', { retry_after_ms: delivery.retry_after_ms })
+    case 'too_large':
+      throw new BrokerError('message_too_large', { field: '/payload' })
+    case 'too_many_clients':
+      throw new BrokerError('too_many_clients', { retry_after_ms: 1000 })
+  }
+}
+
+type DirectReceipt = Static<ReturnType<typeof closed<typeof directReceipt>>>
+
+function directReceiptOf(
+  broker: Broker,
+  identity: Identity,
+  outcome: SendOutcome,
+  recipient_id: string,
+): MaybePromise<DirectReceipt> {
+  const delivery = outcome.deliveries[0]!
+  refuse(delivery, recipient_id)
+  const { recipient_status } = delivery
+  const receipt: DirectReceipt = {
+    message_id: outcome.message_id,
+    status: 'queued',
+    recipient_status,
+    stored: broker.engine.stored,
+    expires_at: formatTime(outcome.expires_ms),
+    warnings: [],
+  }
+  if (outcome.repeated) receipt.warnings.push('This idempotency_key was used before: nothing was sent anew.')
+  if (recipient_status !== 'unknown') return receipt
+  return then(broker.engine.clientIds(identity.project), (known) => {
+    const near = nearestNames(
+      recipient_id,
+      [...known].filter((id) => id !== recipient_id),
+    )
+    const hint = near.length > 0 ? ` Near names: ${near.join(', ')}.` : ''
+    receipt.warnings.push(`Nobody has checked in as "${recipient_id}" yet; the message waits there.${hint}`)
+    return receipt
+  })
+}
+
+export const sendMessage = defineCommand({
+  name: 'send_message',
+  summary: 'Send a message to one client.',
+  description:
+    'The message is stored until the recipient reads it or it expires, whether or not the recipient is there now. The ' +
+    'receipt says how the recipient stands. To answer a message, give its message_id as in_reply_to.',
+  input: closed(directInput),
+  output: Type.Object(directReceipt),
+  scope: 'write',
+  http: { method: 'POST', path: '/v1/messages', status: 201 },
+  hints: { read_only: false, destructive: false, idempotent: false },
+  run: (broker, identity, input) =>
+    then(broker.sender(identity, input.sender_id), (sender_id) =>
+      then(broker.recipient(identity.project, input.recipient_id), (recipient_id) =>
+        then(
+          broker.append(
+            identity.project,
+            draft(broker, input, sender_id, recipient_id),
+            [recipient_id],
+            input.idempotency_key,
+          ),
+          (outcome) => directReceiptOf(broker, identity, outcome, recipient_id),
+        ),
+      ),
+    ),
+  text: ({ message_id, recipient_status, warnings }) =>
+    [`Queued \`${message_id}\`; the recipient is ${recipient_status}.`, ...warnings].join('\n'),
+})
+
+export const broadcastMessage = defineCommand({
+  name: 'broadcast_message',
+  summary: 'Send one message to every client of the project.',
+  description:
+    'Every known client but you gets the message in its mailbox, those that are away too. A capability_filter narrows it.',
+  input: closed({ ...content, capability_filter: Type.Optional(CapabilityFilterSchema) }),
+  output: Type.Object({
+    ...receipt,
+    recipients: Type.Integer({ description: 'mailboxes that took it' }),
+    refused: Type.Array(Type.Object({ recipient_id: Type.String(), reason: Type.String() })),
+  }),
+  scope: 'write',
+  http: { method: 'POST', path: '/v1/broadcasts', status: 201 },
+  hints: { read_only: false, destructive: false, idempotent: false },
+  run: (broker, identity, input) =>
+    then(broker.sender(identity, input.sender_id), (sender_id) =>
+      then(broker.engine.listSessions(identity.project), (sessions) => {
+        const filter = capabilityFilter(input.capability_filter)
+        const recipients = sessions
+          .filter(
+            ({ client_id, capabilities }) =>
+              client_id !== sender_id && matchesCapabilities(capabilities, filter),
+          )
+          .map(({ client_id }) => client_id)
+        const message = draft(broker, input, sender_id, undefined)
+        return then(
+          broker.append(identity.project, message, recipients, input.idempotency_key),
+          (outcome) => {
+            const refused = outcome.deliveries.flatMap((delivery, i) =>
+              delivery.outcome === 'stored'
+                ? []
+                : [{ recipient_id: recipients[i] ?? 'unknown', reason: delivery.outcome }],
+            )
+            const taken = outcome.deliveries.length - refused.length
+            const warnings: string[] = []
+            if (outcome.repeated)
+              warnings.push('This idempotency_key was used before: nothing was sent anew.')
+            if (outcome.deliveries.length === 0) warnings.push('Nobody else is here to receive it.')
+            return {
+              message_id: outcome.message_id,
+              status: 'queued' as const,
+              stored: broker.engine.stored,
+              expires_at: formatTime(outcome.expires_ms),
+              recipients: taken,
+              refused,
+              warnings,
+            }
+          },
+        )
+      }),
+    ),
+  text: ({ message_id, recipients, refused, warnings }) =>
+    [
+      `Broadcast \`${message_id}\` to ${count(recipients, 'client')}.`,
+      ...refused.map(({ recipient_id, reason }) => `Not taken by ${recipient_id}: ${reason}.`),
+      ...warnings,
+    ].join('\n'),
+})
+
+export const sendMessageAndWait = defineCommand({
+  name: 'send_message_and_wait',
+  summary: 'Send a message and wait for the reply.',
+  description:
+    'Sends, then waits up to timeout seconds for the answer: the message whose in_reply_to names this one, else the ' +
+    'next one from that recipient. If the time runs out, a later reply is in your mailbox.',
+  input: closed({
+    ...directInput,
+    timeout: Type.Optional(Type.Number({ minimum: 0, maximum: 3600, description: 'seconds to wait (60)' })),
+  }),
+  output: Type.Object({
+    ...directReceipt,
+    timed_out: Type.Boolean(),
+    reply: Type.Optional(MessageSchema),
+  }),
+  scope: 'write',
+  http: { method: 'POST', path: '/v1/messages/wait' },
+  hints: { read_only: false, destructive: false, idempotent: false },
+  waits: 'timeout',
+  async run(broker, identity, input, { signal }) {
+    const sender_id = await broker.sender(identity, input.sender_id)
+    const recipient_id = await broker.recipient(identity.project, input.recipient_id)
+    const message = draft(broker, input, sender_id, recipient_id)
+    const own = { project: identity.project, client_id: sender_id }
+    // Waits before it sends, so that no reply is too quick; ends the wait when sending fails.
+    const sending = new AbortController()
+    const giveUp = signal ? AbortSignal.any([signal, sending.signal]) : sending.signal
+    const reply = broker.waiters.wait(own, (input.timeout ?? 60) * 1000, giveUp, ({ message: other }) => {
+      if (other.in_reply_to === message.message_id) return 'exact'
+      return other.sender_id === recipient_id && other.in_reply_to === undefined ? 'any' : undefined
+    })
+    let receipt: DirectReceipt
+    try {
+      const outcome = await broker.append(identity.project, message, [recipient_id], input.idempotency_key)
+      receipt = await directReceiptOf(broker, identity, outcome, recipient_id)
+    } catch (error) {
+      sending.abort()
+      throw error
+    }
+    const announcement = await reply
+    if (!announcement) return { ...receipt, timed_out: true }
+    await broker.engine.settle(own, { message_ids: [announcement.message.message_id] })
+    return { ...receipt, timed_out: false, reply: parseMessage(announcement.message, announcement.attempt) }
+  },
+  text: ({ message_id, timed_out, reply, warnings }, now) =>
+    timed_out
+      ? [
+          `No reply to \`${message_id}\` yet. A later one will be in your mailbox: get_messages.`,
+          ...warnings,
+        ].join('\n')
+      : messagesText([reply as Message], now),
+})

@@ -1,0 +1,255 @@
+import { Type } from '@sinclair/typebox'
+import type { Identity } from '../../auth/identity.ts'
+import { formatCursor } from '../../core/cursor.ts'
+import { BrokerError } from '../../core/errors.ts'
+import { matchesCapabilities, type Session, sessionStatus } from '../../core/session.ts'
+import { type MaybePromise, then } from '../../engine/engine.ts'
+import type { Broker } from '../broker.ts'
+import { defineCommand } from '../command.ts'
+import {
+  ago,
+  CapabilitiesSchema,
+  CapabilityFilterSchema,
+  ClientId,
+  capabilityFilter,
+  closed,
+  count,
+  SessionId,
+  SessionSchema,
+  sessionView,
+} from './schema.ts'
+
+const Status = Type.Union([Type.Literal('active'), Type.Literal('stale'), Type.Literal('disconnected')])
+
+export const checkinClient = defineCommand({
+  name: 'checkin_client',
+  summary: 'Take an address and begin a session, or resume one.',
+  description:
+    'Call this first. It gives you an address (client_id) that others send to, and says how many messages wait there. ' +
+    'Checking in again with your session_id resumes; without it, a new session takes the address over.',
+  input: closed({
+    client_id: ClientId,
+    name: Type.Optional(Type.String({ maxLength: 256, description: 'a name for people to read' })),
+    capabilities: Type.Optional(CapabilitiesSchema),
+    session_id: Type.Optional(SessionId),
+  }),
+  output: Type.Object({
+    session_id: Type.String(),
+    client_id: Type.String(),
+    project: Type.String(),
+    resumed: Type.Boolean({ description: 'false: this is a new session' }),
+    cursor: Type.String({ description: 'subscribe after this to miss nothing' }),
+    unread: Type.Integer(),
+  }),
+  scope: 'write',
+  http: { method: 'POST', path: '/v1/sessions', status: 201 },
+  hints: { read_only: false, destructive: false, idempotent: false },
+  run(broker, identity, { client_id, name, capabilities, session_id }, { connection }) {
+    const own = identity.session
+    const resume = session_id ?? (own?.client_id === client_id && !own.ended ? own.session_id : undefined)
+    return then(
+      broker.checkin(identity, client_id, { resume, join: false, name, capabilities }),
+      (checked) => {
+        const { session, resumed, mailbox } = checked
+        if (connection && own && own !== session) broker.hub.unsubscribe(connection)
+        if (connection && own && own !== session) broker.hub.unbind(own, connection)
+        if (connection) broker.hub.bind(session, connection)
+        identity.session = session
+        return {
+          session_id: session.session_id,
+          client_id,
+          project: session.project,
+          resumed,
+          cursor: formatCursor(mailbox.epoch, mailbox.offset),
+          unread: mailbox.pending,
+        }
+      },
+    )
+  },
+  text: ({ client_id, session_id, resumed, unread }) =>
+    `${resumed ? 'Resumed' : 'Checked in'} as **${client_id}** (session \`${session_id}\`), ${unread} unread.`,
+})
+
+/** The session named, or the caller's own. */
+function sessionFor(
+  broker: Broker,
+  identity: Identity,
+  session_id: string | undefined,
+): MaybePromise<Session> {
+  if (session_id === undefined || session_id === identity.session?.session_id) {
+    if (!identity.session) throw new BrokerError('not_checked_in', { field: '/session_id' })
+    if (identity.session.ended === 'replaced') throw new BrokerError('session_replaced')
+    if (identity.session.ended) throw new BrokerError('unknown_session')
+    return identity.session
+  }
+  return then(broker.engine.session(identity.project, session_id), (session) => {
+    if (!session) throw new BrokerError('unknown_session', { field: '/session_id' })
+    return then(broker.engine.ownedBy(session, identity.key_id), (owned) => {
+      if (!owned) throw new BrokerError('mailbox_not_owned', { field: '/session_id' })
+      return session
+    })
+  })
+}
+
+export const heartbeat = defineCommand({
+  name: 'heartbeat',
+  summary: 'Say that a session is alive.',
+  description:
+    'Any call counts as a sign of life; this one does nothing else, and answers how many messages wait.',
+  input: closed({ session_id: Type.Optional(SessionId) }),
+  output: Type.Object({
+    session_id: Type.String(),
+    client_id: Type.String(),
+    status: Status,
+    unread: Type.Integer(),
+  }),
+  scope: 'write',
+  http: { method: 'POST', path: '/v1/sessions/{session_id}/heartbeat' },
+  hints: { read_only: false, destructive: false, idempotent: true },
+  run: (broker, identity, { session_id }) =>
+    then(sessionFor(broker, identity, session_id), (session) => {
+      broker.heard(session)
+      return then(broker.engine.mailbox(session), (mailbox) => ({
+        session_id: session.session_id,
+        client_id: session.client_id,
+        status: sessionStatus(session, broker.now(), broker.limits),
+        unread: mailbox?.pending ?? 0,
+      }))
+    }),
+  text: ({ client_id, status, unread }) => `**${client_id}** is ${status}, ${unread} unread.`,
+})
+
+export const disconnectSession = defineCommand({
+  name: 'disconnect_session',
+  summary: 'End a session; its mailbox stays.',
+  description:
+    'Leased messages become pending again. Mail to the address is kept until it expires; check in to read it.',
+  input: closed({ session_id: Type.Optional(SessionId) }),
+  output: Type.Object({
+    session_id: Type.String(),
+    client_id: Type.String(),
+    status: Type.Literal('disconnected'),
+  }),
+  scope: 'write',
+  http: { method: 'DELETE', path: '/v1/sessions/{session_id}' },
+  hints: { read_only: false, destructive: true, idempotent: false },
+  run: (broker, identity, { session_id }) =>
+    then(sessionFor(broker, identity, session_id), (session) =>
+      then(broker.engine.endSession(session, 'closed'), () => {
+        if (identity.session === session) identity.session = undefined
+        return {
+          session_id: session.session_id,
+          client_id: session.client_id,
+          status: 'disconnected' as const,
+        }
+      }),
+    ),
+  text: ({ client_id }) => `**${client_id}** is disconnected; its mailbox stays.`,
+})
+
+export const listSessions = defineCommand({
+  name: 'list_sessions',
+  summary: 'Who is there, and what they can do.',
+  description: 'Lists clients with their status. Use it to find whom to send to.',
+  input: closed({
+    status_filter: Type.Optional(
+      Type.Union([Status, Type.Array(Status, { maxItems: 3 })], {
+        description: 'active, stale or disconnected, or a list',
+      }),
+    ),
+    capability_filter: Type.Optional(CapabilityFilterSchema),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: 'at most this many (200)' })),
+  }),
+  output: Type.Object({ sessions: Type.Array(SessionSchema), total: Type.Integer() }),
+  scope: 'read',
+  http: { method: 'GET', path: '/v1/sessions' },
+  hints: { read_only: true, destructive: false, idempotent: true },
+  run: (broker, identity, { status_filter, capability_filter, limit }) =>
+    then(broker.engine.listSessions(identity.project), (all) => {
+      const now = broker.now()
+      const filter = capabilityFilter(capability_filter)
+      const wanted = status_filter === undefined ? undefined : [status_filter].flat()
+      const matching = all.filter(
+        (session) =>
+          (!wanted || wanted.includes(sessionStatus(session, now, broker.limits))) &&
+          matchesCapabilities(session.capabilities, filter),
+      )
+      const shown = matching.slice(0, limit ?? 200)
+      return {
+        sessions: shown.map((session) => sessionView(session, now, broker.limits)),
+        total: matching.length,
+      }
+    }),
+  text({ sessions, total }, now) {
+    const lines = sessions.map((session) => {
+      const features = session.capabilities.features?.length
+        ? `: ${session.capabilities.features.join(', ')}`
+        : ''
+      const name = session.name ? ` (${session.name})` : ''
+      return `- **${session.client_id}**${name} ${session.status}, seen ${ago(session.last_seen_at, now)}${features}`
+    })
+    return [`${count(total, 'session')}.`, ...lines].join('\n')
+  },
+})
+
+export const getMyIdentity = defineCommand({
+  name: 'get_my_identity',
+  summary: 'Who you are here, and how to be somebody.',
+  description:
+    'Says which project, address and session you have. If you have none, it says how to get one, with a ready ' +
+    'mcp_recipients.json that names the broker, you, and those you can write to.',
+  input: closed({}),
+  output: Type.Object({
+    project: Type.String(),
+    scopes: Type.Array(Type.String()),
+    client_id: Type.Optional(Type.String()),
+    session_id: Type.Optional(Type.String()),
+    status: Type.Optional(Status),
+    next: Type.String(),
+    mcp_recipients: Type.Object(
+      {
+        project: Type.String(),
+        client_id: Type.String(),
+        recipients: Type.Record(Type.String(), Type.Object({ client_id: Type.String() })),
+      },
+      { description: 'save as mcp_recipients.json' },
+    ),
+  }),
+  scope: 'read',
+  http: { method: 'GET', path: '/v1/identity' },
+  hints: { read_only: true, destructive: false, idempotent: true },
+  run: (broker, identity) =>
+    then(broker.engine.listSessions(identity.project), (sessions) => {
+      const session = identity.session?.ended ? undefined : identity.session
+      const others = sessions.filter((other) => other !== session).slice(0, 50)
+      return {
+        project: identity.project,
+        scopes: [...identity.scopes],
+        ...(session
+          ? {
+              client_id: session.client_id,
+              session_id: session.session_id,
+              status: sessionStatus(session, broker.now(), broker.limits),
+            }
+          : {}),
+        next: session
+          ? `Others reach you as "${session.client_id}". Read your mail with get_messages.`
+          : 'Call checkin_client with a client_id of your choice; a stateless caller then passes it as sender_id or client_id.',
+        mcp_recipients: {
+          project: identity.project,
+          client_id: session?.client_id ?? 'choose-a-name',
+          recipients: Object.fromEntries(
+            others.map(({ name, client_id }) => [name ?? client_id, { client_id }]),
+          ),
+        },
+      }
+    }),
+  text: ({ project, client_id, next, mcp_recipients }) =>
+    [
+      client_id
+        ? `You are **${client_id}** in project ${project}.`
+        : `You have no address in project ${project} yet.`,
+      next,
+      `mcp_recipients.json:\n\`\`\`json\n${JSON.stringify(mcp_recipients, null, 2)}\n\`\`\``,
+    ].join('\n'),
+})

@@ -1,0 +1,211 @@
+import type { Session } from '../core/session.ts'
+import type { Address, Announcement } from '../engine/engine.ts'
+import type { Connection } from './connection.ts'
+import type { Subscription } from './subscription.ts'
+
+/** Called once for each announcement to a mailbox; for doors which only hint that there is something new. */
+export type MailWatcher = () => void
+
+/**
+ * The live connections of this instance: who reads which mailbox, and which sockets belong to which session. Writes
+ * are gathered for one turn of the event loop; no timer is involved.
+ */
+export class Hub {
+  /** Project, then client, to its readers. */
+  #readers = new Map<string, Map<string, Subscription[]>>()
+  #watchers = new Map<string, Map<string, Set<MailWatcher>>>()
+  #by_connection = new Map<Connection, Subscription>()
+  #by_session = new Map<string, Set<Connection>>()
+  #dirty = new Set<Subscription>()
+  #notified = new Set<Connection>()
+  #scheduled = false
+
+  constructor(private readonly report: (error: unknown) => void) {}
+
+  get subscriptions(): Iterable<Subscription> {
+    return this.#by_connection.values()
+  }
+
+  get subscription_count(): number {
+    return this.#by_connection.size
+  }
+
+  /** Counts a connection as its session's: it is closed when another session takes the address over. */
+  bind(session: Session, connection: Connection): void {
+    const bound = this.#by_session.get(session.session_id)
+    if (bound) bound.add(connection)
+    else this.#by_session.set(session.session_id, new Set([connection]))
+  }
+
+  unbind(session: Session, connection: Connection): void {
+    const bound = this.#by_session.get(session.session_id)
+    if (bound?.delete(connection) && bound.size === 0) this.#by_session.delete(session.session_id)
+  }
+
+  /** The live connections of a session. */
+  connectionsOf(session: Session): ReadonlySet<Connection> | undefined {
+    return this.#by_session.get(session.session_id)
+  }
+
+  /** Sessions which have a live connection. */
+  isConnected(session: Session): boolean {
+    return this.#by_session.has(session.session_id)
+  }
+
+  /** Starts delivery; a connection reads one mailbox, so an earlier subscription of its own ends. */
+  subscribe(subscription: Subscription): void {
+    const { address, connection } = subscription
+    this.unsubscribe(connection)
+    const clients = this.#readers.get(address.project) ?? new Map<string, Subscription[]>()
+    this.#readers.set(address.project, clients)
+    const readers = clients.get(address.client_id)
+    if (readers) readers.push(subscription)
+    else clients.set(address.client_id, [subscription])
+    this.#by_connection.set(connection, subscription)
+    this.bind(subscription.session, connection)
+    this.#markDirty(subscription)
+  }
+
+  unsubscribe(connection: Connection): void {
+    const subscription = this.#by_connection.get(connection)
+    if (!subscription) return
+    subscription.close()
+    this.#by_connection.delete(connection)
+    this.#dirty.delete(subscription)
+    const { project, client_id } = subscription.address
+    const readers = this.#readers.get(project)?.get(client_id)
+    readers?.splice(readers.indexOf(subscription), 1)
+    if (readers?.length === 0) this.#readers.get(project)!.delete(client_id)
+    this.unbind(subscription.session, connection)
+  }
+
+  /** Whether somebody reads this mailbox live. */
+  isRead(address: Address): boolean {
+    return this.#readers.get(address.project)?.has(address.client_id) ?? false
+  }
+
+  /** Calls `watcher` whenever something new lies in a mailbox. @returns a function that ends it */
+  watch(address: Address, watcher: MailWatcher): () => void {
+    const clients = this.#watchers.get(address.project) ?? new Map<string, Set<MailWatcher>>()
+    this.#watchers.set(address.project, clients)
+    const watchers = clients.get(address.client_id) ?? new Set()
+    clients.set(address.client_id, watchers)
+    watchers.add(watcher)
+    return () => {
+      if (watchers.delete(watcher) && watchers.size === 0) clients.delete(address.client_id)
+    }
+  }
+
+  /** Hands an announcement of the engine to those who read the mailbox here. */
+  announced(announcement: Announcement): void {
+    const readers = this.#readers.get(announcement.project)?.get(announcement.client_id)
+    if (readers)
+      for (const reader of readers) {
+        reader.announced(announcement)
+        this.#markDirty(reader)
+      }
+    const watchers = this.#watchers.get(announcement.project)?.get(announcement.client_id)
+    if (watchers) for (const watcher of watchers) watcher()
+  }
+
+  /** Tells the readers of one mailbox of a receipt. */
+  receipt(address: Address, json: string, failure: boolean): void {
+    for (const reader of this.#readers.get(address.project)?.get(address.client_id) ?? [])
+      if (failure || reader.options.receipts) this.#notify(reader, 'receipt', json)
+  }
+
+  /** Tells all in a project who asked for it of a session that came, fell silent or went. */
+  sessionChanged(project: string, json: string): void {
+    for (const reader of this.#by_connection.values())
+      if (reader.options.sessions && reader.address.project === project) this.#notify(reader, 'session', json)
+  }
+
+  /** A newer session holds the address: closes what belonged to this one. */
+  replaced(session: Session): void {
+    for (const connection of [...(this.#by_session.get(session.session_id) ?? [])]) {
+      this.unsubscribe(connection)
+      connection.close('session_replaced')
+    }
+    this.#by_session.delete(session.session_id)
+  }
+
+  /** Ends the subscriptions of a session, leaving its connections open. */
+  ended(session: Session): void {
+    for (const connection of [...(this.#by_session.get(session.session_id) ?? [])])
+      this.unsubscribe(connection)
+    this.#by_session.delete(session.session_id)
+  }
+
+  /** The transport takes more again. */
+  drained(connection: Connection): void {
+    const subscription = this.#by_connection.get(connection)
+    if (subscription) this.#markDirty(subscription)
+  }
+
+  /** All flushed before the last probe has arrived. */
+  confirmed(connection: Connection): void {
+    this.#by_connection.get(connection)?.confirmed()
+  }
+
+  /**
+   * Closes whoever has taken nothing for too long and confirms what has been quiet.
+   *
+   * @param now milliseconds since the epoch
+   */
+  tend(now: number, stalled_ms_max: number): void {
+    for (const subscription of [...this.#by_connection.values()]) {
+      if (subscription.stalled_ms !== undefined && now - subscription.stalled_ms >= stalled_ms_max) {
+        this.unsubscribe(subscription.connection)
+        subscription.connection.close('slow_reader')
+      } else subscription.probe(true)
+    }
+  }
+
+  /** Notifications are hints: one that takes no more is not queued for. */
+  #notify({ connection, stalled_ms }: Subscription, kind: 'receipt' | 'session', json: string): void {
+    if (stalled_ms !== undefined) return
+    connection.notify(kind, json)
+    this.#notified.add(connection)
+    this.#schedule()
+  }
+
+  #markDirty(subscription: Subscription): void {
+    this.#dirty.add(subscription)
+    this.#schedule()
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(this.#flush)
+  }
+
+  readonly #flush = (): void => {
+    this.#scheduled = false
+    const dirty = this.#dirty
+    const notified = this.#notified
+    this.#dirty = new Set()
+    this.#notified = new Set()
+    for (const subscription of dirty) {
+      notified.delete(subscription.connection)
+      const more = subscription.flush()
+      if (more instanceof Promise)
+        more
+          .then((again) => this.#again(subscription, again))
+          .catch((error) => this.#fail(subscription, error))
+      else this.#again(subscription, more)
+    }
+    for (const connection of notified) connection.flush()
+  }
+
+  #again(subscription: Subscription, more: boolean): void {
+    if (more && this.#by_connection.get(subscription.connection) === subscription)
+      this.#markDirty(subscription)
+  }
+
+  #fail(subscription: Subscription, error: unknown): void {
+    this.report(error)
+    this.unsubscribe(subscription.connection)
+    subscription.connection.close('internal')
+  }
+}

@@ -1,0 +1,173 @@
+import { formatCursor } from '../core/cursor.ts'
+import { type AckMode, type Position, safeOffset } from '../core/mailbox.ts'
+import { messageJson } from '../core/message.ts'
+import type { Session } from '../core/session.ts'
+import {
+  type Address,
+  type Announcement,
+  type Due,
+  type Engine,
+  type MaybePromise,
+  then,
+} from '../engine/engine.ts'
+import type { Connection } from './connection.ts'
+
+export interface SubscriptionOptions {
+  readonly ack: AckMode
+  /** Tell of acknowledgements of the messages that this client sent, and not only of failures. */
+  readonly receipts: boolean
+  /** Tell of sessions that come, fall silent and go. */
+  readonly sessions: boolean
+}
+
+/** What one turn of the event loop reads from a mailbox for one subscriber; the rest waits for the next turn. */
+const READ_MESSAGES_MAX = 256
+const READ_BYTES_MAX = 256 * 1024
+/** A subscriber is probed when this many messages are unconfirmed, or at the latest after this long. */
+const PROBE_MESSAGES = 64
+const PROBE_INTERVAL_MS = 50
+
+/**
+ * One connection's reading of one mailbox. The delivery rule: a message announced next in line goes straight out;
+ * anything else marks the reader behind, and it catches up from the mailbox. Live delivery, reconnect, a slow reader
+ * and a lost announcement are the same case.
+ */
+export class Subscription {
+  /** All at or before it has been queued, while the reader is not behind. */
+  #offset: number
+  #behind: boolean
+  #reading = false
+  /** Something was announced since the last read of the mailbox began. */
+  #missed = false
+  /** Announced messages queued since the last flush. */
+  #queued: number[] = []
+  /** Flushed under a lease, waiting to be confirmed; the first `#probed` of them are covered by a probe under way. */
+  #unconfirmed: number[] = []
+  #probed = 0
+  #probed_ms = 0
+  #closed = false
+  /** Since when the transport takes nothing more, in milliseconds since the epoch; undefined while it does. */
+  stalled_ms: number | undefined
+  /** How the engine is told: where arrival can be confirmed, `auto` leases until it is. */
+  readonly #engine_ack: AckMode
+
+  constructor(
+    private readonly engine: Engine,
+    readonly address: Address,
+    readonly session: Session,
+    readonly connection: Connection,
+    readonly options: SubscriptionOptions,
+    private readonly position: Position,
+    private readonly now: () => number,
+    private readonly counters: { delivered: number },
+  ) {
+    this.#offset = safeOffset(position)
+    this.#behind = true
+    this.#engine_ack = options.ack === 'auto' && connection.probe ? 'manual' : options.ack
+  }
+
+  announced(announcement: Announcement): void {
+    this.#missed = true
+    if (announcement.redelivery) {
+      if (this.options.ack === 'none') return
+      this.position.redeliver.push(announcement.offset)
+      this.#fallBehind()
+    } else if (
+      !this.#behind &&
+      announcement.offset === this.#offset + 1 &&
+      announcement.epoch === this.position.epoch
+    ) {
+      this.#offset = announcement.offset
+      this.#queued.push(announcement.offset)
+      this.connection.message(
+        formatCursor(announcement.epoch, announcement.offset),
+        messageJson(announcement.message, announcement.attempt),
+      )
+    } else this.#fallBehind()
+  }
+
+  /** Writes what is due; called once in a turn of the event loop. Resolves to whether there is more to do at once. */
+  flush(): MaybePromise<boolean> {
+    if (this.#closed || this.#reading) return false
+    const writable = this.connection.flush()
+    this.#sent(this.#queued)
+    this.#queued = []
+    if (!writable) {
+      this.stalled_ms ??= this.now()
+      this.#fallBehind()
+      return false
+    }
+    this.stalled_ms = undefined
+    return this.#behind && this.#catchUp()
+  }
+
+  /** The other end has shown that all covered by the last probe has arrived. */
+  confirmed(): void {
+    const arrived = this.#unconfirmed.splice(0, this.#probed)
+    this.#probed = 0
+    if (arrived.length > 0) this.engine.settle(this.address, { offsets: arrived })
+    this.probe(false)
+  }
+
+  /** Asks for confirmation where it is due; `now_please` does not wait for more to come together. */
+  probe(now_please: boolean): void {
+    if (this.#probed > 0 || this.#unconfirmed.length === 0 || this.options.ack !== 'auto') return
+    const now = this.now()
+    if (!now_please && this.#unconfirmed.length < PROBE_MESSAGES && now - this.#probed_ms < PROBE_INTERVAL_MS)
+      return
+    this.#probed = this.#unconfirmed.length
+    this.#probed_ms = now
+    this.connection.probe?.()
+  }
+
+  close(): void {
+    this.#closed = true
+  }
+
+  #fallBehind(): void {
+    if (this.#behind) return
+    this.#behind = true
+    this.position.sent.fill(this.#offset)
+  }
+
+  #catchUp(): MaybePromise<boolean> {
+    this.#reading = true
+    this.#missed = false
+    const deliveries = this.engine.read(this.address, this.position, {
+      limit: READ_MESSAGES_MAX,
+      bytes_max: READ_BYTES_MAX,
+      ack: this.#engine_ack,
+    })
+    return then(deliveries, (due) => this.#caughtUp(due))
+  }
+
+  #caughtUp(due: readonly Due[]): boolean {
+    this.#reading = false
+    if (this.#closed) return false
+    if (due.length === 0) {
+      if (this.#missed) return true
+      this.#behind = false
+      this.#offset = safeOffset(this.position)
+      return false
+    }
+    for (const { safe_offset, message, attempt } of due)
+      this.connection.message(formatCursor(this.position.epoch, safe_offset), messageJson(message, attempt))
+    this.counters.delivered += due.length
+    if (!this.connection.flush()) this.stalled_ms ??= this.now()
+    this.#confirmLater(due.map(({ offset }) => offset))
+    return this.stalled_ms === undefined
+  }
+
+  #sent(offsets: readonly number[]): void {
+    if (offsets.length === 0) return
+    this.counters.delivered += offsets.length
+    this.engine.delivered(this.address, offsets, this.#engine_ack)
+    this.#confirmLater(offsets)
+  }
+
+  #confirmLater(offsets: readonly number[]): void {
+    if (this.options.ack !== 'auto' || !this.connection.probe) return
+    for (const offset of offsets) this.#unconfirmed.push(offset)
+    this.probe(false)
+  }
+}

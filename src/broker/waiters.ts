@@ -1,0 +1,86 @@
+import { BrokerError } from '../core/errors.ts'
+import type { Address, Announcement } from '../engine/engine.ts'
+
+/** A call that waits for a message: a long poll, or an ask for its reply. */
+interface Waiter {
+  /** How well a message fits: `exact` is handed to this waiter before any other, `any` when no other is exact. */
+  readonly fit: (announcement: Announcement) => 'exact' | 'any' | undefined
+  readonly settle: (announcement: Announcement | undefined) => void
+}
+
+/** Waiting calls by mailbox; each announcement wakes at most one. */
+export class Waiters {
+  #by_mailbox = new Map<string, Waiter[]>()
+  #count = 0
+  #closed = false
+
+  constructor(private readonly waiting_max: number) {}
+
+  get count(): number {
+    return this.#count
+  }
+
+  /**
+   * Waits for an announcement that fits.
+   *
+   * @returns the announcement; undefined when the time is over, the caller has gone, or the broker shuts down
+   * @throws BrokerError `too_many_waiting`
+   */
+  wait(
+    address: Address,
+    timeout_ms: number,
+    signal: AbortSignal | undefined,
+    fit: Waiter['fit'],
+  ): Promise<Announcement | undefined> {
+    if (this.#closed || signal?.aborted) return Promise.resolve(undefined)
+    if (this.#count >= this.waiting_max) throw new BrokerError('too_many_waiting', { retry_after_ms: 1000 })
+    const key = mailboxKey(address)
+    return new Promise((resolve) => {
+      const end = () => settle(undefined)
+      const settle = (announcement: Announcement | undefined) => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', end)
+        this.#remove(key, waiter)
+        resolve(announcement)
+      }
+      const waiter: Waiter = { fit, settle }
+      const timer = setTimeout(end, timeout_ms)
+      signal?.addEventListener('abort', end)
+      const waiting = this.#by_mailbox.get(key)
+      if (waiting) waiting.push(waiter)
+      else this.#by_mailbox.set(key, [waiter])
+      this.#count++
+    })
+  }
+
+  /** Hands an announcement to the waiter it fits best. */
+  announced(announcement: Announcement): void {
+    if (this.#count === 0) return
+    const waiting = this.#by_mailbox.get(mailboxKey(announcement))
+    if (!waiting) return
+    const fits = waiting.map((waiter) => waiter.fit(announcement))
+    let best = fits.indexOf('exact')
+    if (best === -1) best = fits.indexOf('any')
+    if (best !== -1) waiting[best]!.settle(announcement)
+  }
+
+  /** Ends every wait, and any to come, empty-handed. */
+  close(): void {
+    this.#closed = true
+    for (const waiting of [...this.#by_mailbox.values()])
+      for (const waiter of [...waiting]) waiter.settle(undefined)
+  }
+
+  #remove(key: string, waiter: Waiter): void {
+    const waiting = this.#by_mailbox.get(key)
+    const at = waiting?.indexOf(waiter) ?? -1
+    if (!waiting || at === -1) return
+    waiting.splice(at, 1)
+    if (waiting.length === 0) this.#by_mailbox.delete(key)
+    this.#count--
+  }
+}
+
+function mailboxKey({ project, client_id }: Address): string {
+  return `${project}/${client_id}`
+}

@@ -1,0 +1,113 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { DEFAULT_LIMITS as limits } from '../core/limits.ts'
+
+const count = (value: number, description: string) =>
+  Type.Integer({ default: value, minimum: 1, description })
+const duration = (value: number, description: string) =>
+  Type.Number({ default: value, exclusiveMinimum: 0, description })
+
+/**
+ * Every setting: its default, type, bounds and meaning. From here come the environment names (`MCP_BROKER_` and the
+ * name in capitals), the flags (`--` and the name with hyphens), the file's keys, their validation, the reference page
+ * and the JSON Schema.
+ */
+export const ConfigSchema = Type.Object(
+  {
+    host: Type.String({ default: '127.0.0.1', minLength: 1, description: 'Address to listen on.' }),
+    port: Type.Integer({
+      default: 8123,
+      minimum: 0,
+      maximum: 65535,
+      description: 'Port to listen on; 0 takes a free one.',
+    }),
+    admin_key: Type.Optional(
+      Type.String({
+        minLength: 16,
+        description:
+          "The operator's key. With it set, every request but health needs a key. Give it by environment, not by flag.",
+      }),
+    ),
+    insecure: Type.Boolean({
+      default: false,
+      description:
+        'Listen on other than a loopback address without keys: anybody who reaches it may do anything.',
+    }),
+    allowed_hosts: Type.Array(Type.String({ minLength: 1 }), {
+      default: [],
+      description: 'Names accepted in the Host header besides loopback names and the host listened on.',
+    }),
+    allowed_origins: Type.Array(Type.String({ minLength: 1 }), {
+      default: [],
+      description:
+        "Origins of web pages that may call, besides the broker's own, such as https://tools.example.",
+    }),
+    log_level: Type.Union(
+      ['trace', 'debug', 'info', 'warn', 'error', 'silent'].map((level) => Type.Literal(level)),
+      { default: 'info', description: 'How much is logged: trace, debug, info, warn, error or silent.' },
+    ),
+    log_format: Type.Union([Type.Literal('auto'), Type.Literal('json'), Type.Literal('pretty')], {
+      default: 'auto',
+      description: 'auto: readable in a terminal, JSON otherwise.',
+    }),
+    body_bytes_max: count(1024 * 1024, 'Largest request body or frame, in bytes.'),
+    connections_max: count(20_000, 'WebSockets and event streams open at once.'),
+    waiting_max: count(10_000, 'Calls waiting for a message at once.'),
+    buffer_bytes_max: count(
+      4 * 1024 * 1024,
+      'Bytes of unread answers one connection may pile up before it is closed.',
+    ),
+    slow_reader_seconds: duration(5, 'A connection that takes nothing for this long is closed with 3008.'),
+    ping_seconds: duration(20, 'A WebSocket that has been quiet for this long is pinged.'),
+    pong_seconds: duration(20, 'A ping unanswered for this long closes the WebSocket with 3012.'),
+    stream_comment_seconds: duration(15, 'An event stream that has been quiet for this long gets a comment.'),
+    mcp_sessions_max: count(10_000, 'MCP sessions of the 2025 era open at once.'),
+    mcp_session_idle_seconds: duration(
+      1800,
+      'An MCP session of the 2025 era is forgotten after this long without a request or stream.',
+    ),
+    drain_seconds: duration(5, 'How long a shutdown spreads the closing of connections over.'),
+    mailbox_messages_max: count(limits.mailbox_messages_max, 'Unacknowledged messages one mailbox holds.'),
+    mailbox_bytes_max: count(
+      limits.mailbox_bytes_max,
+      'Bytes of messages one mailbox holds, history included.',
+    ),
+    history_messages_max: Type.Integer({
+      default: limits.history_messages_max,
+      minimum: 0,
+      description: 'Acknowledged messages one mailbox keeps for replay and resume.',
+    }),
+    mailbox_overflow: Type.Union([Type.Literal('reject'), Type.Literal('drop_oldest')], {
+      default: limits.mailbox_overflow,
+      description: 'What a full mailbox does: reject the sender, or drop_oldest into the dead letters.',
+    }),
+    attempts_max: count(limits.attempts_max, 'Failed deliveries after which a message is dead-lettered.'),
+    lease_seconds: duration(
+      limits.lease_seconds,
+      'How long a message read with manual acknowledgement is leased.',
+    ),
+    ttl_seconds: duration(limits.ttl_seconds, 'Time to live of a message that does not say.'),
+    ttl_seconds_max: duration(limits.ttl_seconds_max, 'Longest time to live a message may ask for.'),
+    idempotency_seconds: duration(limits.idempotency_seconds, 'How long an idempotency key is remembered.'),
+    idempotency_keys_max: count(limits.idempotency_keys_max, 'Idempotency keys remembered for one client.'),
+    clients_max: count(limits.clients_max, 'Addresses in one project.'),
+    stored_bytes_max: count(limits.stored_bytes_max, 'Bytes of messages in the whole broker.'),
+    dead_letters_max: count(limits.dead_letters_max, 'Dead letters kept in one project.'),
+    dead_letters_bytes_max: count(
+      limits.dead_letters_bytes_max,
+      'Bytes of dead letters kept in one project.',
+    ),
+    stale_seconds: duration(limits.stale_seconds, 'Without a sign of life for this long a session is stale.'),
+    disconnected_seconds: duration(
+      limits.disconnected_seconds,
+      'Without a sign of life for this long a session is disconnected.',
+    ),
+    forget_seconds: duration(
+      limits.forget_seconds,
+      'A disconnected client with an empty mailbox is forgotten after this long.',
+    ),
+  },
+  { additionalProperties: false },
+)
+
+/** Settings as the parts receive them: complete and checked. */
+export type Config = Static<typeof ConfigSchema>

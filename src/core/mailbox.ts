@@ -1,0 +1,450 @@
+import { Deadlines } from './deadlines.ts'
+import type { Limits } from './limits.ts'
+import type { Rank, StoredMessage } from './message.ts'
+import { Ring } from './ring.ts'
+
+/**
+ * Where a message of one mailbox stands:
+ *
+ *   pending → leased → acked → gone
+ *      ↑         │ lease over, nack          acked: history, for replay and resume
+ *      ├─────────┤                           gone: overwritten, expired or dead-lettered
+ *      └ delayed ┘ nack with a delay
+ */
+export const PENDING = 0
+export const LEASED = 1
+export const DELAYED = 2
+export const ACKED = 3
+export const GONE = 4
+export type State = typeof PENDING | typeof LEASED | typeof DELAYED | typeof ACKED | typeof GONE
+
+export type DeadReason = 'expired' | 'overflowed' | 'attempts_exhausted' | 'rejected'
+
+/** `auto` acknowledges what is read, `manual` leases it, `none` only looks. */
+export type AckMode = 'auto' | 'manual' | 'none'
+
+/** One message in one mailbox. */
+export class Entry {
+  state: State = PENDING
+  /** Deliveries so far: the `attempt` a reader sees. */
+  attempts = 0
+  /** Deliveries that ended in a nack or a lapsed lease; these are what `attempts_max` counts. */
+  failures = 0
+  /** When the sweep must look at it: its expiry, or the end of its lease or delay, whichever is first. */
+  due_ms: number
+
+  constructor(
+    readonly offset: number,
+    /** Let go of when the entry goes, so that a hole holds no payload. */
+    public message: StoredMessage,
+  ) {
+    this.due_ms = message.expires_ms
+  }
+
+  get gone(): boolean {
+    return this.state === GONE
+  }
+}
+
+const NO_MESSAGE: StoredMessage = {
+  message_id: '',
+  sender_id: '',
+  in_reply_to: undefined,
+  rank: 0,
+  broadcast: false,
+  sent_ms: 0,
+  expires_ms: 0,
+  json: '',
+  bytes: 0,
+}
+
+/** A message that left its mailbox unacknowledged. */
+export interface Dead {
+  readonly message: StoredMessage
+  readonly attempts: number
+  readonly reason: DeadReason
+}
+
+/** What a mailbox did of its own accord, for the engine to announce and to tell the sender of. */
+export interface Fallen {
+  readonly dead: Dead[]
+  /** Pending again after a lease or a delay ran out. */
+  readonly released: Entry[]
+}
+
+/**
+ * How far one reader has come, per priority: everything of rank r at or below `sent[r]` has been sent to it. With
+ * nothing left behind the four are equal. `redeliver` holds offsets at or below these that became pending again.
+ */
+export interface Position {
+  epoch: string
+  sent: [number, number, number, number]
+  redeliver: number[]
+  /** The mailbox's last offset when reading began: up to here a message may have been sent before. */
+  resumed_through: number
+  /** Leave acknowledged messages up to `resumed_through` out: the reader named no cursor to resume from. */
+  unacked_only: boolean
+}
+
+/** The cursor that is safe to resume from: all at or before it has been sent. */
+export function safeOffset(position: Position): number {
+  const [low, normal, high, urgent] = position.sent
+  return Math.min(low, normal, high, urgent)
+}
+
+/** Bytes in use, shared by all mailboxes of an engine. */
+export interface Meter {
+  bytes: number
+}
+
+/**
+ * The bounded ring buffer of one client. Pure: time comes in as milliseconds since the epoch. Call `sweep` with the same
+ * `now` before reading: what has expired is only taken out there.
+ */
+export class Mailbox {
+  /** Offset of the newest message; 0 before the first. */
+  last = 0
+  /** Highest offset whose acknowledged message has been overwritten: history below is not whole. */
+  evicted_through = 0
+  pending = 0
+  /** Leased and delayed: delivered, not yet acknowledged. */
+  leased = 0
+  history = 0
+  bytes = 0
+  #live_bytes = 0
+  #ring = new Ring<Entry>()
+  #ids = new Map<string, Entry>()
+  #deadlines = new Deadlines<Entry>()
+  /** Retained entries of each rank, and the pending ones among them. */
+  #retained_of: [number, number, number, number] = [0, 0, 0, 0]
+  #pending_of: [number, number, number, number] = [0, 0, 0, 0]
+  /** No pending entry of rank r lies at or below `#scan[r]`. */
+  #scan: [number, number, number, number] = [0, 0, 0, 0]
+  /** No history lies below this offset. */
+  #history_scan = 0
+
+  constructor(
+    /** Names this history; a mailbox made anew gets another. From a CSPRNG. */
+    readonly epoch: string,
+    private readonly meter: Meter,
+  ) {}
+
+  get live(): number {
+    return this.pending + this.leased
+  }
+
+  get retained(): number {
+    return this.live + this.history
+  }
+
+  /** When `sweep` has something to do, in milliseconds since the epoch; may be early, never late. */
+  get next_due_ms(): number {
+    return this.#deadlines.next_ms
+  }
+
+  /**
+   * Stores a message, overwriting the oldest history where it needs room.
+   *
+   * @returns the new entry, or undefined when the mailbox is full
+   */
+  append(message: StoredMessage, limits: Limits): Entry | undefined {
+    if (this.live >= limits.mailbox_messages_max) return undefined
+    if (this.#live_bytes + message.bytes > limits.mailbox_bytes_max) return undefined
+    while (this.history > 0 && this.bytes + message.bytes > limits.mailbox_bytes_max) this.#evictOldest()
+    const entry = new Entry(++this.last, message)
+    this.#ring.push(entry)
+    this.#ids.set(message.message_id, entry)
+    this.#deadlines.push(entry.due_ms, entry)
+    this.#retained_of[message.rank]++
+    this.#count(entry, 1)
+    this.bytes += message.bytes
+    this.meter.bytes += message.bytes
+    return entry
+  }
+
+  /** Takes the oldest unacknowledged message out, to make room; undefined when there is none. */
+  dropOldest(): Dead | undefined {
+    for (let i = 0; i < this.#ring.length; i++)
+      if (this.#ring.at(i).state < ACKED) return this.#bury(this.#ring.at(i), 'overflowed')
+    return undefined
+  }
+
+  /**
+   * The next pending messages, highest priority first, then oldest; read as {@link deliver} says.
+   *
+   * @param bytes_max stops before the answer grows past this, but never before the first message
+   */
+  take(limit: number, bytes_max: number, ack: AckMode, now: number, limits: Limits): Entry[] {
+    const taken: Entry[] = []
+    let bytes = 0
+    for (let rank = 3; rank >= 0; rank--) {
+      if (this.#pending_of[rank as Rank] === 0) continue
+      for (let i = this.#ring.indexAfter(this.#scan[rank as Rank]); i < this.#ring.length; i++) {
+        const entry = this.#ring.at(i)
+        if (entry.state !== PENDING || entry.message.rank !== rank) continue
+        bytes += entry.message.bytes
+        if (taken.length === limit || (taken.length > 0 && bytes > bytes_max))
+          return this.#takeAll(taken, ack, now, limits)
+        taken.push(entry)
+      }
+    }
+    return this.#takeAll(taken, ack, now, limits)
+  }
+
+  #takeAll(taken: Entry[], ack: AckMode, now: number, limits: Limits): Entry[] {
+    for (const entry of taken) {
+      if (ack !== 'none') this.#scan[entry.message.rank] = entry.offset
+      this.deliver(entry, ack, false, now, limits)
+    }
+    return taken
+  }
+
+  /**
+   * Notes that an entry goes out to a reader: with `auto` it is acknowledged, with `manual` leased. One that was read
+   * already stays as it is, unless `again` says that this repeats a delivery which may have been lost.
+   */
+  deliver(entry: Entry, ack: AckMode, again: boolean, now: number, limits: Limits): void {
+    if (ack === 'none') return
+    if (entry.state === PENDING) {
+      entry.attempts++
+      if (ack === 'auto') this.#settle(entry, limits)
+      else this.#lease(entry, now, limits)
+    } else if (again && (entry.state === LEASED || entry.state === ACKED)) {
+      entry.attempts++
+      if (entry.state === LEASED) this.#lease(entry, now, limits)
+    }
+  }
+
+  find(message_id: string): Entry | undefined {
+    return this.#ids.get(message_id)
+  }
+
+  /** Entries read but not acknowledged, oldest first. */
+  leasedEntries(): Entry[] {
+    const leased: Entry[] = []
+    if (this.leased > 0)
+      for (let i = 0; i < this.#ring.length; i++) {
+        const entry = this.#ring.at(i)
+        if (entry.state === LEASED) leased.push(entry)
+      }
+    return leased
+  }
+
+  /** Acknowledges an entry; false when it was acknowledged before. */
+  ack(entry: Entry, limits: Limits): boolean {
+    if (entry.state >= ACKED) return false
+    this.#settle(entry, limits)
+    return true
+  }
+
+  /**
+   * The delivery of a leased entry failed: it is pending again, after `delay_ms` if given, or dead after `attempts_max`
+   * failures; `fallen` notes which.
+   */
+  fail(entry: Entry, delay_ms: number, now: number, limits: Limits, fallen: Fallen): void {
+    entry.failures++
+    if (entry.failures >= limits.attempts_max) fallen.dead.push(this.#bury(entry, 'attempts_exhausted'))
+    else if (delay_ms > 0) {
+      this.#move(entry, DELAYED)
+      this.#due(entry, Math.min(now + delay_ms, entry.message.expires_ms))
+    } else {
+      this.#release(entry)
+      fallen.released.push(entry)
+    }
+  }
+
+  /**
+   * Does what time has brought: takes out what has expired, gives back what was leased or delayed for long enough. Costs
+   * as much as there is to do, however much is stored.
+   *
+   * @returns what changed, or undefined when nothing was due
+   */
+  sweep(now: number, limits: Limits): Fallen | undefined {
+    if (this.#deadlines.next_ms > now) return undefined
+    const fallen: Fallen = { dead: [], released: [] }
+    for (let entry = this.#deadlines.popDue(now); entry; entry = this.#deadlines.popDue(now)) {
+      if (entry.state === GONE || entry.due_ms > now) continue
+      if (entry.message.expires_ms <= now) {
+        if (entry.state === ACKED) this.#remove(entry)
+        else fallen.dead.push(this.#bury(entry, 'expired'))
+      } else if (entry.state === LEASED) {
+        this.fail(entry, 0, now, limits, fallen)
+      } else if (entry.state === DELAYED) {
+        this.#release(entry)
+        fallen.released.push(entry)
+      }
+    }
+    return fallen
+  }
+
+  /** Where a reader starts that names no cursor, and what a check-in answers: nothing unread lies at or before it. */
+  get settled_offset(): number {
+    if (this.live === 0) return this.last
+    for (let i = 0; i < this.#ring.length; i++) {
+      const entry = this.#ring.at(i)
+      if (entry.state < ACKED) return Math.max(entry.offset - 1, this.evicted_through)
+    }
+    return this.last
+  }
+
+  /** Whether everything after this cursor is still here. */
+  covers(epoch: string, offset: number): boolean {
+    return epoch === this.epoch && offset <= this.last && offset >= this.evicted_through
+  }
+
+  /**
+   * Begins reading after `offset`; without one, at the oldest message not yet acknowledged. Pending messages at or before
+   * it are redelivered all the same: resuming further on does not acknowledge them.
+   */
+  open(offset: number | undefined): Position {
+    const from = offset ?? this.settled_offset
+    const redeliver: number[] = []
+    for (let i = 0; i < this.#ring.length && this.#ring.at(i).offset <= from; i++)
+      if (this.#ring.at(i).state === PENDING) redeliver.push(this.#ring.at(i).offset)
+    return {
+      epoch: this.epoch,
+      sent: [from, from, from, from],
+      redeliver,
+      resumed_through: this.last,
+      unacked_only: offset === undefined,
+    }
+  }
+
+  /** The next entry a reader is due, highest priority first, with its position moved past it; undefined at the end. */
+  next(position: Position, now: number): Entry | undefined {
+    for (let rank = 3; rank >= 0; rank--) {
+      const again = position.redeliver.length > 0 ? this.#nextAgain(position, rank) : undefined
+      if (again) return again
+      const found = this.#nextAfter(position, rank as Rank, now)
+      if (!found) {
+        position.sent[rank as Rank] = this.last
+        continue
+      }
+      position.sent[rank as Rank] = found.offset
+      for (let lower = rank - 1; lower >= 0; lower--) {
+        const before = this.#nextAfter(position, lower as Rank, now)
+        position.sent[lower as Rank] = before ? before.offset - 1 : this.last
+      }
+      return found
+    }
+    return undefined
+  }
+
+  #nextAgain(position: Position, rank: number): Entry | undefined {
+    for (let i = 0; i < position.redeliver.length; i++) {
+      const offset = position.redeliver[i]!
+      const entry = this.entryAt(offset)
+      if (entry?.state === PENDING && entry.message.rank !== rank) continue
+      position.redeliver.splice(i--, 1)
+      if (entry?.state === PENDING) return entry
+    }
+    return undefined
+  }
+
+  #nextAfter(position: Position, rank: Rank, now: number): Entry | undefined {
+    if (this.#retained_of[rank] === 0 || position.sent[rank] >= this.last) return undefined
+    for (let i = this.#ring.indexAfter(position.sent[rank]); i < this.#ring.length; i++) {
+      const entry = this.#ring.at(i)
+      if (entry.message.rank === rank && this.#readable(entry, position, now)) return entry
+    }
+    return undefined
+  }
+
+  #readable(entry: Entry, position: Position, now: number): boolean {
+    if (entry.state === GONE || entry.state === DELAYED || entry.message.expires_ms <= now) return false
+    return !(entry.state === ACKED && position.unacked_only && entry.offset <= position.resumed_through)
+  }
+
+  entryAt(offset: number): Entry | undefined {
+    const index = this.#ring.indexAfter(offset - 1)
+    if (index === this.#ring.length) return undefined
+    const entry = this.#ring.at(index)
+    return entry.offset === offset && !entry.gone ? entry : undefined
+  }
+
+  /** Retained entries after an offset in the order they came, whatever their state. */
+  *after(offset: number): Generator<Entry> {
+    for (let i = this.#ring.indexAfter(offset); i < this.#ring.length; i++)
+      if (!this.#ring.at(i).gone) yield this.#ring.at(i)
+  }
+
+  /** Takes everything out, for a mailbox that is given up. */
+  clear(): void {
+    this.meter.bytes -= this.bytes
+    this.bytes = 0
+  }
+
+  #lease(entry: Entry, now: number, limits: Limits): void {
+    this.#move(entry, LEASED)
+    this.#due(entry, Math.min(now + limits.lease_seconds * 1000, entry.message.expires_ms))
+  }
+
+  #release(entry: Entry): void {
+    this.#move(entry, PENDING)
+    entry.due_ms = entry.message.expires_ms
+    const rank = entry.message.rank
+    this.#scan[rank] = Math.min(this.#scan[rank], entry.offset - 1)
+  }
+
+  #settle(entry: Entry, limits: Limits): void {
+    this.#move(entry, ACKED)
+    entry.due_ms = entry.message.expires_ms
+    this.#history_scan = Math.min(this.#history_scan, entry.offset)
+    while (this.history > limits.history_messages_max) this.#evictOldest()
+  }
+
+  #evictOldest(): void {
+    for (let i = this.#ring.indexAfter(this.#history_scan - 1); i < this.#ring.length; i++) {
+      const entry = this.#ring.at(i)
+      if (entry.state !== ACKED) continue
+      this.#history_scan = entry.offset + 1
+      this.evicted_through = Math.max(this.evicted_through, entry.offset)
+      this.#remove(entry)
+      return
+    }
+  }
+
+  #bury(entry: Entry, reason: DeadReason): Dead {
+    const dead = { message: entry.message, attempts: entry.attempts, reason }
+    this.#remove(entry)
+    return dead
+  }
+
+  #remove(entry: Entry): void {
+    this.#move(entry, GONE)
+    const { message } = entry
+    this.bytes -= message.bytes
+    this.meter.bytes -= message.bytes
+    this.#retained_of[message.rank]--
+    this.#ids.delete(message.message_id)
+    entry.message = NO_MESSAGE
+    this.#ring.release()
+    if (this.#deadlines.size > 64 && this.#deadlines.size > 4 * this.#ring.length)
+      this.#deadlines.retain((due_ms, kept) => !kept.gone && kept.due_ms <= due_ms)
+  }
+
+  /** Looks at the entry earlier than its expiry; the entry for the expiry itself stays where it is. */
+  #due(entry: Entry, due_ms: number): void {
+    entry.due_ms = due_ms
+    if (due_ms < entry.message.expires_ms) this.#deadlines.push(due_ms, entry)
+  }
+
+  #move(entry: Entry, state: State): void {
+    this.#count(entry, -1)
+    entry.state = state
+    this.#count(entry, 1)
+  }
+
+  #count(entry: Entry, by: 1 | -1): void {
+    const { message, state } = entry
+    if (state === GONE) return
+    if (state === ACKED) this.history += by
+    else {
+      this.#live_bytes += by * message.bytes
+      if (state === PENDING) {
+        this.pending += by
+        this.#pending_of[message.rank] += by
+      } else this.leased += by
+    }
+  }
+}

@@ -1,0 +1,135 @@
+/** Lowest first, so that the index is the rank. */
+export const PRIORITIES = ['low', 'normal', 'high', 'urgent'] as const
+export type Priority = (typeof PRIORITIES)[number]
+/** Index into {@link PRIORITIES}; 1 is `normal`, the default. */
+export type Rank = 0 | 1 | 2 | 3
+export const RANK_DEFAULT: Rank = 1
+
+/** The address that bounces come from; nobody can check in under it. */
+export const BROKER_CLIENT_ID = 'mcp-broker'
+
+/** A message as every wire shows it. Members at their default are left out. */
+export interface Message {
+  message_id: string
+  sender_id: string
+  /** Absent on a broadcast. */
+  recipient_id?: string
+  payload: unknown
+  /** RFC 3339, UTC, milliseconds. */
+  sent_at: string
+  headers?: Record<string, string>
+  priority?: Priority
+  /** RFC 3339, UTC, milliseconds; left out when the time to live is the default. */
+  expires_at?: string
+  /** Which delivery this is, from 2 up; left out at the first. */
+  attempt?: number
+  in_reply_to?: string
+  protocol_name?: string
+  protocol_version?: string
+  broadcast?: true
+}
+
+/**
+ * A message as it is stored: immutable, encoded once, however many mailboxes hold it and however many sockets it
+ * goes to. Times are milliseconds since the epoch.
+ */
+export interface StoredMessage {
+  readonly message_id: string
+  readonly sender_id: string
+  readonly in_reply_to: string | undefined
+  readonly rank: Rank
+  readonly broadcast: boolean
+  readonly sent_ms: number
+  readonly expires_ms: number
+  /** {@link Message} as JSON, without `attempt`. */
+  readonly json: string
+  /** Size of `json` in UTF-16 units, which stands for its bytes in memory. */
+  readonly bytes: number
+}
+
+/** What a sender says of a message, checked and completed. */
+export interface Draft {
+  readonly sender_id: string
+  /** Undefined on a broadcast. */
+  readonly recipient_id: string | undefined
+  readonly payload: unknown
+  readonly rank: Rank
+  readonly ttl_seconds: number
+  readonly headers?: Record<string, string> | undefined
+  readonly in_reply_to?: string | undefined
+  readonly protocol_name?: string | undefined
+  readonly protocol_version?: string | undefined
+}
+
+let formattedMs = -1
+let formatted = ''
+
+/** RFC 3339 in UTC with milliseconds. The last result is kept: messages come many to the millisecond. */
+export function formatTime(ms: number): string {
+  if (ms !== formattedMs) {
+    formatted = new Date(ms).toISOString()
+    formattedMs = ms
+  }
+  return formatted
+}
+
+/**
+ * Makes the stored form of a message: the only place where one is encoded.
+ *
+ * @param message_id UUIDv7, so that ids sort by time
+ * @param now milliseconds since the epoch
+ * @param ttl_default seconds; a message with this time to live does not carry `expires_at`
+ */
+export function createMessage(
+  draft: Draft,
+  message_id: string,
+  now: number,
+  ttl_default: number,
+): StoredMessage {
+  const expires_ms = now + draft.ttl_seconds * 1000
+  const message: Message = {
+    message_id,
+    sender_id: draft.sender_id,
+    payload: draft.payload,
+    sent_at: formatTime(now),
+  }
+  if (draft.recipient_id !== undefined) message.recipient_id = draft.recipient_id
+  else message.broadcast = true
+  if (draft.headers !== undefined) message.headers = draft.headers
+  if (draft.rank !== RANK_DEFAULT) message.priority = PRIORITIES[draft.rank]
+  if (draft.ttl_seconds !== ttl_default) message.expires_at = new Date(expires_ms).toISOString()
+  if (draft.in_reply_to !== undefined) message.in_reply_to = draft.in_reply_to
+  if (draft.protocol_name !== undefined) message.protocol_name = draft.protocol_name
+  if (draft.protocol_version !== undefined) message.protocol_version = draft.protocol_version
+  const json = JSON.stringify(message)
+  return {
+    message_id,
+    sender_id: draft.sender_id,
+    in_reply_to: draft.in_reply_to,
+    rank: draft.rank,
+    broadcast: draft.recipient_id === undefined,
+    sent_ms: now,
+    expires_ms,
+    json,
+    bytes: json.length,
+  }
+}
+
+/** The message's JSON with its attempt, which alone differs between deliveries. */
+export function messageJson(message: StoredMessage, attempt: number): string {
+  return attempt <= 1 ? message.json : `${message.json.slice(0, -1)},"attempt":${attempt}}`
+}
+
+/** The message as an object. */
+export function parseMessage(message: StoredMessage, attempt: number): Message {
+  return JSON.parse(messageJson(message, attempt)) as Message
+}
+
+/** The same message with its time to live begun anew, for one that is taken back from the dead letters. */
+export function renewMessage(message: StoredMessage, now: number): StoredMessage {
+  const expires_ms = now + (message.expires_ms - message.sent_ms)
+  const wire = JSON.parse(message.json) as Message
+  if (wire.expires_at !== undefined) wire.expires_at = new Date(expires_ms).toISOString()
+  const json = JSON.stringify(wire)
+  return { ...message, expires_ms, json, bytes: json.length }
+}

@@ -1,0 +1,88 @@
+/** What the ring needs to know of an entry: its offset, and whether it is only a hole by now. */
+export interface RingEntry {
+  readonly offset: number
+  readonly gone: boolean
+}
+
+const CAPACITY_MIN = 16
+
+/**
+ * Entries in rising order of offset, in a buffer that doubles as they come and halves as they go. An entry that goes
+ * from the middle leaves a hole; holes are closed when they are half of the ring, so that each costs constant time.
+ */
+export class Ring<E extends RingEntry> {
+  #slots: (E | undefined)[] = []
+  #head = 0
+  #length = 0
+  #holes = 0
+
+  /** Entries and holes. */
+  get length(): number {
+    return this.#length
+  }
+
+  /** Slots taken from memory, for the test that they are given back. */
+  get capacity(): number {
+    return this.#slots.length
+  }
+
+  at(index: number): E {
+    return this.#slots[(this.#head + index) & (this.#slots.length - 1)]!
+  }
+
+  push(entry: E): void {
+    if (this.#length === this.#slots.length) this.#resize(Math.max(CAPACITY_MIN, this.#length * 2))
+    this.#slots[(this.#head + this.#length) & (this.#slots.length - 1)] = entry
+    this.#length++
+  }
+
+  /** Tells the ring that an entry of its own has become a hole. */
+  release(): void {
+    this.#holes++
+    while (this.#length > 0 && this.at(0).gone) {
+      this.#slots[this.#head] = undefined
+      this.#head = (this.#head + 1) & (this.#slots.length - 1)
+      this.#length--
+      this.#holes--
+    }
+    if (this.#length === 0) {
+      this.#slots = []
+      this.#head = 0
+    } else if (this.#holes > CAPACITY_MIN && this.#holes * 2 > this.#length) {
+      this.#resize(this.#slots.length)
+    } else if (this.#slots.length > CAPACITY_MIN * 4 && this.#length * 4 < this.#slots.length) {
+      this.#resize(this.#slots.length / 2)
+    }
+  }
+
+  /** Index of the first entry whose offset is above `offset`; `length` when there is none. */
+  indexAfter(offset: number): number {
+    if (this.#length === 0) return 0
+    const guess = offset + 1 - this.at(0).offset
+    if (guess <= 0) return 0
+    if (this.at(this.#length - 1).offset <= offset) return this.#length
+    if (guess < this.#length && this.at(guess).offset === offset + 1) return guess
+    let low = 0
+    let high = Math.min(guess, this.#length - 1)
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.at(middle).offset > offset) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+
+  /** Copies what is not a hole into a buffer that fits it, of at most `capacity` slots. */
+  #resize(capacity: number): void {
+    const slots: (E | undefined)[] = new Array(capacity)
+    let length = 0
+    for (let i = 0; i < this.#length; i++) {
+      const entry = this.at(i)
+      if (!entry.gone) slots[length++] = entry
+    }
+    this.#slots = slots
+    this.#head = 0
+    this.#length = length
+    this.#holes = 0
+  }
+}

@@ -1,0 +1,25 @@
+import { distance } from 'fastest-levenshtein'
+
+/**
+ * The known names nearest to a mistyped one, best first: those within a third of its length in edits, or which share
+ * its beginning.
+ *
+ * @param limit how many to give at most
+ */
+export function nearestNames(wanted: string, known: Iterable<string>, limit = 3): string[] {
+  const reach = Math.max(1, Math.floor(wanted.length / 3))
+  const lower = wanted.toLowerCase()
+  const near: { name: string; edits: number }[] = []
+  let looked = 0
+  for (const name of known) {
+    if (++looked > NAMES_LOOKED_AT_MAX) break
+    const other = name.toLowerCase()
+    const edits = other.startsWith(lower) || lower.startsWith(other) ? 0 : distance(lower, other)
+    if (edits <= reach) near.push({ name, edits })
+  }
+  near.sort((a, b) => a.edits - b.edits || (a.name < b.name ? -1 : 1))
+  return near.slice(0, limit).map(({ name }) => name)
+}
+
+/** A hint is not worth more than this many comparisons. */
+const NAMES_LOOKED_AT_MAX = 1000

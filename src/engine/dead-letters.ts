@@ -1,0 +1,68 @@
+import type { Limits } from '../core/limits.ts'
+import type { DeadReason, Meter } from '../core/mailbox.ts'
+import type { DeadLetter } from './engine.ts'
+
+export interface DeadLetterFilter {
+  readonly reason?: DeadReason | undefined
+  readonly client_id?: string | undefined
+  readonly message_ids?: readonly string[] | undefined
+}
+
+/** The dead letters of one project, oldest first, bounded by count and bytes. */
+export class DeadLetters {
+  #letters: DeadLetter[] = []
+  #bytes = 0
+  /** Letters dropped because there was no more room. */
+  dropped = 0
+
+  constructor(private readonly meter: Meter) {}
+
+  get count(): number {
+    return this.#letters.length
+  }
+
+  add(letter: DeadLetter, limits: Limits): void {
+    this.#letters.push(letter)
+    this.#weigh(letter.message.bytes)
+    let over = 0
+    while (
+      this.#letters.length - over > limits.dead_letters_max ||
+      this.#bytes > limits.dead_letters_bytes_max
+    )
+      this.#weigh(-this.#letters[over++]!.message.bytes)
+    if (over > 0) {
+      this.#letters.splice(0, over)
+      this.dropped += over
+    }
+  }
+
+  /** The newest matching letters, newest first. */
+  list(filter: DeadLetterFilter, limit: number): { letters: DeadLetter[]; total: number } {
+    const matching = this.#letters.filter((letter) => matches(letter, filter))
+    return { letters: matching.slice(-limit).reverse(), total: matching.length }
+  }
+
+  find(message_id: string): DeadLetter[] {
+    return this.#letters.filter((letter) => letter.message.message_id === message_id)
+  }
+
+  /** Takes out each matching letter that `take` says it has taken. More may be added meanwhile. */
+  drain(filter: DeadLetterFilter, take: (letter: DeadLetter) => boolean): void {
+    const taken = new Set(this.#letters.filter((letter) => matches(letter, filter)).filter(take))
+    this.#letters = this.#letters.filter((letter) => !taken.has(letter))
+    for (const { message } of taken) this.#weigh(-message.bytes)
+  }
+
+  #weigh(bytes: number): void {
+    this.#bytes += bytes
+    this.meter.bytes += bytes
+  }
+}
+
+function matches(letter: DeadLetter, filter: DeadLetterFilter): boolean {
+  return (
+    (filter.reason === undefined || letter.reason === filter.reason) &&
+    (filter.client_id === undefined || letter.recipient_id === filter.client_id) &&
+    (filter.message_ids === undefined || filter.message_ids.includes(letter.message.message_id))
+  )
+}

@@ -1,0 +1,242 @@
+import type { AckMode, Dead, DeadReason, Position, State } from '../core/mailbox.ts'
+import type { StoredMessage } from '../core/message.ts'
+import type { Capabilities, RecipientStatus, Session, SessionEnd, SessionStatus } from '../core/session.ts'
+
+/**
+ * THE storage seam. Mailboxes, sessions and dead letters, wherever they are kept. Calls are batches where batches come,
+ * and answer at once or with a promise: a caller awaits only what is one, so that memory pays for none.
+ */
+export type MaybePromise<T> = T | Promise<T>
+
+/** Runs `next` on a value now or when it comes. */
+export function then<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
+  return value instanceof Promise ? value.then(next) : next(value)
+}
+
+/** Where an accepted message is when its receipt goes out. */
+export type Stored = 'memory' | 'disk' | 'redis'
+
+/** One mailbox: `client_id` is unique in its project. */
+export interface Address {
+  readonly project: string
+  readonly client_id: string
+}
+
+/** One message to one recipient, or one broadcast to many. */
+export interface Send {
+  readonly project: string
+  readonly message: StoredMessage
+  readonly recipients: readonly string[]
+  readonly idempotency_key: string | undefined
+}
+
+export type Appended =
+  | { readonly outcome: 'stored'; readonly recipient_status: RecipientStatus }
+  | { readonly outcome: 'full' | 'storage_full'; readonly retry_after_ms: number }
+  | { readonly outcome: 'too_many_clients' | 'too_large' }
+
+export interface SendOutcome {
+  /** The message that was stored: for a repeated idempotency key the first one. */
+  readonly message_id: string
+  readonly expires_ms: number
+  /** The key was seen before; nothing was stored now. */
+  readonly repeated: boolean
+  /** One for each recipient, in order. */
+  readonly deliveries: readonly Appended[]
+}
+
+/** A message on its way to a reader. */
+export interface Delivery {
+  readonly offset: number
+  readonly message: StoredMessage
+  readonly attempt: number
+}
+
+/** A message that a subscriber is due, with the cursor that is safe once it has been sent. */
+export interface Due extends Delivery {
+  readonly safe_offset: number
+}
+
+/** Said once for every message that becomes pending, on the instance that holds its readers. */
+export interface Announcement extends Delivery {
+  readonly project: string
+  readonly client_id: string
+  readonly epoch: string
+  /** Pending again after a failed delivery: its offset lies behind the readers. */
+  readonly redelivery: boolean
+}
+
+export interface DeadLetter extends Dead {
+  readonly project: string
+  readonly recipient_id: string
+  readonly dead_ms: number
+}
+
+/** What the engine tells the broker, in the order it happens. */
+export interface EngineEvents {
+  announced(announcement: Announcement): void
+  acknowledged(address: Address, message: StoredMessage): void
+  died(letter: DeadLetter): void
+  sessionChanged(session: Session, status: SessionStatus): void
+  sessionEnded(session: Session, end: SessionEnd): void
+}
+
+export interface Take {
+  readonly limit: number
+  /** The answer stops before it grows past this, but never before its first message. */
+  readonly bytes_max: number
+  readonly ack: AckMode
+}
+
+export interface Taken {
+  readonly deliveries: readonly Delivery[]
+  /** Safe to resume from: all at or before it has been read. */
+  readonly epoch: string
+  readonly offset: number
+  /** Messages still pending. */
+  readonly remaining: number
+}
+
+export interface MailboxState {
+  readonly epoch: string
+  /** Nothing unread lies at or before it. */
+  readonly offset: number
+  readonly last: number
+  readonly pending: number
+  readonly leased: number
+}
+
+export interface Opened {
+  readonly position: Position
+  /** Everything after the cursor is here; false: reading starts at the oldest message that is. */
+  readonly recovered: boolean
+  readonly pending: number
+}
+
+export interface History {
+  readonly deliveries: readonly Delivery[]
+  readonly recovered: boolean
+  readonly epoch: string
+  readonly offset: number
+  readonly more: boolean
+}
+
+/** Which leased messages: by id, by offset, or all. */
+export interface Settle {
+  readonly message_ids?: readonly string[] | undefined
+  readonly offsets?: readonly number[] | undefined
+  /** Undefined acknowledges; a number says that delivery failed, and when to try again (0: at once). */
+  readonly failed_delay_ms?: number | undefined
+}
+
+export interface Settled {
+  readonly settled: number
+  /** Ids which name no leased message here. */
+  readonly unknown: readonly string[]
+}
+
+export interface Found {
+  readonly recipient_id: string
+  readonly message: StoredMessage
+  readonly attempts: number
+  readonly state: State | DeadReason
+}
+
+export interface Checkin {
+  readonly project: string
+  readonly client_id: string
+  /** The session the caller holds or names: if it holds the address still, it goes on. */
+  readonly resume: string | undefined
+  /** Keep a session that is there, whoever began it: for stateless callers. */
+  readonly join: boolean
+  /** The key that calls; a mailbox belongs to the first. */
+  readonly key_id: string | undefined
+  readonly name: string | undefined
+  readonly capabilities: Capabilities | undefined
+}
+
+export type CheckedIn =
+  | {
+      readonly outcome: 'ok'
+      readonly session: Session
+      readonly resumed: boolean
+      readonly mailbox: MailboxState
+    }
+  | { readonly outcome: 'not_owner' | 'too_many_clients' }
+
+export interface Health {
+  readonly ok: boolean
+  readonly detail?: string
+}
+
+export interface EngineStats {
+  readonly clients: number
+  readonly pending: number
+  readonly leased: number
+  readonly history: number
+  readonly dead_letters: number
+  readonly stored_bytes: number
+}
+
+export interface Engine {
+  readonly stored: Stored
+  start(events: EngineEvents): MaybePromise<void>
+  stop(): MaybePromise<void>
+  /** Proves that a message can be stored and announced. */
+  health(): MaybePromise<Health>
+  stats(): MaybePromise<EngineStats>
+
+  /** For each send one atomic step: idempotency, limits, offset, store, announce. */
+  append(batch: readonly Send[]): MaybePromise<readonly SendOutcome[]>
+  /** Reads pending messages, highest priority first. */
+  take(address: Address, take: Take): MaybePromise<Taken>
+  /**
+   * Begins a subscription, after a cursor or at what is unacknowledged. With `auto` the cursor acknowledges what was
+   * leased at or before it: its bearer has read that.
+   */
+  open(
+    address: Address,
+    after: { epoch: string; offset: number } | undefined,
+    ack: AckMode,
+  ): MaybePromise<Opened>
+  /** The next messages a subscriber is due; moves `position`, and leases or acknowledges as `take` says. */
+  read(address: Address, position: Position, take: Take): MaybePromise<readonly Due[]>
+  /** Notes that announced messages have been sent to a subscriber. */
+  delivered(address: Address, offsets: readonly number[], ack: AckMode): MaybePromise<void>
+  settle(address: Address, settle: Settle): MaybePromise<Settled>
+  /** Retained messages in the order they came; changes nothing. */
+  history(
+    address: Address,
+    from: { after?: { epoch: string; offset: number } | undefined; since_ms?: number | undefined },
+    limit: number,
+    bytes_max: number,
+  ): MaybePromise<History>
+  /** Everywhere in the project where this message is or died. */
+  find(project: string, message_id: string): MaybePromise<readonly Found[]>
+  mailbox(address: Address): MaybePromise<MailboxState | undefined>
+
+  listDeadLetters(
+    project: string,
+    filter: { reason?: DeadReason | undefined; client_id?: string | undefined },
+    limit: number,
+  ): MaybePromise<{ letters: readonly DeadLetter[]; total: number }>
+  /** Puts dead letters back into their mailboxes with their time to live begun anew; what finds no room stays dead. */
+  requeue(
+    project: string,
+    filter: { reason?: DeadReason | undefined; message_ids?: readonly string[] | undefined },
+  ): MaybePromise<{ requeued: readonly string[]; refused: readonly string[] }>
+
+  checkin(checkin: Checkin): MaybePromise<CheckedIn>
+  session(project: string, session_id: string): MaybePromise<Session | undefined>
+  sessionOf(address: Address): MaybePromise<Session | undefined>
+  listSessions(project: string): MaybePromise<readonly Session[]>
+  /** Known addresses, for hints. */
+  clientIds(project: string): MaybePromise<Iterable<string>>
+  /** Whether the mailbox may be read with this key. */
+  ownedBy(address: Address, key_id: string | undefined): MaybePromise<boolean>
+  touch(session: Session): void
+  endSession(session: Session, end: SessionEnd): MaybePromise<void>
+
+  /** Does what time has brought: expiry, lapsed leases, silent sessions. Costs as much as there is to do. */
+  sweep(): MaybePromise<void>
+}

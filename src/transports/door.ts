@@ -1,0 +1,139 @@
+import type { AnyElysia } from 'elysia'
+import type { Logger } from 'pino'
+import type { Credentials, Identity, Keys } from '../auth/identity.ts'
+import type { Broker } from '../broker/broker.ts'
+import type { Housekeeping } from '../broker/housekeeping.ts'
+import type { Config } from '../config/schema.ts'
+import { BrokerError } from '../core/errors.ts'
+
+/** What every door is built from. */
+export interface DoorContext {
+  readonly broker: Broker
+  readonly keys: Keys
+  readonly config: Config
+  readonly log: Logger
+  readonly housekeeping: Housekeeping
+  /** Live sockets and streams of all doors, against `connections_max`. */
+  readonly connections: ConnectionCount
+}
+
+/** Counts sockets and streams over all doors. */
+export class ConnectionCount {
+  #open = 0
+
+  constructor(private readonly connections_max: number) {}
+
+  get open(): number {
+    return this.#open
+  }
+
+  /** Takes a place. @throws BrokerError `too_many_connections` @returns a function that gives it back, once */
+  enter(): () => void {
+    if (this.#open >= this.connections_max)
+      throw new BrokerError('too_many_connections', { retry_after_ms: 1000 })
+    this.#open++
+    let left = false
+    return () => {
+      if (!left) this.#open--
+      left = true
+    }
+  }
+}
+
+/**
+ * What a request says of who it is. Keys in the query are not taken: URLs end in logs.
+ *
+ * @param subprotocols of a WebSocket; a browser passes its key as `bearer.<key>`
+ */
+export function credentials(
+  headers: Headers,
+  query: URLSearchParams,
+  subprotocols: readonly string[] = [],
+): Credentials {
+  const authorization = headers.get('authorization')
+  const bearer =
+    authorization !== null && /^bearer /i.test(authorization) ? authorization.slice(7).trim() : undefined
+  const subprotocol = subprotocols.find((name) => name.startsWith('bearer.'))?.slice('bearer.'.length)
+  return {
+    key: bearer ?? headers.get('x-api-key') ?? subprotocol,
+    project: headers.get('x-project-id') ?? query.get('project') ?? undefined,
+  }
+}
+
+/**
+ * Refuses requests that a foreign web page made a browser send: the Host must be one of ours (DNS rebinding), and so
+ * must the Origin, where there is one. Source: MCP 2025-11-25, transports, security warning.
+ *
+ * @throws BrokerError `forbidden_origin`
+ */
+export class OriginGuard {
+  readonly #hosts: ReadonlySet<string>
+  readonly #origins: ReadonlySet<string>
+  readonly #any_host: boolean
+
+  constructor(config: Config) {
+    this.#hosts = new Set([
+      ...LOOPBACK_NAMES,
+      config.host.toLowerCase(),
+      ...config.allowed_hosts.map((h) => h.toLowerCase()),
+    ])
+    this.#origins = new Set(config.allowed_origins.map((origin) => origin.toLowerCase()))
+    // Bound to all addresses, the operator has chosen to be reached under names which cannot be known here.
+    this.#any_host = !isLoopback(config.host) && config.allowed_hosts.length === 0
+  }
+
+  check(headers: Headers): void {
+    const host = headers.get('host')
+    if (!this.#any_host && (host === null || !this.#hosts.has(hostname(host))))
+      throw new BrokerError('forbidden_origin', {
+        detail: `The Host "${host ?? ''}" is not one of this broker's names.`,
+      })
+    const origin = headers.get('origin')
+    if (origin === null) return
+    if (this.#origins.has(origin.toLowerCase()) || this.#isOwn(origin, host)) return
+    throw new BrokerError('forbidden_origin', { detail: `The Origin "${origin}" is not allowed.` })
+  }
+
+  #isOwn(origin: string, host: string | null): boolean {
+    const url = URL.parse(origin)
+    if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) return false
+    return url.host === host?.toLowerCase() || LOOPBACK_NAMES.has(url.hostname)
+  }
+}
+
+const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'])
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
+/** The name in a Host header, without its port. */
+function hostname(host: string): string {
+  return host.toLowerCase().replace(/:\d+$/, '')
+}
+
+/** An id for one request, which goes into its log lines and its error. */
+export function correlationId(): string {
+  return Bun.randomUUIDv7('base64url')
+}
+
+/** Logs what went wrong in carrying out a call, once: faults of our own as errors, the caller's quietly. */
+export function logFailure(
+  log: Logger,
+  command: string,
+  thrown: unknown,
+  correlation_id: string,
+  identity?: Identity,
+): void {
+  const who = identity?.session?.client_id
+  if (thrown instanceof BrokerError)
+    log.debug({ correlation_id, command, code: thrown.code, client_id: who }, 'refused')
+  else log.error({ correlation_id, command, client_id: who, err: thrown }, 'failed')
+}
+
+/** A door: its routes, and how it is shut. */
+export interface Door {
+  readonly routes: AnyElysia
+  /** Ends its live connections, the last of them after `drain_ms`; resolves when they are ended. */
+  close(drain_ms: number): Promise<void>
+}

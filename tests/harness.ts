@@ -1,0 +1,34 @@
+import { Value } from '@sinclair/typebox/value'
+import { pino } from 'pino'
+import { type App, startApp } from '../src/app.ts'
+import { type Config, ConfigSchema } from '../src/config/schema.ts'
+
+/** The default settings with some changed; for tests, on a free port. */
+export function testConfig(overrides: Partial<Config> = {}): Config {
+  return { ...Value.Create(ConfigSchema), port: 0, drain_seconds: 0.2, ...overrides }
+}
+
+/**
+ * A broker of the test's own, on a free port of the loopback address, in this process. `await using` stops it.
+ *
+ * @param overrides settings that differ from the defaults
+ */
+export async function startBroker(overrides: Partial<Config> = {}): Promise<App & AsyncDisposable> {
+  const app = await startApp(testConfig(overrides), pino({ level: 'silent' }))
+  return { ...app, [Symbol.asyncDispose]: () => app.stop() }
+}
+
+/** Waits until `probe` answers something, asking every few milliseconds. @throws Error after `ms` */
+export async function until<T>(
+  what: string,
+  probe: () => T | undefined | Promise<T | undefined>,
+  ms = 5000,
+): Promise<T> {
+  const deadline = performance.now() + ms
+  for (;;) {
+    const found = await probe()
+    if (found !== undefined) return found
+    if (performance.now() > deadline) throw new Error(`waited ${ms} ms for ${what}`)
+    await Bun.sleep(5)
+  }
+}
