@@ -58,7 +58,15 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   housekeeping.start()
 
   const server = new Elysia({
-    serve: { maxRequestBodySize: config.body_bytes_max, idleTimeout: IDLE_SECONDS },
+    // Elysia's default would share the port with another process, and the messages among the two.
+    serve: { maxRequestBodySize: config.body_bytes_max, idleTimeout: IDLE_SECONDS, reusePort: false },
+    websocket: {
+      maxPayloadLength: config.body_bytes_max,
+      backpressureLimit: SOCKET_BUFFER_BYTES_MAX,
+      closeOnBackpressureLimit: true,
+      idleTimeout: WS_IDLE_SECONDS,
+      sendPings: false,
+    },
   })
   for (const door of doors) server.use(door.routes)
   server.listen({ hostname: config.host, port: config.port })
@@ -71,6 +79,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const stop = async () => {
     log.info('stopping')
     broker.release()
+    // The turn in which those who waited are answered, before their connections close.
+    await new Promise((resolve) => setImmediate(resolve))
     await Promise.all(doors.map((door) => door.close(config.drain_seconds * 1000)))
     housekeeping.stop()
     await listening.stop(true)
@@ -91,6 +101,11 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 const TEND_MS = 200
 /** A connection on which nothing was asked for this long is closed; streams and waits are exempt. */
 const IDLE_SECONDS = 30
+
+/** Far beyond what a connection hands over before it stops at the first sign of backpressure. */
+const SOCKET_BUFFER_BYTES_MAX = 64 * 1024 * 1024
+/** The door pings and closes by itself long before; this is for a socket that it has lost sight of. */
+const WS_IDLE_SECONDS = 240
 
 /** Names a mailbox's history: 10 characters of base 36 from the CSPRNG. */
 function newEpoch(): string {

@@ -5,7 +5,7 @@ import { type Config, ConfigSchema } from '../src/config/schema.ts'
 
 /** The default settings with some changed; for tests, on a free port. */
 export function testConfig(overrides: Partial<Config> = {}): Config {
-  return { ...Value.Create(ConfigSchema), port: 0, drain_seconds: 0.2, ...overrides }
+  return { ...Value.Create(ConfigSchema), port: 0, drain_seconds: 0.02, ...overrides }
 }
 
 /**

@@ -83,8 +83,23 @@ export function runCommand(
 export function checkInput<I extends TObject>(schema: I, input: unknown): Static<I> {
   const check = checkOf(schema)
   if (check.Check(input)) return input as Static<I>
-  throw inputError(schema, input, check.Errors(input).First())
+  // A name that is unknown says more than another that is missing: it is mistyped, most often.
+  const errors = [...take(check.Errors(input), ERRORS_LOOKED_AT_MAX)]
+  throw inputError(schema, input, errors.find(({ message }) => message === UNKNOWN_NAME) ?? errors[0])
 }
+
+const ERRORS_LOOKED_AT_MAX = 20
+
+function* take<T>(items: Iterable<T>, limit: number): Generator<T> {
+  let taken = 0
+  for (const item of items) {
+    yield item
+    if (++taken === limit) return
+  }
+}
+
+/** How TypeBox says that a closed object has a member too many. */
+const UNKNOWN_NAME = 'Unexpected property'
 
 function inputError(schema: TObject, input: unknown, error: ValueError | undefined): BrokerError {
   if (error === undefined || error.path === '')
@@ -92,7 +107,7 @@ function inputError(schema: TObject, input: unknown, error: ValueError | undefin
       detail: `The parameters must be a JSON object, not ${typeName(input)}.`,
     })
   const name = error.path.slice(1).replaceAll('/', '.')
-  if (error.message === 'Unexpected property') {
+  if (error.message === UNKNOWN_NAME) {
     const near = nearestNames(name, Object.keys(schema.properties))
     const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''
     return new BrokerError('invalid_params', {

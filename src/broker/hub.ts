@@ -16,6 +16,7 @@ export class Hub {
   #watchers = new Map<string, Map<string, Set<MailWatcher>>>()
   #by_connection = new Map<Connection, Subscription>()
   #by_session = new Map<string, Set<Connection>>()
+  #sessions_of = new Map<Connection, string[]>()
   #dirty = new Set<Subscription>()
   #notified = new Set<Connection>()
   #scheduled = false
@@ -31,25 +32,24 @@ export class Hub {
   }
 
   /** Counts a connection as its session's: it is closed when another session takes the address over. */
-  bind(session: Session, connection: Connection): void {
-    const bound = this.#by_session.get(session.session_id)
+  bind({ session_id }: Session, connection: Connection): void {
+    const bound = this.#by_session.get(session_id)
+    if (bound?.has(connection)) return
     if (bound) bound.add(connection)
-    else this.#by_session.set(session.session_id, new Set([connection]))
+    else this.#by_session.set(session_id, new Set([connection]))
+    const sessions = this.#sessions_of.get(connection)
+    if (sessions) sessions.push(session_id)
+    else this.#sessions_of.set(connection, [session_id])
   }
 
-  unbind(session: Session, connection: Connection): void {
-    const bound = this.#by_session.get(session.session_id)
-    if (bound?.delete(connection) && bound.size === 0) this.#by_session.delete(session.session_id)
-  }
-
-  /** The live connections of a session. */
-  connectionsOf(session: Session): ReadonlySet<Connection> | undefined {
-    return this.#by_session.get(session.session_id)
-  }
-
-  /** Sessions which have a live connection. */
-  isConnected(session: Session): boolean {
-    return this.#by_session.has(session.session_id)
+  /** The connection is gone: ends its subscription and lets go of all that is kept of it. */
+  leave(connection: Connection): void {
+    this.unsubscribe(connection)
+    for (const session_id of this.#sessions_of.get(connection) ?? []) {
+      const bound = this.#by_session.get(session_id)
+      if (bound?.delete(connection) && bound.size === 0) this.#by_session.delete(session_id)
+    }
+    this.#sessions_of.delete(connection)
   }
 
   /** Starts delivery; a connection reads one mailbox, so an earlier subscription of its own ends. */
@@ -76,7 +76,6 @@ export class Hub {
     const readers = this.#readers.get(project)?.get(client_id)
     readers?.splice(readers.indexOf(subscription), 1)
     if (readers?.length === 0) this.#readers.get(project)!.delete(client_id)
-    this.unbind(subscription.session, connection)
   }
 
   /** Whether somebody reads this mailbox live. */
@@ -123,10 +122,9 @@ export class Hub {
   /** A newer session holds the address: closes what belonged to this one. */
   replaced(session: Session): void {
     for (const connection of [...(this.#by_session.get(session.session_id) ?? [])]) {
-      this.unsubscribe(connection)
+      this.leave(connection)
       connection.close('session_replaced')
     }
-    this.#by_session.delete(session.session_id)
   }
 
   /** Ends the subscriptions of a session, leaving its connections open. */
@@ -155,7 +153,7 @@ export class Hub {
   tend(now: number, stalled_ms_max: number): void {
     for (const subscription of [...this.#by_connection.values()]) {
       if (subscription.stalled_ms !== undefined && now - subscription.stalled_ms >= stalled_ms_max) {
-        this.unsubscribe(subscription.connection)
+        this.leave(subscription.connection)
         subscription.connection.close('slow_reader')
       } else subscription.probe(true)
     }
@@ -205,7 +203,7 @@ export class Hub {
 
   #fail(subscription: Subscription, error: unknown): void {
     this.report(error)
-    this.unsubscribe(subscription.connection)
+    this.leave(subscription.connection)
     subscription.connection.close('internal')
   }
 }

@@ -137,3 +137,16 @@ export interface Door {
   /** Ends its live connections, the last of them after `drain_ms`; resolves when they are ended. */
   close(drain_ms: number): Promise<void>
 }
+
+/** Does `each` for all items, evenly over `drain_ms`, so that those who come back do not come all at once. */
+export async function spread<T>(
+  items: readonly T[],
+  drain_ms: number,
+  each: (item: T) => void,
+): Promise<void> {
+  const turns = Math.min(items.length, 50)
+  for (let turn = 0; turn < turns; turn++) {
+    for (let i = turn; i < items.length; i += turns) each(items[i]!)
+    await Bun.sleep(drain_ms / turns)
+  }
+}

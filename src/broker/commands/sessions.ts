@@ -51,9 +51,10 @@ export const checkinClient = defineCommand({
       broker.checkin(identity, client_id, { resume, join: false, name, capabilities }),
       (checked) => {
         const { session, resumed, mailbox } = checked
-        if (connection && own && own !== session) broker.hub.unsubscribe(connection)
-        if (connection && own && own !== session) broker.hub.unbind(own, connection)
-        if (connection) broker.hub.bind(session, connection)
+        if (connection) {
+          if (own && own !== session) broker.hub.leave(connection)
+          broker.hub.bind(session, connection)
+        }
         identity.session = session
         return {
           session_id: session.session_id,

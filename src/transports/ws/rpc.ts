@@ -1,0 +1,175 @@
+import { Type } from '@sinclair/typebox'
+import { checkInput, runCommand } from '../../broker/command.ts'
+import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
+import { ClientId, CursorText, closed } from '../../broker/commands/schema.ts'
+import { asBrokerError, BrokerError, errorBody } from '../../core/errors.ts'
+import { nearestNames } from '../../core/routing.ts'
+import { type MaybePromise, then } from '../../engine/engine.ts'
+import { correlationId, type DoorContext, logFailure } from '../door.ts'
+import type { WsConnection } from './connection.ts'
+
+/** Requests in one batch. */
+const BATCH_MAX = 1000
+/** Calls of one connection that may wait at once. */
+const CALLS_MAX = 256
+
+const SubscribeParams = closed({
+  client_id: Type.Optional(ClientId),
+  after: Type.Optional(CursorText),
+  ack: Type.Optional(Type.Union([Type.Literal('auto'), Type.Literal('manual'), Type.Literal('none')])),
+  batch: Type.Optional(
+    Type.Boolean({ description: 'gather what is due at once into one frame, a JSON array' }),
+  ),
+  receipts: Type.Optional(Type.Boolean({ description: 'also tell when a message of yours is acknowledged' })),
+  sessions: Type.Optional(Type.Boolean({ description: 'tell of sessions that come, fall silent and go' })),
+})
+
+const AuthenticateParams = closed({
+  key: Type.String({ maxLength: 512, description: 'the API key' }),
+  project: Type.Optional(Type.String({ maxLength: 128, description: 'the project to work in' })),
+})
+
+type Id = string | number | null
+
+interface Request {
+  readonly id: Id | undefined
+  readonly method: string
+  readonly params: unknown
+}
+
+/**
+ * Carries out what one frame asks for: a JSON-RPC 2.0 request, a notification, or a batch of these. Answers that are
+ * there at once go out together; a call that waits is answered when it is done.
+ *
+ * @param frame parsed JSON; a string when it was not JSON
+ */
+export function onFrame(context: DoorContext, connection: WsConnection, frame: unknown): void {
+  if (!Array.isArray(frame)) {
+    const answer = onRequest(context, connection, frame)
+    if (answer !== undefined) connection.answer(answer)
+    return
+  }
+  if (frame.length === 0 || frame.length > BATCH_MAX) {
+    const detail = `A batch holds 1 to ${BATCH_MAX} requests; this one holds ${frame.length}.`
+    connection.answer(errorJson(null, new BrokerError('invalid_request', { detail }), correlationId()))
+    return
+  }
+  const answers: string[] = []
+  for (const request of frame) {
+    const answer = onRequest(context, connection, request)
+    if (answer !== undefined) answers.push(answer)
+  }
+  if (answers.length > 0) connection.answer(`[${answers.join(',')}]`)
+}
+
+/** @returns the answer, or undefined when there is none, or none yet */
+function onRequest(context: DoorContext, connection: WsConnection, frame: unknown): string | undefined {
+  let request: Request
+  try {
+    request = parseRequest(frame)
+  } catch (error) {
+    return errorJson(null, asBrokerError(error), correlationId())
+  }
+  const { id, method } = request
+  const failed = (thrown: unknown): string | undefined => {
+    const correlation_id = correlationId()
+    logFailure(context.log, method, thrown, correlation_id, connection.identity)
+    return id === undefined ? undefined : errorJson(id, asBrokerError(thrown), correlation_id)
+  }
+  let result: MaybePromise<unknown>
+  try {
+    result = call(context, connection, request)
+  } catch (error) {
+    return failed(error)
+  }
+  if (!(result instanceof Promise)) return id === undefined ? undefined : resultJson(id, result)
+  connection.calls++
+  result
+    .then((value) => (id === undefined ? undefined : resultJson(id, value)), failed)
+    .then((answer) => {
+      connection.calls--
+      if (answer !== undefined) connection.answer(answer)
+    })
+  return undefined
+}
+
+/** @throws BrokerError `invalid_json`, `invalid_request` */
+function parseRequest(frame: unknown): Request {
+  if (typeof frame === 'string') throw new BrokerError('invalid_json')
+  if (typeof frame !== 'object' || frame === null || Array.isArray(frame) || ArrayBuffer.isView(frame))
+    throw new BrokerError('invalid_request')
+  const { jsonrpc, id, method, params } = frame as Record<string, unknown>
+  if (jsonrpc !== '2.0')
+    throw new BrokerError('invalid_request', { field: '/jsonrpc', detail: 'jsonrpc must be "2.0".' })
+  if (typeof method !== 'string')
+    throw new BrokerError('invalid_request', { field: '/method', detail: 'method must be a text.' })
+  if (id !== undefined && id !== null && typeof id !== 'string' && typeof id !== 'number')
+    throw new BrokerError('invalid_request', { field: '/id', detail: 'id must be a text or a number.' })
+  return { id, method, params }
+}
+
+function call(
+  context: DoorContext,
+  connection: WsConnection,
+  { method, params }: Request,
+): MaybePromise<unknown> {
+  if (method === 'authenticate') return authenticate(context, connection, params)
+  const { identity } = connection
+  if (!identity)
+    throw new BrokerError('unauthenticated', { next: 'Call authenticate with {"key":"…"} first.' })
+  if (connection.calls >= CALLS_MAX) throw new BrokerError('too_many_waiting', { retry_after_ms: 1000 })
+  const command = COMMANDS_BY_NAME.get(method)
+  if (command)
+    return runCommand(context.broker, command, identity, params, {
+      signal: connection.gone.signal,
+      connection,
+    })
+  if (method === 'subscribe') return subscribe(context, connection, params)
+  if (method === 'unsubscribe') {
+    context.broker.hub.unsubscribe(connection)
+    return {}
+  }
+  const near = nearestNames(method, [...COMMANDS_BY_NAME.keys(), 'subscribe', 'unsubscribe', 'authenticate'])
+  const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''
+  throw new BrokerError('unknown_command', {
+    field: '/method',
+    detail: `There is no command of that name.${hint}`,
+  })
+}
+
+function authenticate({ keys }: DoorContext, connection: WsConnection, params: unknown): unknown {
+  const { key, project } = checkInput(AuthenticateParams, params ?? {})
+  try {
+    connection.identity = keys.identify({ key, project })
+  } catch (error) {
+    connection.close('unauthenticated')
+    throw error
+  }
+  return { project: connection.identity.project, scopes: [...connection.identity.scopes] }
+}
+
+function subscribe(
+  { broker }: DoorContext,
+  connection: WsConnection,
+  params: unknown,
+): MaybePromise<unknown> {
+  const { client_id, after, ack, batch, receipts, sessions } = checkInput(SubscribeParams, params ?? {})
+  const options = { ack: ack ?? 'auto', receipts: receipts ?? false, sessions: sessions ?? false }
+  return then(broker.subscribe(connection.identity!, connection, client_id, after, options), (subscribed) => {
+    connection.batch = batch ?? false
+    return subscribed
+  })
+}
+
+function resultJson(id: Id, result: unknown): string {
+  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${JSON.stringify(result)}}`
+}
+
+function errorJson(id: Id, error: BrokerError, correlation_id: string): string {
+  const { message, entry } = error
+  return JSON.stringify({
+    jsonrpc: '2.0',
+    id,
+    error: { code: entry.rpc_code, message, data: errorBody(error, correlation_id) },
+  })
+}
