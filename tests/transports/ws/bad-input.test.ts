@@ -1,0 +1,207 @@
+import { describe, expect, test } from 'bun:test'
+import { startBroker, until } from '../../harness.ts'
+import { RawWs } from '../../raw-ws.ts'
+import { refusal, WsClient } from '../../ws-client.ts'
+
+/** Sends one raw frame and answers the error that comes back. */
+async function errorFor(client: WsClient, frame: string) {
+  const before = client.notifications.length
+  client.send(frame)
+  const answer = await until('the answer', () => client.notifications[before])
+  return { id: answer.id, ...answer.error }
+}
+
+describe('bad frames', () => {
+  test('each gets the catalogue entry, and the connection goes on', async () => {
+    await using broker = await startBroker()
+    const client = await WsClient.checkedIn(broker.url, 'a')
+    const code = async (frame: string) => (await errorFor(client, frame)).data?.code
+    expect(await errorFor(client, '{not json')).toMatchObject({
+      id: null,
+      code: -32700,
+      data: { code: 'invalid_json' },
+    })
+    for (const frame of [
+      '123',
+      'true',
+      'null',
+      '"text"',
+      '[]',
+      '[1]',
+      '{}',
+      '{"jsonrpc":"2.0"}',
+      '{"jsonrpc":"1.0","method":"x","id":1}',
+    ])
+      expect([frame, await code(frame)]).toEqual([
+        frame,
+        frame === '"text"' ? 'invalid_json' : 'invalid_request',
+      ])
+    expect(await code('{"jsonrpc":"2.0","id":{},"method":"heartbeat"}')).toBe('invalid_request')
+    expect(await errorFor(client, '{"jsonrpc":"2.0","id":"x","method":"send_mesage"}')).toMatchObject({
+      id: 'x',
+      code: -32601,
+      message: 'There is no command of that name. Did you mean send_message?',
+    })
+    expect(await code('{"jsonrpc":"2.0","id":1,"method":"__proto__"}')).toBe('unknown_command')
+    expect(await code('{"jsonrpc":"2.0","id":1,"method":"heartbeat","params":[1]}')).toBe('invalid_params')
+    expect(await client.call('heartbeat')).toMatchObject({ client_id: 'a' })
+  })
+
+  test('parameters: the error names the field, the trouble and the fix', async () => {
+    await using broker = await startBroker()
+    const client = await WsClient.checkedIn(broker.url, 'a')
+    const error = async (method: string, params: unknown) =>
+      (await client.request({ jsonrpc: '2.0', id: crypto.randomUUID(), method, params })).error
+    expect(await error('send_message', { recipient: 'b', message: 'x' })).toMatchObject({
+      code: -32602,
+      message: 'There is no parameter recipient. Did you mean recipient_id?',
+      data: { field: '/recipient', retryable: false },
+    })
+    expect(await error('send_message', { message: 'x' })).toMatchObject({
+      message: 'recipient_id is required.',
+    })
+    expect(await error('send_message', { recipient_id: 7, message: 'x' })).toMatchObject({
+      message: 'recipient_id is 7: expected string. It is: whom it is for: a client_id or a session_id',
+    })
+    expect(await error('send_message', { recipient_id: 'b' })).toMatchObject({
+      data: { code: 'invalid_params', field: '/payload' },
+    })
+    expect(await error('send_message', { recipient_id: 'b', message: 'x', payload: 1 })).toMatchObject({
+      data: { code: 'invalid_params', field: '/payload' },
+    })
+    expect(await error('checkin_client', { client_id: 'a b' })).toMatchObject({
+      data: { field: '/client_id' },
+    })
+    expect(await error('checkin_client', { client_id: 'mcp-broker' })).toMatchObject({
+      data: { code: 'reserved_client_id' },
+    })
+    expect(await error('get_messages', { wait_seconds: 1e9 })).toMatchObject({
+      data: { field: '/wait_seconds' },
+    })
+    expect(await error('heartbeat', { session_id: 'nobody' })).toMatchObject({
+      data: { code: 'unknown_session' },
+    })
+    expect(await error('get_message_status', { message_id: 'none' })).toMatchObject({
+      data: { code: 'unknown_message' },
+    })
+  })
+
+  test('who calls is never believed against the session', async () => {
+    await using broker = await startBroker()
+    const client = await WsClient.checkedIn(broker.url, 'a')
+    await WsClient.checkedIn(broker.url, 'b')
+    expect(
+      await refusal(client.call('send_message', { recipient_id: 'b', message: 'x', sender_id: 'boss' })),
+    ).toBe('sender_mismatch')
+    expect(await refusal(client.call('get_messages', { client_id: 'b' }))).toBe('client_mismatch')
+    expect(await refusal(client.call('subscribe', { client_id: 'b' }))).toBe('client_mismatch')
+    const nobody = await WsClient.connect(broker.url)
+    expect(await refusal(nobody.call('send_message', { recipient_id: 'b', message: 'x' }))).toBe(
+      'not_checked_in',
+    )
+  })
+
+  test('awkward payloads arrive as they were sent', async () => {
+    await using broker = await startBroker()
+    const client = await WsClient.checkedIn(broker.url, 'a')
+    const awkward =
+      '{"__proto__":{"admin":true},"constructor":{"prototype":1},"lone":"\\ud800","nul":"\\u0000","emoji":"🙂","big":12345678901234567890}'
+    client.send(
+      `{"jsonrpc":"2.0","id":1,"method":"send_message","params":{"recipient_id":"a","payload":${awkward}}}`,
+    )
+    await client.call('subscribe')
+    const [arrived] = await client.received(1)
+    expect(JSON.stringify(arrived!.message.payload)).toBe(JSON.stringify(JSON.parse(awkward)))
+    expect(({} as { admin?: boolean }).admin).toBeUndefined()
+  })
+
+  test('deep nesting is refused, however deep', async () => {
+    await using broker = await startBroker()
+    const client = await WsClient.checkedIn(broker.url, 'a')
+    for (const depth of [65, 10_000, 400_000]) {
+      const payload = '['.repeat(depth) + ']'.repeat(depth)
+      const frame = `{"jsonrpc":"2.0","id":1,"method":"send_message","params":{"recipient_id":"b","payload":${payload}}}`
+      const { data } = await errorFor(client, frame)
+      expect(['nesting_too_deep', 'invalid_json']).toContain(data!.code)
+    }
+    expect(await client.call('send_message', { recipient_id: 'b', payload: [[['fine']]] })).toMatchObject({
+      status: 'queued',
+    })
+  })
+
+  test('a frame beyond the limit closes the connection with 1009; others notice nothing', async () => {
+    await using broker = await startBroker()
+    const client = await WsClient.checkedIn(broker.url, 'a')
+    const other = await WsClient.checkedIn(broker.url, 'b')
+    client.send('x'.repeat(1024 * 1024 + 1))
+    // Bun ends the connection without a close frame reaching every client, which then reports 1006.
+    expect([1006, 1009]).toContain(await client.close_code())
+    expect(await other.call('heartbeat')).toMatchObject({ client_id: 'b' })
+  })
+})
+
+describe('hostile peers', () => {
+  test('ten thousand requests whose answers are never read: closed with 3008, memory bounded, others served', async () => {
+    await using broker = await startBroker({ buffer_bytes_max: 256 * 1024 })
+    const other = await WsClient.checkedIn(broker.url, 'b')
+    const flood = await RawWs.connect(broker.url)
+    flood.pause()
+    const before = process.memoryUsage.rss()
+    const request = { jsonrpc: '2.0', id: 'x'.repeat(200), method: 'nonsense' }
+    for (let n = 0; n < 20_000; n++) flood.send(request)
+    await until('all of it to be sent', () => (flood.tcp.writableLength === 0 || flood.ended ? true : undefined))
+    expect(await other.call('heartbeat')).toMatchObject({ client_id: 'b' })
+    flood.resume()
+    expect(await until('the close', () => flood.frames().close_code)).toBe(3008)
+    expect(flood.frames().texts.length).toBeLessThan(20_000)
+    expect(await other.call('heartbeat')).toMatchObject({ client_id: 'b' })
+    expect(process.memoryUsage.rss() - before).toBeLessThan(128 * 1024 * 1024)
+  })
+
+  test('a peer that does not answer pings is closed with 3012', async () => {
+    await using broker = await startBroker({ ping_seconds: 0.5, pong_seconds: 0.5 })
+    const silent = await RawWs.connect(broker.url)
+    const { close_code } = await until(
+      'the close',
+      () => {
+        const frames = silent.frames()
+        return frames.close_code === undefined ? undefined : frames
+      },
+      8000,
+    )
+    expect(close_code).toBe(3012)
+  }, 10_000)
+
+  test('a foreign Origin or Host is refused before the upgrade', async () => {
+    await using broker = await startBroker()
+    const upgrade = (headers: Record<string, string>) =>
+      fetch(`${broker.url}/v1/ws`, {
+        headers: {
+          connection: 'Upgrade',
+          upgrade: 'websocket',
+          'sec-websocket-version': '13',
+          'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+          ...headers,
+        },
+      })
+    for (const headers of [
+      { origin: 'https://evil.example' },
+      { origin: 'null' },
+      { host: 'evil.example' },
+    ]) {
+      const response = await upgrade(headers)
+      expect(response.status).toBe(403)
+      expect(await response.json()).toMatchObject({ code: 'forbidden_origin' })
+    }
+  })
+
+  test('waiting calls of one connection are bounded', async () => {
+    await using broker = await startBroker()
+    const client = await WsClient.checkedIn(broker.url, 'a')
+    for (let n = 0; n < 256; n++)
+      client.send({ jsonrpc: '2.0', id: `w${n}`, method: 'get_messages', params: { wait_seconds: 60 } })
+    expect(await refusal(client.call('heartbeat'))).toBe('too_many_waiting')
+    client.close()
+    await until('the waits to end', () => (broker.broker.waiters.count === 0 ? true : undefined))
+  })
+})
