@@ -1,6 +1,120 @@
+import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
-import type { Door, DoorContext } from '../door.ts'
+import type { Identity } from '../../auth/identity.ts'
+import { checkInput } from '../../broker/command.ts'
+import { ClientId, CursorText, closed } from '../../broker/commands/schema.ts'
+import { BrokerError } from '../../core/errors.ts'
+import { type Door, type DoorContext, spread } from '../door.ts'
+import { Gate, type HttpContext, queryOf } from '../gate.ts'
+import { joinInput, queryInput } from '../input.ts'
+import { EventStream } from './stream.ts'
 
-export function sseDoor(_context: DoorContext): Door {
-  return { routes: new Elysia(), close: () => Promise.resolve() }
+/** The path of a mailbox's event stream, as the command table writes paths. */
+export const EVENTS_PATH = '/v1/mailboxes/{client_id}/events'
+
+/** What the request for a stream may say. */
+export const EventsInput = closed({
+  client_id: ClientId,
+  after: Type.Optional(CursorText),
+  ack: Type.Optional(
+    Type.Union([Type.Literal('auto'), Type.Literal('manual'), Type.Literal('none')], {
+      description: 'auto (the default): what is written counts as read; manual or none',
+    }),
+  ),
+  receipts: Type.Optional(
+    Type.Boolean({ description: 'send an event receipt for what becomes of your messages' }),
+  ),
+  sessions: Type.Optional(Type.Boolean({ description: 'send an event session when clients come and go' })),
+})
+
+/** How long a client waits before it connects again: spread, so that not all come back at once. */
+const RETRY_MS_MIN = 2000
+const RETRY_MS_MAX = 5000
+/** Quiet streams are looked at this many times in the time after which they get a comment. */
+const LOOKS = 3
+
+/** Server-sent events: one stream for one mailbox. Source: the HTML standard, section 9.2. */
+export function sseDoor(context: DoorContext): Door {
+  const { broker, config, housekeeping } = context
+  const gate = new Gate(context)
+  const streams = new Set<EventStream>()
+  const quiet_ms = config.stream_comment_seconds * 1000
+  housekeeping.every(quiet_ms / LOOKS, () => {
+    for (const stream of streams) tend(stream)
+  })
+
+  /** A stream that takes what is written counts as a sign of life; one whose session is over has nothing to wait for. */
+  function tend(stream: EventStream): void {
+    const { session } = stream
+    if (session?.ended) stream.close('unknown_session')
+    else if (stream.writable) {
+      stream.comment(quiet_ms - quiet_ms / LOOKS)
+      if (session) broker.heard(session)
+    }
+  }
+
+  async function open(identity: Identity, { request, params, server }: HttpContext): Promise<Response> {
+    if (request.method === 'HEAD') throw new BrokerError('method_not_allowed')
+    if (broker.stopping) throw new BrokerError('shutting_down', { retry_after_ms: RETRY_MS_MIN })
+    const query = queryInput(EventsInput, queryOf(request))
+    const input = checkInput(EventsInput, joinInput(params, query))
+    // On a reconnect a browser repeats the URL: what it has seen since is in the header.
+    const after = request.headers.get('last-event-id') || input.after
+    const leave = context.connections.enter()
+    const stream = new EventStream(
+      {
+        drained: (connection) => broker.hub.drained(connection),
+        gone(connection) {
+          streams.delete(connection)
+          broker.hub.leave(connection)
+          leave()
+        },
+        expire: (seconds) => server?.timeout(request, seconds),
+      },
+      broker.now,
+    )
+    try {
+      const subscribed = await broker.subscribe(identity, stream, input.client_id, after, {
+        ack: input.ack ?? 'auto',
+        receipts: input.receipts ?? false,
+        sessions: input.sessions ?? false,
+      })
+      greet(stream, subscribed)
+      stream.session = await broker.engine.session(identity.project, subscribed.session_id)
+    } catch (error) {
+      stream.gone()
+      throw error
+    }
+    request.signal.addEventListener('abort', () => stream.gone())
+    if (request.signal.aborted) stream.gone()
+    else streams.add(stream)
+    server?.timeout(request, 0)
+    return new Response(stream.body, { headers: HEADERS })
+  }
+
+  return {
+    routes: new Elysia().get(
+      EVENTS_PATH.replace('{client_id}', ':client_id'),
+      ({ request, params, server }: HttpContext) =>
+        gate.answer(request, 'events', (identity) => open(identity, { request, params, server })),
+    ),
+    close: (drain_ms) => spread([...streams], drain_ms, (stream) => stream.close('shutting_down')),
+  }
+}
+
+const HEADERS = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-store',
+  // Tells nginx and its like to pass on what comes, at once.
+  'x-accel-buffering': 'no',
+}
+
+function greet(
+  stream: EventStream,
+  recovery: { recovered: boolean; cursor: string; unread: number; session_id: string },
+): void {
+  const retry_ms = RETRY_MS_MIN + Math.floor(Math.random() * (RETRY_MS_MAX - RETRY_MS_MIN))
+  stream.line(`retry: ${retry_ms}`)
+  const { recovered, cursor, unread, session_id } = recovery
+  stream.event('recovery', JSON.stringify({ recovered, cursor, unread, session_id }), cursor)
 }

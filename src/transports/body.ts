@@ -1,0 +1,74 @@
+import { BrokerError } from '../core/errors.ts'
+
+/**
+ * Reads a request's body as JSON, never more than `bytes_max` of it.
+ *
+ * @returns undefined when there is no body
+ * @throws BrokerError `unsupported_media_type`, `body_too_large`, `invalid_json`, `nesting_too_deep`
+ */
+export async function readJson(request: Request, bytes_max: number): Promise<unknown> {
+  const { headers } = request
+  const length = headers.get('content-length')
+  const streamed = headers.has('transfer-encoding')
+  if (!streamed && (length === null || length === '0')) return undefined
+  checkType(headers)
+  if (length !== null && Number(length) > bytes_max) throw tooLarge(bytes_max)
+  const bytes = streamed ? await readAtMost(request.body, bytes_max) : await request.bytes()
+  return bytes.length === 0 ? undefined : parse(bytes)
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true })
+
+function parse(bytes: Uint8Array): unknown {
+  let text: string
+  try {
+    text = UTF8.decode(bytes)
+  } catch {
+    throw new BrokerError('invalid_json', { detail: 'The body is not UTF-8.' })
+  }
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    if (error instanceof RangeError) throw new BrokerError('nesting_too_deep')
+    throw new BrokerError('invalid_json', {
+      detail: `The body is not valid JSON: ${(error as SyntaxError).message}.`,
+    })
+  }
+}
+
+function checkType(headers: Headers): void {
+  const type = headers.get('content-type')
+  if (type === null || !/^application\/(json|[\w.-]+\+json)\s*(;|$)/i.test(type))
+    throw new BrokerError('unsupported_media_type', {
+      detail:
+        type === null ? 'The body has no content-type.' : `The body is declared as "${type}", not as JSON.`,
+    })
+  const charset = /charset\s*=\s*"?([^";\s]+)/i.exec(type)?.[1]
+  if (charset !== undefined && !/^utf-?8$/i.test(charset))
+    throw new BrokerError('unsupported_media_type', {
+      detail: `JSON is UTF-8; the body is declared as ${charset}.`,
+    })
+  const encoding = headers.get('content-encoding')
+  if (encoding !== null && encoding.toLowerCase() !== 'identity')
+    throw new BrokerError('unsupported_media_type', {
+      detail: `The body is compressed with "${encoding}".`,
+      next: 'Send the body as it is, without content-encoding.',
+    })
+}
+
+async function readAtMost(body: ReadableStream<Uint8Array> | null, bytes_max: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of body ?? []) {
+    bytes += chunk.length
+    if (bytes > bytes_max) throw tooLarge(bytes_max)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function tooLarge(bytes_max: number): BrokerError {
+  return new BrokerError('body_too_large', {
+    detail: `The body is larger than ${bytes_max} bytes, which is what this broker takes.`,
+  })
+}

@@ -1,0 +1,113 @@
+import type { Identity } from '../auth/identity.ts'
+import { asBrokerError } from '../core/errors.ts'
+import { correlationId, credentials, type DoorContext, logFailure, OriginGuard } from './door.ts'
+import { problem } from './problem.ts'
+
+/** What the doors use of Elysia's request context. */
+export interface HttpContext {
+  readonly request: Request
+  /** Undefined on a path without any. */
+  readonly params: Record<string, string> | undefined
+  readonly server: { timeout(request: Request, seconds: number): void } | null
+}
+
+/** Carries one request out. It throws what it refuses; the gate renders it. */
+export type Handler = (identity: Identity, correlation_id: string) => Response | Promise<Response>
+
+const METHODS = 'GET, POST, DELETE, OPTIONS'
+const REQUEST_HEADERS = 'authorization, content-type, last-event-id, x-api-key, x-project-id'
+const RESPONSE_HEADERS = 'retry-after, x-correlation-id'
+/** How long a browser may remember a preflight's answer. */
+const PREFLIGHT_SECONDS = 600
+const NO_QUERY = new URLSearchParams()
+
+/**
+ * The way in for every plain HTTP request: foreign origins are refused, the caller identified, errors rendered, and
+ * the answer gets its correlation id and the CORS headers of an allowed origin.
+ */
+export class Gate {
+  readonly #guard: OriginGuard
+  #answering = 0
+  #whenIdle: (() => void) | undefined
+
+  constructor(private readonly context: DoorContext) {
+    this.#guard = new OriginGuard(context.config)
+  }
+
+  /** @param name of the command or route, for the log */
+  async answer(request: Request, name: string, handler: Handler): Promise<Response> {
+    const correlation_id = correlationId()
+    let identity: Identity | undefined
+    let origin: string | null = null
+    let response: Response
+    this.#answering++
+    try {
+      this.#guard.check(request.headers)
+      origin = request.headers.get('origin')
+      if (isPreflight(request)) response = preflight()
+      else {
+        identity = this.context.keys.identify(credentials(request.headers, queryOf(request)))
+        response = await handler(identity, correlation_id)
+      }
+    } catch (thrown) {
+      // Whoever has gone away in the middle of a body has no fault for us to log, and reads no answer.
+      if (!isAbort(thrown, request)) logFailure(this.context.log, name, thrown, correlation_id, identity)
+      response = problem(asBrokerError(thrown), correlation_id)
+    } finally {
+      this.#answering--
+    }
+    response.headers.set('x-correlation-id', correlation_id)
+    if (origin !== null) {
+      response.headers.set('access-control-allow-origin', origin)
+      response.headers.set('access-control-expose-headers', RESPONSE_HEADERS)
+      response.headers.append('vary', 'origin')
+    }
+    if (this.#answering === 0) this.#whenIdle?.()
+    return response
+  }
+
+  /** Resolves when nothing is being answered, or after `ms_max`. */
+  async idle(ms_max: number): Promise<void> {
+    if (this.#answering === 0) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#whenIdle = resolve
+    const timer = setTimeout(resolve, ms_max)
+    await promise
+    clearTimeout(timer)
+  }
+}
+
+/** The query of a request, without parsing the rest of its URL. */
+export function queryOf(request: Request): URLSearchParams {
+  const { url } = request
+  const at = url.indexOf('?')
+  return at === -1 ? NO_QUERY : new URLSearchParams(url.slice(at + 1))
+}
+
+/** An answer in JSON, which nobody between may keep. @param json already encoded */
+export function jsonResponse(json: string, status = 200): Response {
+  return new Response(json, {
+    status,
+    headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
+  })
+}
+
+function isPreflight({ method, headers }: Request): boolean {
+  return method === 'OPTIONS' && headers.has('origin') && headers.has('access-control-request-method')
+}
+
+/** Says what an allowed origin may send; the gate says which origin that is. Source: the Fetch standard, CORS. */
+function preflight(): Response {
+  return new Response(null, {
+    status: 204,
+    headers: {
+      'access-control-allow-methods': METHODS,
+      'access-control-allow-headers': REQUEST_HEADERS,
+      'access-control-max-age': String(PREFLIGHT_SECONDS),
+    },
+  })
+}
+
+function isAbort(thrown: unknown, request: Request): boolean {
+  return thrown instanceof DOMException && thrown.name === 'AbortError' && request.signal.aborted
+}

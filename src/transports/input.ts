@@ -1,0 +1,56 @@
+import type { TObject } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import { BrokerError } from '../core/errors.ts'
+
+/** In the query of any request it says who asks, and is no parameter of the command. */
+const PROJECT = 'project'
+
+/**
+ * The parameters that a query gives, as the types that `schema` wants; what cannot be converted stays text, for the
+ * check to name. A list is written `a=1&a=2`.
+ */
+export function queryInput(schema: TObject, query: URLSearchParams): Record<string, unknown> {
+  const entries: [string, unknown][] = []
+  for (const name of new Set(query.keys())) {
+    if (name === PROJECT && !(PROJECT in schema.properties)) continue
+    const values = query.getAll(name)
+    const list = values.length > 1 || schema.properties[name]?.type === 'array'
+    entries.push([name, list ? values : values[0]])
+  }
+  return Value.Convert(schema, Object.fromEntries(entries)) as Record<string, unknown>
+}
+
+/** The parameters that a body gives. @throws BrokerError `invalid_params` when it is not an object */
+export function bodyInput(body: unknown, query: URLSearchParams): Record<string, unknown> {
+  for (const name of query.keys())
+    if (name !== PROJECT)
+      throw new BrokerError('invalid_params', {
+        field: `/${name}`,
+        detail: `${name} is in the query; the parameters of this method go into the body.`,
+      })
+  if (body === undefined) return {}
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    throw new BrokerError('invalid_params', {
+      detail: `The body must be a JSON object, not ${Array.isArray(body) ? 'an array' : String(body)}.`,
+    })
+  return body as Record<string, unknown>
+}
+
+/**
+ * The path's parameters joined with the others.
+ *
+ * @throws BrokerError `invalid_params` where the two contradict each other
+ */
+export function joinInput(
+  path: Readonly<Record<string, string>> | undefined,
+  rest: Record<string, unknown>,
+): Record<string, unknown> {
+  for (const [name, value] of Object.entries(path ?? {}))
+    if (Object.hasOwn(rest, name) && rest[name] !== value)
+      throw new BrokerError('invalid_params', {
+        field: `/${name}`,
+        detail: `${name} contradicts the path, which says "${value}".`,
+        next: `Leave ${name} out: the path has it.`,
+      })
+  return { ...rest, ...path }
+}

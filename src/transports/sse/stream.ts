@@ -1,0 +1,128 @@
+import type { Connection } from '../../broker/connection.ts'
+import { BrokerError, type ErrorCode, errorBody } from '../../core/errors.ts'
+import type { Session } from '../../core/session.ts'
+
+/** What a stream tells the door of. */
+export interface StreamEvents {
+  /** It takes more again. */
+  drained(stream: EventStream): void
+  /** It is over: the peer went, or it was closed. Called once. */
+  gone(stream: EventStream): void
+  /** The connection under it may live for this long yet, in seconds. */
+  expire(seconds: number): void
+}
+
+/** What a peer that is told to go gets to read it, before the connection is cut. */
+const CLOSE_SECONDS = 2
+
+/**
+ * One event stream of the HTML standard (section 9.2) over a Bun direct stream, whose `write` answers a promise once
+ * the kernel takes no more. From then on nothing is written until that promise resolves.
+ */
+export class EventStream implements Connection {
+  readonly body: ReadableStream
+  /** The session it reads for, once it reads. */
+  session: Session | undefined
+  #controller: ReadableStreamDirectController | undefined
+  #finish: (() => void) | undefined
+  #queue = ''
+  #writable = false
+  #closed = false
+  #written_ms: number
+
+  constructor(
+    private readonly events: StreamEvents,
+    private readonly now: () => number,
+  ) {
+    this.#written_ms = now()
+    this.body = new ReadableStream({
+      type: 'direct',
+      pull: (controller) => this.#open(controller),
+      cancel: () => this.gone(),
+    })
+  }
+
+  get writable(): boolean {
+    return this.#writable
+  }
+
+  message(cursor: string, json: string): void {
+    this.#queue += `id: ${cursor}\nevent: message\ndata: {"cursor":"${cursor}","message":${json}}\n\n`
+  }
+
+  notify(kind: 'receipt' | 'session', json: string): void {
+    this.event(kind, json)
+  }
+
+  /** Queues an event. @param json in one line, as JSON.stringify makes it */
+  event(name: string, json: string, id?: string): void {
+    this.#queue += `${id === undefined ? '' : `id: ${id}\n`}event: ${name}\ndata: ${json}\n\n`
+  }
+
+  /** Queues a field that is no event, such as `retry: 2000` or a comment. */
+  line(text: string): void {
+    this.#queue += `${text}\n\n`
+  }
+
+  flush(): boolean {
+    if (!this.#writable || !this.#controller) return false
+    if (this.#queue === '') return true
+    const queue = this.#queue
+    this.#queue = ''
+    this.#written_ms = this.now()
+    const written: number | Promise<number> = this.#controller.write(queue)
+    this.#controller.flush()
+    if (!(written instanceof Promise)) return true
+    this.#writable = false
+    written.then(this.#drained, this.#drained)
+    return false
+  }
+
+  /** Writes a comment when nothing else was written for `quiet_ms`, so that the peer and all between see it alive. */
+  comment(quiet_ms: number): void {
+    if (!this.#writable || this.now() - this.#written_ms < quiet_ms) return
+    this.line(':')
+    this.flush()
+  }
+
+  /** Says why in an event `close`, and ends. A peer that does not read it is cut off soon after. */
+  close(code: ErrorCode): void {
+    if (this.#closed) return
+    this.event('close', JSON.stringify(errorBody(new BrokerError(code))))
+    const controller = this.#controller
+    const queue = this.#queue
+    this.gone()
+    if (!controller) return
+    // Before the end: afterwards Bun no longer knows the request.
+    this.events.expire(CLOSE_SECONDS)
+    controller.write(queue)
+    controller.end()
+  }
+
+  /** Lets go of everything: the peer has gone. */
+  gone(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#writable = false
+    this.#queue = ''
+    this.#controller = undefined
+    this.#finish?.()
+    this.events.gone(this)
+  }
+
+  /** Bun asks once for everything; the stream lasts as long as this promise. */
+  #open(controller: ReadableStreamDirectController): Promise<void> {
+    if (this.#closed) return Promise.resolve()
+    this.#controller = controller
+    this.#drained()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#finish = resolve
+    return promise
+  }
+
+  readonly #drained = (): void => {
+    if (this.#closed) return
+    this.#writable = true
+    if (this.flush()) this.events.drained(this)
+  }
+}
