@@ -178,6 +178,27 @@ export const ERRORS = {
     retryable: false,
     next: 'Use another client_id, or check in again to take the address back.',
   },
+  mcp_session_required: {
+    title: 'The request names no MCP session and does not begin one.',
+    http_status: 400,
+    rpc_code: 1431,
+    retryable: false,
+    next: 'Send initialize first and its Mcp-Session-Id with every request after; or speak 2026-07-28, which has no sessions.',
+  },
+  unknown_mcp_session: {
+    title: 'There is no such MCP session: it was ended, has expired, or the broker was restarted.',
+    http_status: 404,
+    rpc_code: 1432,
+    retryable: false,
+    next: 'Begin a new one with initialize, without Mcp-Session-Id; your mailbox is kept under your client_id.',
+  },
+  too_many_mcp_sessions: {
+    title: 'The broker holds as many MCP sessions as it takes, and all are in use.',
+    http_status: 503,
+    rpc_code: 1433,
+    retryable: true,
+    next: 'End sessions which you no longer need with DELETE, or have the operator raise mcp_sessions_max.',
+  },
   mailbox_full: {
     title: "The recipient's mailbox is full.",
     http_status: 429,

@@ -1,0 +1,89 @@
+import {
+  createMcpHandler,
+  isLegacyRequest,
+  type McpHttpHandler,
+  preloadSchemas,
+} from '@modelcontextprotocol/server'
+import type { Identity } from '../../auth/identity.ts'
+import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
+import { BrokerError } from '../../core/errors.ts'
+import type { DoorContext } from '../door.ts'
+import { isListen, serveListen } from './listen.ts'
+import { createServer } from './server.ts'
+import { Sessions } from './sessions.ts'
+import { isEventStream, Streams } from './stream.ts'
+import { Waits } from './waits.ts'
+
+/** What is behind `/mcp`: both eras of the protocol, served by the SDK. Loaded with the first request. */
+export class Endpoint {
+  readonly #context: DoorContext
+  readonly #streams: Streams
+  readonly #waits: Waits
+  readonly #sessions: Sessions
+  /** Of the 2026 era, whose requests each stand alone: one answers with JSON, one with a stream from the start. */
+  readonly #direct: McpHttpHandler
+  readonly #streaming: McpHttpHandler
+  readonly #identities = new WeakMap<Request, Identity>()
+
+  constructor(context: DoorContext) {
+    preloadSchemas()
+    this.#context = context
+    this.#streams = new Streams(context)
+    this.#waits = new Waits(context)
+    this.#sessions = new Sessions(context, this.#streams, this.#waits)
+    this.#direct = this.#modernHandler('auto')
+    this.#streaming = this.#modernHandler('sse')
+  }
+
+  /**
+   * Answers one request, whichever era it belongs to.
+   *
+   * @param body the parsed body; undefined for GET and DELETE
+   * @throws BrokerError
+   */
+  async serve(request: Request, identity: Identity, body: unknown): Promise<Response> {
+    if (request.method !== 'POST') {
+      // The 2026 era knows POST alone.
+      if (!request.headers.has('mcp-session-id')) throw new BrokerError('method_not_allowed')
+      return this.#sessions.serve(request, identity, undefined)
+    }
+    if (await isLegacyRequest(request, body)) return this.#sessions.serve(request, identity, body)
+    if (isListen(body)) return serveListen(this.#context, this.#streams, this.#waits, identity, request, body)
+    this.#identities.set(request, identity)
+    const handler = waits(body) ? this.#streaming : this.#direct
+    const response = await handler.fetch(request, { parsedBody: body })
+    if (!isEventStream(response)) return response
+    return new Response(this.#streams.carry(response.body, { onEnd: () => undefined }).body, response)
+  }
+
+  /** Ends streams over `drain_ms`, then sessions. Calls under way are answered before, where their client still reads. */
+  async close(drain_ms: number): Promise<void> {
+    await this.#streams.close(drain_ms)
+    await this.#sessions.close()
+    await Promise.all([this.#direct.close(), this.#streaming.close()])
+    this.#waits.close()
+  }
+
+  #modernHandler(responseMode: 'auto' | 'sse'): McpHttpHandler {
+    return createMcpHandler(
+      ({ requestInfo }) => {
+        const identity = requestInfo && this.#identities.get(requestInfo)
+        if (!identity) throw new Error('a request reached the SDK without its identity')
+        return createServer(this.#context, this.#waits, identity)
+      },
+      {
+        legacy: 'reject',
+        responseMode,
+        keepAliveMs: 0,
+        onerror: (err) => this.#context.log.debug({ err }, 'refused'),
+      },
+    )
+  }
+}
+
+/** Whether a request may have to wait for its answer, so that the stream must be open before: proxies time out. */
+function waits(body: unknown): boolean {
+  const { method, params } = body as { method?: unknown; params?: { name?: unknown } }
+  if (method !== 'tools/call' || typeof params?.name !== 'string') return false
+  return COMMANDS_BY_NAME.get(params.name)?.waits !== undefined
+}

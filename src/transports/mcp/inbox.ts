@@ -1,0 +1,136 @@
+import {
+  type ListResourcesResult,
+  ProtocolError,
+  type ReadResourceResult,
+  type Resource,
+  ResourceNotFoundError,
+  type ResourceTemplateType,
+} from '@modelcontextprotocol/server'
+import type { Identity } from '../../auth/identity.ts'
+import type { Broker } from '../../broker/broker.ts'
+import { formatCursor } from '../../core/cursor.ts'
+import { BrokerError, errorBody } from '../../core/errors.ts'
+import { messageJson } from '../../core/message.ts'
+import type { Address } from '../../engine/engine.ts'
+import { errorText } from './result.ts'
+
+const PAGE = 200
+/** What one reading of an inbox shows; get_messages reads the rest. */
+const READ_MESSAGES_MAX = 200
+const READ_BYTES_MAX = 128 * 1024
+
+export const INBOX_TEMPLATE: ResourceTemplateType = {
+  uriTemplate: 'inbox://{client_id}',
+  name: 'inbox',
+  title: 'The inbox of a client',
+  description:
+    'Messages that wait for a client. Reading it acknowledges nothing; subscribe to hear of new mail.',
+  mimeType: 'application/json',
+}
+
+export function inboxUri(client_id: string): string {
+  return `inbox://${encodeURIComponent(client_id)}`
+}
+
+/** @returns the address a URI names; undefined when it is not an inbox's */
+function addressOf(identity: Identity, uri: string): Address | undefined {
+  const encoded = INBOX_URI.exec(uri)?.[1]
+  if (encoded === undefined) return undefined
+  try {
+    return { project: identity.project, client_id: decodeURIComponent(encoded) }
+  } catch {
+    return undefined
+  }
+}
+
+const INBOX_URI = /^inbox:\/\/([^/?#]{1,384})\/?$/
+
+/**
+ * The mailbox behind a URI, with the caller's right to it checked: a caller that has checked in reads its own, another
+ * any that its key owns.
+ *
+ * @throws ProtocolError `-32602` with the URI for what there is not; the catalogue's `client_mismatch`,
+ *   `mailbox_not_owned`, `forbidden`
+ */
+export async function openInbox(broker: Broker, identity: Identity, uri: string): Promise<Address> {
+  const address = addressOf(identity, uri)
+  if (!address || !(await broker.engine.mailbox(address))) throw new ResourceNotFoundError(uri)
+  const refusal = await refusalOf(broker, identity, address)
+  if (refusal) throw protocolError(refusal)
+  return address
+}
+
+async function refusalOf(
+  broker: Broker,
+  identity: Identity,
+  address: Address,
+): Promise<BrokerError | undefined> {
+  const own = ownClientId(identity)
+  if (!identity.scopes.has('read'))
+    return new BrokerError('forbidden', { detail: 'Reading an inbox needs a key with the scope "read".' })
+  if (own !== undefined && own !== address.client_id)
+    return new BrokerError('client_mismatch', {
+      detail: `The inbox is of "${address.client_id}", but this session is checked in as "${own}".`,
+    })
+  if (!(await broker.engine.ownedBy(address, identity.key_id))) return new BrokerError('mailbox_not_owned')
+  return undefined
+}
+
+function ownClientId({ session }: Identity): string | undefined {
+  return session && !session.ended ? session.client_id : undefined
+}
+
+/** An entry of the catalogue as a JSON-RPC error. */
+function protocolError(error: BrokerError): ProtocolError {
+  const body = errorBody(error)
+  return new ProtocolError(error.entry.rpc_code, errorText(body), body)
+}
+
+/** The pending messages of an inbox, as get_messages gives them, without acknowledging any. */
+export async function readInbox(
+  broker: Broker,
+  identity: Identity,
+  uri: string,
+): Promise<ReadResourceResult> {
+  const address = await openInbox(broker, identity, uri)
+  const { deliveries, epoch, offset, remaining } = await broker.engine.take(address, {
+    limit: READ_MESSAGES_MAX,
+    bytes_max: READ_BYTES_MAX,
+    ack: 'none',
+  })
+  const messages = deliveries.map(({ message, attempt }) => messageJson(message, attempt)).join(',')
+  const cursor = formatCursor(epoch, offset)
+  const text = `{"messages":[${messages}],"cursor":"${cursor}","remaining":${remaining}}`
+  return { contents: [{ uri, mimeType: 'application/json', text }] }
+}
+
+/** The inboxes a caller may read, a page at a time. @param after the last `client_id` of the page before */
+export async function listInboxes(
+  broker: Broker,
+  identity: Identity,
+  after: string | undefined,
+): Promise<ListResourcesResult> {
+  if (!identity.scopes.has('read')) return { resources: [] }
+  const own = ownClientId(identity)
+  if (own !== undefined) return { resources: [inboxResource(own)] }
+  const sessions = await broker.engine.listSessions(identity.project)
+  const client_ids = sessions.map(({ client_id }) => client_id).sort()
+  const rest = after === undefined ? client_ids : client_ids.filter((client_id) => client_id > after)
+  const page = rest.slice(0, PAGE)
+  const owned = await Promise.all(
+    page.map((client_id) => broker.engine.ownedBy({ project: identity.project, client_id }, identity.key_id)),
+  )
+  return {
+    resources: page.filter((_, i) => owned[i]).map(inboxResource),
+    ...(rest.length > PAGE ? { nextCursor: page.at(-1)! } : {}),
+  }
+}
+
+function inboxResource(client_id: string): Resource {
+  return {
+    uri: inboxUri(client_id),
+    name: client_id,
+    title: `Inbox of ${client_id}`,
+    mimeType: 'application/json',
+  }
+}

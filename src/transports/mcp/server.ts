@@ -1,0 +1,42 @@
+import { Server } from '@modelcontextprotocol/server'
+import { version } from '../../../package.json'
+import type { Identity } from '../../auth/identity.ts'
+import type { DoorContext } from '../door.ts'
+import { INBOX_TEMPLATE, listInboxes, readInbox } from './inbox.ts'
+import { callTool, TOOLS } from './tools.ts'
+import type { Waits } from './waits.ts'
+
+/** Told to the model by clients that pass it on. */
+const INSTRUCTIONS = `A message broker for agents. Begin with checkin_client and a client_id of your choice: others reach you under it.
+Find them with list_sessions and write with send_message, or send_message_and_wait if you need the answer now.
+Read your mail with get_messages; with wait_seconds it waits for the first message, which beats asking again and again.
+Answer with send_message and the message's message_id as in_reply_to.
+Where your client keeps no session, name yourself in every call: sender_id when sending, client_id when reading.`
+
+/** The tools and the template change with the broker's version only. */
+const STATIC_TTL_MS = 300_000
+
+/** A server of the SDK for one session of the 2025 era, or for one request of the 2026 era. */
+export function createServer(context: DoorContext, waits: Waits, identity: Identity): Server {
+  const { broker } = context
+  const server = new Server(
+    { name: 'mcp-broker', title: 'mcp-broker', version },
+    {
+      capabilities: { tools: {}, resources: { subscribe: true } },
+      instructions: INSTRUCTIONS,
+      cacheHints: {
+        'server/discover': { ttlMs: STATIC_TTL_MS, cacheScope: 'public' },
+        'tools/list': { ttlMs: STATIC_TTL_MS, cacheScope: 'public' },
+        'resources/templates/list': { ttlMs: STATIC_TTL_MS, cacheScope: 'public' },
+      },
+    },
+  )
+  server.setRequestHandler('tools/list', () => ({ tools: [...TOOLS] }))
+  server.setRequestHandler('tools/call', ({ params }, call) =>
+    callTool(context, waits, identity, params, call),
+  )
+  server.setRequestHandler('resources/list', ({ params }) => listInboxes(broker, identity, params?.cursor))
+  server.setRequestHandler('resources/templates/list', () => ({ resourceTemplates: [INBOX_TEMPLATE] }))
+  server.setRequestHandler('resources/read', ({ params }) => readInbox(broker, identity, params.uri))
+  return server
+}

@@ -1,0 +1,189 @@
+import {
+  ProtocolError,
+  ProtocolErrorCode,
+  type Server,
+  WebStandardStreamableHTTPServerTransport,
+} from '@modelcontextprotocol/server'
+import type { Identity } from '../../auth/identity.ts'
+import type { DoorContext } from '../door.ts'
+import { type SessionEvents, streamOf } from './event-store.ts'
+import { openInbox } from './inbox.ts'
+import { createServer } from './server.ts'
+import { isEventStream, type LiveStream, type Streams } from './stream.ts'
+import { InboxUpdates, SUBSCRIPTIONS_MAX } from './updates.ts'
+import type { Waits } from './waits.ts'
+
+/** What the SDK calls the stream that a GET opens, on which hints go out. */
+const STANDALONE_STREAM = '_GET_stream'
+
+/** What a session is made of. */
+export interface SessionParts {
+  readonly context: DoorContext
+  readonly streams: Streams
+  readonly waits: Waits
+  readonly events: SessionEvents
+  readonly identity: Identity
+  /** Told when the last request or stream under way has ended. */
+  readonly onIdle: () => void
+  /** Told once, when it is over: by DELETE or by `close`. */
+  readonly onClose: () => void
+}
+
+/** One session of the 2025 era: an identity, a transport and a server of the SDK, and the inboxes it watches. */
+export class McpSession {
+  readonly id = crypto.randomUUID()
+  readonly identity: Identity
+  readonly #parts: SessionParts
+  readonly #transport: WebStandardStreamableHTTPServerTransport
+  readonly #server: Server
+  readonly #updates: InboxUpdates
+  #standalone: LiveStream | undefined
+  #initialized = false
+  #busy = 0
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts
+    this.identity = parts.identity
+    this.#transport = new WebStandardStreamableHTTPServerTransport({
+      sessionIdGenerator: () => this.id,
+      onsessioninitialized: () => {
+        this.#initialized = true
+      },
+      eventStore: parts.events,
+      keepAliveMs: 0,
+    })
+    this.#server = createServer(parts.context, parts.waits, parts.identity)
+    this.#server.onclose = () => {
+      this.#updates.close()
+      parts.events.clear()
+      parts.onClose()
+    }
+    this.#updates = new InboxUpdates(
+      parts.context.broker.hub,
+      () => this.#standalone?.writable ?? false,
+      (uri) => {
+        this.#server
+          .sendResourceUpdated({ uri })
+          .catch((err) => parts.context.log.debug({ err }, 'hint not sent'))
+      },
+    )
+    this.#offerSubscriptions()
+  }
+
+  /** Whether the client has introduced itself. */
+  get initialized(): boolean {
+    return this.#initialized
+  }
+
+  get busy(): boolean {
+    return this.#busy > 0
+  }
+
+  connect(): Promise<void> {
+    return this.#server.connect(this.#transport)
+  }
+
+  /**
+   * Answers one request.
+   *
+   * @param body the parsed body; undefined for GET and DELETE
+   * @throws BrokerError `too_many_connections`
+   */
+  async handle(request: Request, body: unknown): Promise<Response> {
+    const release = this.#use()
+    try {
+      if (request.method === 'GET') return await this.#handleGet(request, release)
+      const response = await this.#transport.handleRequest(request, { parsedBody: body })
+      this.#retireCancelled(body)
+      if (!isEventStream(response)) {
+        release()
+        return response
+      }
+      return new Response(this.#parts.streams.carry(response.body, { onEnd: release }).body, response)
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#server.close()
+  }
+
+  #use(): () => void {
+    this.#busy++
+    let released = false
+    return () => {
+      if (released) return
+      released = true
+      if (--this.#busy === 0) this.#parts.onIdle()
+    }
+  }
+
+  /** Opens the stream for hints, or resumes a stream. */
+  async #handleGet(request: Request, release: () => void): Promise<Response> {
+    const leave = this.#parts.context.connections.enter()
+    const done = () => {
+      leave()
+      release()
+    }
+    try {
+      const last_event_id = request.headers.get('last-event-id')
+      const standalone = last_event_id === null || streamOf(last_event_id) === STANDALONE_STREAM
+      // The one before may be dead without our knowing: the newest wins.
+      if (standalone) this.#standalone?.end()
+      const response = await this.#transport.handleRequest(request)
+      if (!isEventStream(response)) {
+        done()
+        return response
+      }
+      const stream = this.#parts.streams.carry(response.body, {
+        onEnd: () => {
+          if (this.#standalone === stream) this.#standalone = undefined
+          done()
+        },
+        ...(standalone ? { onWritable: this.#updates.flush } : {}),
+      })
+      if (standalone) {
+        this.#standalone = stream
+        this.#updates.flush()
+      }
+      return new Response(stream.body, response)
+    } catch (error) {
+      done()
+      throw error
+    }
+  }
+
+  #offerSubscriptions(): void {
+    const { broker } = this.#parts.context
+    this.#server.setRequestHandler('resources/subscribe', async ({ params: { uri } }) => {
+      const address = await openInbox(broker, this.identity, uri)
+      if (this.#updates.size >= SUBSCRIPTIONS_MAX)
+        throw new ProtocolError(
+          ProtocolErrorCode.InvalidParams,
+          `A session subscribes to at most ${SUBSCRIPTIONS_MAX} inboxes. Unsubscribe from one first.`,
+        )
+      this.#updates.watch(uri, address)
+      return {}
+    })
+    this.#server.setRequestHandler('resources/unsubscribe', ({ params: { uri } }) => {
+      this.#updates.unwatch(uri)
+      return {}
+    })
+  }
+
+  /** A cancelled request is never answered: without this, its stream and what the SDK keeps of it would stay for ever. */
+  #retireCancelled(body: unknown): void {
+    for (const message of Array.isArray(body) ? body : [body]) {
+      const { method, params } = message as { method?: unknown; params?: { requestId?: unknown } }
+      const id = params?.requestId
+      if (method !== 'notifications/cancelled' || (typeof id !== 'string' && typeof id !== 'number')) continue
+      this.#transport.closeSSEStream(id)
+      this.#transport
+        .send({ jsonrpc: '2.0', id, error: { code: ProtocolErrorCode.InvalidRequest, message: 'Cancelled' } })
+        // There was no such request, or it has been answered.
+        .catch(() => undefined)
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import {
+  type CallToolRequest,
+  type CallToolResult,
+  ProtocolError,
+  ProtocolErrorCode,
+  type ServerContext,
+  type Tool,
+} from '@modelcontextprotocol/server'
+import type { Identity } from '../../auth/identity.ts'
+import { type Command, runCommand } from '../../broker/command.ts'
+import { COMMANDS, COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
+import { asBrokerError } from '../../core/errors.ts'
+import { nearestNames } from '../../core/routing.ts'
+import { correlationId, type DoorContext, logFailure } from '../door.ts'
+import { toolError, toolResult } from './result.ts'
+import { unreadFor } from './unread.ts'
+import type { Waits } from './waits.ts'
+
+/** The command table as MCP lists it. */
+export const TOOLS: readonly Tool[] = COMMANDS.map((command) => ({
+  name: command.name,
+  description: `${command.summary} ${command.description}`,
+  inputSchema: plain(command.input) as Tool['inputSchema'],
+  outputSchema: plain(command.output) as Tool['outputSchema'],
+  annotations: {
+    readOnlyHint: command.hints.read_only,
+    destructiveHint: command.hints.destructive,
+    idempotentHint: command.hints.idempotent,
+    openWorldHint: false,
+  },
+}))
+
+/** A TypeBox schema as the JSON Schema it is, without the symbols that TypeBox keeps on it. */
+function plain(schema: object): unknown {
+  return JSON.parse(JSON.stringify(schema))
+}
+
+/**
+ * Carries out `tools/call`. Whatever goes wrong in the command is a tool error, which a model can read and act upon.
+ *
+ * @throws ProtocolError `-32602` for a tool that there is not
+ */
+export async function callTool(
+  context: DoorContext,
+  waits: Waits,
+  identity: Identity,
+  { name, arguments: input }: CallToolRequest['params'],
+  call: ServerContext,
+): Promise<CallToolResult> {
+  const command = COMMANDS_BY_NAME.get(name)
+  if (!command) throw unknownTool(name)
+  const { broker, log } = context
+  const endWait = waits.begin(identity, progressOf(command, input, call))
+  try {
+    const output = await runCommand(broker, command, identity, input, { signal: signalOf(call) })
+    return toolResult(command, output, await unreadFor(context, identity, input), broker.now())
+  } catch (thrown) {
+    const correlation_id = correlationId()
+    logFailure(log, name, thrown, correlation_id, identity)
+    return toolError(asBrokerError(thrown), await unreadFor(context, identity, input), correlation_id)
+  } finally {
+    endWait()
+  }
+}
+
+function unknownTool(name: string): ProtocolError {
+  const near = nearestNames(name.slice(0, 64), COMMANDS_BY_NAME.keys())
+  const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ' See tools/list.'
+  return new ProtocolError(ProtocolErrorCode.InvalidParams, `There is no tool "${name.slice(0, 64)}".${hint}`)
+}
+
+/**
+ * Ends a wait when it is cancelled, and also when its connection is gone: nothing must be read out of a mailbox for a
+ * client that may have died. A client of the 2025 era that resumes the stream finds an empty answer and asks again.
+ */
+function signalOf({ mcpReq, http }: ServerContext): AbortSignal {
+  return http?.req ? AbortSignal.any([mcpReq.signal, http.req.signal]) : mcpReq.signal
+}
+
+/** How the client is told that a call still waits, where it can wait and the client gave a token for it. */
+function progressOf(
+  command: Command,
+  input: Record<string, unknown> | undefined,
+  { mcpReq }: ServerContext,
+): ((progress: number) => void) | undefined {
+  const progressToken = mcpReq._meta?.progressToken
+  if (command.waits === undefined || progressToken === undefined) return undefined
+  const total = input?.[command.waits]
+  return (progress) => {
+    mcpReq
+      .notify({
+        method: 'notifications/progress',
+        params: {
+          progressToken,
+          progress,
+          ...(typeof total === 'number' ? { total } : {}),
+          message: 'still waiting',
+        },
+      })
+      // The stream has just gone: the call ends by its signal.
+      .catch(() => undefined)
+  }
+}

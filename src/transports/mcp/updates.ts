@@ -1,0 +1,62 @@
+import type { Hub } from '../../broker/hub.ts'
+import type { Address } from '../../engine/engine.ts'
+
+/** Inboxes one session or stream may watch. */
+export const SUBSCRIPTIONS_MAX = 256
+
+/**
+ * The hints that inboxes have new mail, for one session or stream: at most one in a turn of the event loop for each
+ * URI, and none waiting twice while the client does not read.
+ */
+export class InboxUpdates {
+  readonly #watched = new Map<string, () => void>()
+  readonly #pending = new Set<string>()
+  #scheduled = false
+
+  /**
+   * @param writable whether the client can be told now; while not, a hint waits for {@link flush}
+   * @param tell tells it that a URI has changed
+   */
+  constructor(
+    private readonly hub: Hub,
+    private readonly writable: () => boolean,
+    private readonly tell: (uri: string) => void,
+  ) {}
+
+  get size(): number {
+    return this.#watched.size
+  }
+
+  /** Begins to watch; a URI that is watched already stays so. */
+  watch(uri: string, address: Address): void {
+    if (this.#watched.has(uri)) return
+    this.#watched.set(
+      uri,
+      this.hub.watch(address, () => {
+        this.#pending.add(uri)
+        if (this.#scheduled) return
+        this.#scheduled = true
+        setImmediate(this.flush)
+      }),
+    )
+  }
+
+  unwatch(uri: string): void {
+    this.#watched.get(uri)?.()
+    this.#watched.delete(uri)
+    this.#pending.delete(uri)
+  }
+
+  /** Tells what is pending, if the client can be told. */
+  readonly flush = (): void => {
+    this.#scheduled = false
+    if (this.#pending.size === 0 || !this.writable()) return
+    const uris = [...this.#pending]
+    this.#pending.clear()
+    for (const uri of uris) this.tell(uri)
+  }
+
+  close(): void {
+    for (const uri of [...this.#watched.keys()]) this.unwatch(uri)
+  }
+}
