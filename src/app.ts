@@ -5,7 +5,7 @@ import { Broker } from './broker/broker.ts'
 import { Housekeeping } from './broker/housekeeping.ts'
 import type { Config } from './config/schema.ts'
 import { MemoryEngine } from './engine/memory.ts'
-import { ConnectionCount, type DoorContext, isLoopback } from './transports/door.ts'
+import { ConnectionCount, type DoorContext, IDLE_SECONDS, isLoopback } from './transports/door.ts'
 import { httpDoor } from './transports/http/http.ts'
 import { mcpDoor } from './transports/mcp/mcp.ts'
 import { sseDoor } from './transports/sse/sse.ts'
@@ -59,7 +59,11 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 
   const server = new Elysia({
     // Elysia's default would share the port with another process, and the messages among the two.
-    serve: { maxRequestBodySize: config.body_bytes_max, idleTimeout: IDLE_SECONDS, reusePort: false },
+    serve: {
+      maxRequestBodySize: config.body_bytes_max + REFUSED_BYTES_MAX,
+      idleTimeout: IDLE_SECONDS,
+      reusePort: false,
+    },
     websocket: {
       maxPayloadLength: config.body_bytes_max,
       backpressureLimit: SOCKET_BUFFER_BYTES_MAX,
@@ -99,9 +103,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 
 /** How often the broker looks at what time has brought. */
 const TEND_MS = 200
-/** A connection on which nothing was asked for this long is closed; streams and waits are exempt. */
-const IDLE_SECONDS = 30
-
+/** What may follow in a body that a door has refused as too large: read past, so that its answer is read. */
+const REFUSED_BYTES_MAX = 64 * 1024 * 1024
 /** Far beyond what a connection hands over before it stops at the first sign of backpressure. */
 const SOCKET_BUFFER_BYTES_MAX = 64 * 1024 * 1024
 /** The door pings and closes by itself long before; this is for a socket that it has lost sight of. */

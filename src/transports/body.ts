@@ -9,12 +9,21 @@ import { BrokerError } from '../core/errors.ts'
 export async function readJson(request: Request, bytes_max: number): Promise<unknown> {
   const { headers } = request
   const length = headers.get('content-length')
-  const streamed = headers.has('transfer-encoding')
-  if (!streamed && (length === null || length === '0')) return undefined
+  if (!headers.has('transfer-encoding') && (length === null || length === '0')) return undefined
   checkType(headers)
-  if (length !== null && Number(length) > bytes_max) throw tooLarge(bytes_max)
-  const bytes = streamed ? await readAtMost(request.body, bytes_max) : await request.bytes()
+  const bytes = await readBytes(request, bytes_max)
   return bytes.length === 0 ? undefined : parse(bytes)
+}
+
+/**
+ * Reads a request's body, never more than `bytes_max` of it, whether its length was declared or not.
+ *
+ * @throws BrokerError `body_too_large`
+ */
+export async function readBytes(request: Request, bytes_max: number): Promise<Uint8Array> {
+  const { headers } = request
+  if (Number(headers.get('content-length')) > bytes_max) throw tooLarge(bytes_max)
+  return headers.has('transfer-encoding') ? readAtMost(request.body, bytes_max) : request.bytes()
 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true })

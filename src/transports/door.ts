@@ -17,6 +17,9 @@ export interface DoorContext {
   readonly connections: ConnectionCount
 }
 
+/** A connection on which nothing was asked for this long is closed; streams and waits are exempt. */
+export const IDLE_SECONDS = 30
+
 /** Counts sockets and streams over all doors. */
 export class ConnectionCount {
   #open = 0

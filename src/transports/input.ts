@@ -1,5 +1,4 @@
-import type { TObject } from '@sinclair/typebox'
-import { Value } from '@sinclair/typebox/value'
+import type { TObject, TSchema } from '@sinclair/typebox'
 import { BrokerError } from '../core/errors.ts'
 
 /** In the query of any request it says who asks, and is no parameter of the command. */
@@ -13,11 +12,27 @@ export function queryInput(schema: TObject, query: URLSearchParams): Record<stri
   const entries: [string, unknown][] = []
   for (const name of new Set(query.keys())) {
     if (name === PROJECT && !(PROJECT in schema.properties)) continue
+    const wanted = schema.properties[name]
     const values = query.getAll(name)
-    const list = values.length > 1 || schema.properties[name]?.type === 'array'
-    entries.push([name, list ? values : values[0]])
+    const list = values.length > 1 || wanted?.type === 'array'
+    entries.push([name, list ? values : typed(wanted, values[0] ?? '')])
   }
-  return Value.Convert(schema, Object.fromEntries(entries)) as Record<string, unknown>
+  return Object.fromEntries(entries)
+}
+
+const NUMBER = /^-?\d+(\.\d+)?$/
+
+/** Stricter than TypeBox's own conversion, which takes `limit=1.5` and `limit=true` for 1. */
+function typed(wanted: TSchema | undefined, text: string): unknown {
+  switch (wanted?.type) {
+    case 'integer':
+    case 'number':
+      return NUMBER.test(text) ? Number(text) : text
+    case 'boolean':
+      return text === 'true' ? true : text === 'false' ? false : text
+    default:
+      return text
+  }
 }
 
 /** The parameters that a body gives. @throws BrokerError `invalid_params` when it is not an object */

@@ -3,31 +3,83 @@ import type { Identity } from '../../auth/identity.ts'
 import { type Command, runCommand } from '../../broker/command.ts'
 import { COMMANDS } from '../../broker/commands/index.ts'
 import { BrokerError } from '../../core/errors.ts'
+import { preferredType } from '../accept.ts'
 import { readJson } from '../body.ts'
-import type { Door, DoorContext } from '../door.ts'
-import { Gate, type HttpContext, jsonResponse, queryOf } from '../gate.ts'
+import { type Door, type DoorContext, IDLE_SECONDS } from '../door.ts'
+import { Gate, type Handler, type HttpContext, jsonResponse, queryOf } from '../gate.ts'
 import { bodyInput, joinInput, queryInput } from '../input.ts'
-
-/** Plain HTTP: a route for each row of the command table, and what operators and people look at. */
-export function httpDoor(context: DoorContext): Door {
-  const gate = new Gate(context)
-  const routes = new Elysia()
-  for (const command of COMMANDS)
-    routes.route(
-      command.http.method,
-      elysiaPath(command.http.path),
-      // Taken apart here, so that Elysia sees what is used, and does not parse the rest of the request for us.
-      ({ request, params, server }: HttpContext) =>
-        gate.answer(request, command.name, (identity) =>
-          carryOut(context, command, identity, { request, params, server }),
-        ),
-      OWN_BODY,
-    )
-  return { routes, close: (drain_ms) => gate.idle(drain_ms) }
-}
+import { problem } from '../problem.ts'
+import { EVENTS_PATH } from '../sse/sse.ts'
+import { live, Readiness } from './health.ts'
+import { openApi } from './openapi.ts'
+import { openApiPage } from './openapi-page.ts'
+import { PathTable } from './paths.ts'
+import { plainText, readings, status } from './status.ts'
 
 /** The body is ours to read, within our limits. */
 const OWN_BODY = { parse: 'none' } as const
+
+/** Plain HTTP: a route for each row of the command table, and what operators and people look at. */
+export function httpDoor(context: DoorContext): Door {
+  const { broker, log } = context
+  const gate = new Gate(context)
+  const routes = new Elysia()
+  const paths = new PathTable()
+  paths.add('GET', EVENTS_PATH)
+  for (const command of COMMANDS) {
+    const { method, path } = command.http
+    paths.add(method, path)
+    routes.route(
+      method,
+      elysiaPath(path),
+      // Taken apart here, so that Elysia sees what is used, and does not parse the rest of the request for us.
+      ({ request, params, server }: HttpContext) =>
+        gate.answer(request, command.name, (identity, correlation_id) =>
+          request.method === method
+            ? carryOut(context, command, identity, { request, params, server })
+            : // A HEAD comes in through the route of GET, and must not take messages out of a mailbox.
+              notAllowed(paths.methods(path), correlation_id),
+        ),
+      OWN_BODY,
+    )
+  }
+
+  const page = (path: string, handler: (request: Request, identity: Identity) => ReturnType<Handler>) => {
+    paths.add('GET', path)
+    routes.get(path, ({ request }) => gate.answer(request, path, (identity) => handler(request, identity)))
+  }
+  const started_ms = broker.now()
+  page('/v1/status', ({ headers }, identity) => status(context, identity, headers.get('accept'), started_ms))
+  page('/metrics', () => metrics(context))
+  const document = once(() => openApi(COMMANDS))
+  const document_json = once(() => JSON.stringify(document()))
+  page('/openapi/json', () => jsonResponse(document_json()))
+  page('/openapi', ({ headers }) =>
+    preferredType(headers.get('accept'), ['application/json', 'text/html']) === 'text/html'
+      ? openApiPage(document())
+      : jsonResponse(document_json()),
+  )
+  page('/', () => plainText(DOORS))
+
+  const readiness = new Readiness(broker, (err) => log.error({ err }, 'readiness'))
+  paths.add('GET', '/health/live')
+  paths.add('GET', '/health/ready')
+  routes.get('/health/live', () => live())
+  routes.get('/health/ready', () => readiness.answer())
+
+  routes.all(
+    '/*',
+    ({ request, path }) =>
+      gate.answer(request, 'unknown_route', (_identity, correlation_id) => {
+        const methods = paths.methodsOf(path)
+        if (methods.length === 0)
+          throw new BrokerError('unknown_route', { detail: `There is nothing at ${path}.` })
+        return notAllowed(methods, correlation_id)
+      }),
+    OWN_BODY,
+  )
+  return { routes, close: (drain_ms) => gate.idle(drain_ms) }
+}
 
 async function carryOut(
   { broker, config }: DoorContext,
@@ -35,22 +87,67 @@ async function carryOut(
   identity: Identity,
   { request, params, server }: HttpContext,
 ): Promise<Response> {
-  // A HEAD comes in through the route of GET, and must not take messages out of a mailbox.
-  if (request.method === 'HEAD') throw new BrokerError('method_not_allowed')
   const query = queryOf(request)
   const rest =
     command.http.method === 'POST'
       ? bodyInput(await readJson(request, config.body_bytes_max), query)
       : queryInput(command.input, query)
   const input = joinInput(params, rest)
-  if (command.waits) server?.timeout(request, 0)
-  const output = await runCommand(broker, command, identity, input, {
-    signal: command.waits ? request.signal : undefined,
+  if (!command.waits) {
+    const output = await runCommand(broker, command, identity, input)
+    return jsonResponse(JSON.stringify(output), command.http.status)
+  }
+  server?.timeout(request, 0)
+  try {
+    const output = await runCommand(broker, command, identity, input, { signal: request.signal })
+    return jsonResponse(JSON.stringify(output), command.http.status)
+  } finally {
+    // Otherwise the connection, kept alive, would stay for ever.
+    server?.timeout(request, IDLE_SECONDS)
+  }
+}
+
+async function metrics(context: DoorContext): Promise<Response> {
+  // Loaded at the first scrape: many a broker is never scraped, and the library takes its time to load.
+  const { Metrics } = await import('../../observability/metrics.ts')
+  const metrics = new Metrics()
+  return new Response(await metrics.text(await readings(context)), {
+    headers: { 'content-type': metrics.content_type, 'cache-control': 'no-store' },
   })
-  return jsonResponse(JSON.stringify(output), command.http.status)
+}
+
+function notAllowed(methods: readonly string[], correlation_id: string): Response {
+  const allowed = methods.join(', ')
+  const response = problem(
+    new BrokerError('method_not_allowed', { next: `This path answers ${allowed}.` }),
+    correlation_id,
+  )
+  response.headers.set('allow', allowed)
+  return response
 }
 
 /** `{client_id}` as Elysia writes it. */
 function elysiaPath(path: string): string {
   return path.replaceAll(/\{(\w+)\}/g, ':$1')
 }
+
+/** Makes a value when it is first asked for. */
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
+  }
+}
+
+const DOORS = `mcp-broker: AI agents find each other and exchange messages here.
+
+  MCP         /mcp
+  WebSocket   /v1/ws, JSON-RPC 2.0
+  events      /v1/mailboxes/{client_id}/events
+  HTTP        /v1/…, described at /openapi
+
+  status      /v1/status
+  health      /health/live and /health/ready
+  metrics     /metrics
+`

@@ -1,5 +1,6 @@
 import { BrokerError, errorBody } from '../../core/errors.ts'
 import { jsonDepthExceeds } from '../../core/json.ts'
+import { readBytes } from '../body.ts'
 import { errorText } from './result.ts'
 
 /** Deeper than any payload a command takes, so that what it refuses it refuses by itself. */
@@ -24,13 +25,6 @@ export async function readJson(request: Request, bytes_max: number): Promise<unk
 /** Whether a content type is `application/json`, whatever its parameters. */
 function isJson(content_type: string | null): boolean {
   return content_type !== null && /^\s*application\/json\s*(;|$)/i.test(content_type)
-}
-
-async function readBytes(request: Request, bytes_max: number): Promise<Uint8Array> {
-  if (Number(request.headers.get('content-length')) > bytes_max) throw new BrokerError('body_too_large')
-  const bytes = await request.bytes()
-  if (bytes.byteLength > bytes_max) throw new BrokerError('body_too_large')
-  return bytes
 }
 
 function parseJson(bytes: Uint8Array): unknown {

@@ -1,0 +1,57 @@
+import type { Broker } from '../../broker/broker.ts'
+import type { Health } from '../../engine/engine.ts'
+import { correlationId } from '../door.ts'
+import { jsonResponse } from '../gate.ts'
+
+/** An engine that has not proved itself by now is not ready, whatever comes later. */
+const PROBE_MS_MAX = 2000
+
+/** Says that the process answers; whatever the engine does. */
+export function live(): Response {
+  return answer('live')
+}
+
+/** Whether messages can be stored and announced just now. Anybody may ask: one probe at a time serves all who do. */
+export class Readiness {
+  #probe: Promise<Health> | undefined
+
+  constructor(
+    private readonly broker: Broker,
+    private readonly report: (error: unknown) => void,
+  ) {}
+
+  async answer(): Promise<Response> {
+    if (this.broker.stopping) return notReady('The broker is shutting down.')
+    this.#probe ??= this.#run().finally(() => {
+      this.#probe = undefined
+    })
+    const { ok, detail } = await this.#probe
+    return ok ? answer('ready') : notReady(detail ?? 'A message could not be stored.')
+  }
+
+  async #run(): Promise<Health> {
+    const { promise, resolve } = Promise.withResolvers<Health>()
+    const timer = setTimeout(
+      () => resolve({ ok: false, detail: `No message could be stored within ${PROBE_MS_MAX} ms.` }),
+      PROBE_MS_MAX,
+    )
+    try {
+      return await Promise.race([this.broker.engine.health(), promise])
+    } catch (error) {
+      this.report(error)
+      return { ok: false, detail: 'The engine failed; the fault is in the log.' }
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}
+
+function notReady(detail: string): Response {
+  return answer('not ready', detail)
+}
+
+function answer(status: 'live' | 'ready' | 'not ready', detail?: string): Response {
+  const response = jsonResponse(JSON.stringify({ status, detail }), status === 'not ready' ? 503 : 200)
+  response.headers.set('x-correlation-id', correlationId())
+  return response
+}
