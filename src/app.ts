@@ -55,7 +55,6 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 
   await broker.start()
   housekeeping.every(TEND_MS, () => broker.tend())
-  housekeeping.start()
 
   const server = new Elysia({
     // Elysia's default would share the port with another process, and the messages among the two.
@@ -76,6 +75,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   server.listen({ hostname: config.host, port: config.port })
   const listening = server.server
   if (!listening) throw new Error(`Cannot listen on ${config.host}:${config.port}.`)
+  housekeeping.start()
   const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${listening.port}`
   log.info({ url }, 'listening')
 

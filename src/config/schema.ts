@@ -23,6 +23,7 @@ export const ConfigSchema = Type.Object(
     admin_key: Type.Optional(
       Type.String({
         minLength: 16,
+        writeOnly: true,
         description:
           "The operator's key. With it set, every request but health needs a key. Give it by environment, not by flag.",
       }),

@@ -1,13 +1,13 @@
 import { distance } from 'fastest-levenshtein'
 
 /**
- * The known names nearest to a mistyped one, best first: those within a third of its length in edits, or which share
- * its beginning.
+ * The known names nearest to a mistyped one, best first: those within a third of its length in edits (two letters
+ * swapped count as two), or which share its beginning.
  *
  * @param limit how many to give at most
  */
 export function nearestNames(wanted: string, known: Iterable<string>, limit = 3): string[] {
-  const reach = Math.max(1, Math.floor(wanted.length / 3))
+  const reach = Math.max(wanted.length > 3 ? 2 : 1, Math.floor(wanted.length / 3))
   const lower = wanted.toLowerCase()
   const near: { name: string; edits: number }[] = []
   let looked = 0

@@ -1,6 +1,38 @@
-import { type Logger, pino } from 'pino'
+import { type DestinationStream, type Logger, pino } from 'pino'
+import { readable } from './readable.ts'
 
-/** The program's log. Payloads and secrets are never passed to it. */
-export function createLog(level: string): Logger {
-  return pino({ level, base: null })
+/** Members that are never written, down to two objects deep. Nobody should pass them; this is the second lock. */
+const SECRETS = ['authorization', 'cookie', 'admin_key', 'api_key', 'key', 'payload'].flatMap((name) => [
+  name,
+  `*.${name}`,
+  `*.*.${name}`,
+])
+
+export interface LogOptions {
+  readonly level: string
+  /** `auto` is readable in a terminal, JSON otherwise. */
+  readonly format: 'auto' | 'json' | 'pretty'
+  /** Whether the lines go to a terminal, and whether it takes colours. */
+  readonly terminal: boolean
+  readonly colour: boolean
+}
+
+/**
+ * The program's log: one JSON object a line, or a readable line for people; errors with their stack. It writes in the
+ * thread that logs: a worker would not survive `bun build --compile`.
+ *
+ * @param destination where the lines go; standard output unless said
+ */
+export function createLog(options: LogOptions, destination: DestinationStream = pino.destination(1)): Logger {
+  const pretty = options.format === 'pretty' || (options.format === 'auto' && options.terminal)
+  return pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: SECRETS, censor: '[secret]' },
+    },
+    pretty ? { write: (line) => destination.write(readable(line, options.colour)) } : destination,
+  )
 }

@@ -1,0 +1,85 @@
+import manifest from '../../package.json' with { type: 'json' }
+import { ConfigError, type Problem } from '../config/load.ts'
+import { nearestNames } from '../core/routing.ts'
+import { parseFlags } from './flags.ts'
+import { COMMON_FLAGS, overview, verbHelp } from './help.ts'
+import { serve } from './serve.ts'
+import { EXIT, type ExitCode } from './terminal.ts'
+import { CliError, isOn, type Surroundings, type Verb } from './verb.ts'
+
+const VERBS: readonly Verb[] = [serve]
+
+/**
+ * Carries out one command line.
+ *
+ * @param args what follows the program's name
+ * @returns the exit code; all that there is to say has been printed
+ */
+export async function runCli(args: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
+  const { terminal } = surroundings
+  const [word, ...rest] = args
+  if (word === undefined) {
+    terminal.err(overview(VERBS, terminal))
+    return EXIT.usage
+  }
+  if (word === '--version' || word === '-V') {
+    terminal.out(manifest.version)
+    return EXIT.ok
+  }
+  if (word === '--help' || word === '-h' || (word === 'help' && rest.length === 0)) {
+    terminal.out(overview(VERBS, terminal))
+    return EXIT.ok
+  }
+  const name = word === 'help' ? rest[0] : word
+  const verb = VERBS.find((verb) => verb.name === name)
+  if (!verb) return tell([unknownVerb(name ?? '')], EXIT.usage, surroundings)
+  return runVerb(verb, word === 'help' ? ['--help'] : rest, surroundings)
+}
+
+async function runVerb(verb: Verb, args: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
+  const { terminal } = surroundings
+  const parsed = parseFlags(args, { ...verb.flags, ...COMMON_FLAGS })
+  if (isOn(parsed, 'help')) {
+    terminal.out(verbHelp(verb, terminal))
+    return EXIT.ok
+  }
+  // After an unknown flag nobody knows which words are its value and which are not.
+  const problems = parsed.problems.length > 0 ? parsed.problems : miscounted(verb, parsed.positionals)
+  const line = { ...parsed, problems }
+  if (line.problems.length > 0 && !verb.takes_problems) return tell(line.problems, EXIT.usage, surroundings)
+  try {
+    return await verb.run(line, surroundings)
+  } catch (error) {
+    if (error instanceof ConfigError)
+      return tell(error.problems, line.problems.length > 0 ? EXIT.usage : EXIT.failed, surroundings)
+    if (error instanceof CliError) return tell([error], error.usage ? EXIT.usage : EXIT.failed, surroundings)
+    throw error
+  }
+}
+
+function unknownVerb(word: string): Problem {
+  const near = nearestNames(
+    word,
+    VERBS.map(({ name }) => name),
+  )
+  return {
+    what: `There is no verb "${word}".`,
+    fix: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : 'See "mcp-broker --help".',
+  }
+}
+
+function miscounted({ name, args, positionals: [least, most] }: Verb, words: readonly string[]): Problem[] {
+  const fix = `Usage: mcp-broker ${`${name} ${args}`.trim()}; see "mcp-broker ${name} --help".`
+  if (words.length < least) return [{ what: `${name} needs more than that.`, fix }]
+  if (words.length > most) return [{ what: `${name} does not understand "${words[most]}".`, fix }]
+  return []
+}
+
+/** Two lines for each problem: what is wrong, what to do. */
+function tell(problems: readonly Problem[], exit: ExitCode, { terminal }: Surroundings): ExitCode {
+  for (const { what, fix } of problems) {
+    terminal.err(`error: ${what}`)
+    terminal.err(`  ${fix}`)
+  }
+  return exit
+}

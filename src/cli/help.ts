@@ -1,0 +1,72 @@
+import type { Flag } from './flags.ts'
+import type { Terminal } from './terminal.ts'
+import type { Verb } from './verb.ts'
+
+/** Flags that every verb takes. */
+export const COMMON_FLAGS: Readonly<Record<string, Flag>> = {
+  help: { kind: 'switch', short: 'h', help: 'Show this.' },
+}
+
+/** What `mcp-broker --help` prints. */
+export function overview(verbs: readonly Verb[], terminal: Terminal): string {
+  return [
+    'mcp-broker: the message broker for AI agents.',
+    '',
+    ...heading('Try', terminal),
+    ...columns([
+      ['mcp-broker serve', 'run a broker on http://127.0.0.1:8123'],
+      ['mcp-broker watch backend', 'print what is sent to "backend", as it comes'],
+      ['mcp-broker send backend "hello"', 'send it something'],
+      ['mcp-broker send backend "2+2?" --wait', 'send, and print the reply'],
+      ['mcp-broker connect claude-code', 'how an agent gets here'],
+    ]),
+    '',
+    ...heading('Verbs', terminal),
+    ...columns(verbs.map(({ name, args, summary }) => [`${name} ${args}`.trim(), summary])),
+    '',
+    ...heading('Everywhere', terminal),
+    ...columns([
+      ['mcp-broker VERB --help', 'examples and flags of one verb'],
+      ['mcp-broker --version', 'the version'],
+    ]),
+    '',
+    'Exit codes: 0 done, 1 failed, 2 the command line is wrong.',
+  ].join('\n')
+}
+
+/** What `mcp-broker VERB --help` prints. */
+export function verbHelp(verb: Verb, terminal: Terminal): string {
+  const flags = Object.entries({ ...verb.flags, ...COMMON_FLAGS }).filter(([, { hidden }]) => !hidden)
+  return [
+    verb.summary,
+    '',
+    ...heading('Examples', terminal),
+    ...columns(verb.examples),
+    '',
+    ...heading('Usage', terminal),
+    `  mcp-broker ${[verb.name, verb.args].filter(Boolean).join(' ')} [flags]`,
+    '',
+    ...heading('Flags', terminal),
+    ...columns(flags.map(([name, flag]) => [flagText(name, flag), flag.help])),
+    ...(verb.notes ?? []).flatMap((note) => ['', note]),
+  ].join('\n')
+}
+
+function flagText(name: string, { kind, value = 'VALUE', short }: Flag): string {
+  const values = { value: ` ${value}`, switch: '', optional: `[=${value}]` }
+  return `${short ? `-${short}, ` : ''}--${name}${values[kind]}`
+}
+
+function heading(text: string, { colour }: Terminal): string[] {
+  return [colour ? `\x1b[1m${text}\x1b[0m` : text]
+}
+
+/** Two columns, the first as wide as its widest entry, up to a point. */
+function columns(rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.min(COLUMN_MAX, Math.max(...rows.map(([left]) => left.length)))
+  return rows.map(([left, right]) =>
+    left.length > width ? `  ${left}\n  ${' '.repeat(width)}  ${right}` : `  ${left.padEnd(width)}  ${right}`,
+  )
+}
+
+const COLUMN_MAX = 44

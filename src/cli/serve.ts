@@ -1,0 +1,102 @@
+import type { App } from '../app.ts'
+import { loadConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
+import { createLog } from '../observability/log.ts'
+import { configSources, settingFlags } from './settings.ts'
+import { EXIT, type Terminal } from './terminal.ts'
+import { CliError, type Verb } from './verb.ts'
+
+export const serve: Verb = {
+  name: 'serve',
+  summary: 'Run a broker.',
+  args: '',
+  positionals: [0, 0],
+  examples: [
+    ['mcp-broker serve', 'on http://127.0.0.1:8123, no keys needed'],
+    ['mcp-broker serve --port 9000 --mailbox-messages-max 100', 'with other settings'],
+    ['mcp-broker serve --config broker.yaml', 'settings from a file'],
+    ['MCP_BROKER_ADMIN_KEY=… mcp-broker serve --host 0.0.0.0', 'reachable from elsewhere, with a key'],
+  ],
+  notes: [
+    'A setting is a flag, a variable (MCP_BROKER_PORT) or a line of the file; the earlier in this list wins. ' +
+      '"mcp-broker config reference" lists them all, "mcp-broker config check" shows what is in force.',
+    'SIGTERM and SIGINT stop it in order: connections are told, then the process exits with 0. A second signal ends it at once.',
+  ],
+  flags: settingFlags,
+  takes_problems: true,
+  async run(line, { terminal, env }) {
+    const { config } = await loadConfig(configSources(line, env))
+    const log = createLog({
+      level: config.log_level,
+      format: config.log_format,
+      terminal: terminal.interactive,
+      colour: terminal.colour,
+    })
+    const stop = stopSignal()
+    // Loaded here, so that the verbs that call a broker do not wait for the code of one.
+    const { startApp } = await import('../app.ts')
+    const app = await startApp(config, log).catch((error: unknown) => {
+      throw startError(error, config)
+    })
+    if (terminal.interactive) welcome(app, config, terminal)
+    await stop
+    await app.stop()
+    return EXIT.ok
+  },
+}
+
+/** Resolves at the first SIGTERM or SIGINT; the second ends the process as if it had not been caught. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false
+    for (const signal of ['SIGTERM', 'SIGINT'] as const)
+      process.on(signal, () => {
+        if (asked) process.exit(signal === 'SIGINT' ? 130 : 143)
+        asked = true
+        resolve()
+      })
+  })
+}
+
+function startError(error: unknown, { host, port }: Config): unknown {
+  if (!(error instanceof Error)) return error
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'EADDRINUSE':
+      return new CliError(
+        `Port ${port} on ${host} is in use.`,
+        'Stop what listens there, or choose another with --port (0 takes a free one).',
+      )
+    case 'EACCES':
+      return new CliError(
+        `Port ${port} needs more rights than this user has.`,
+        'Choose one above 1023 with --port.',
+      )
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new CliError(`This machine has no address ${host}.`, 'Correct --host (MCP_BROKER_HOST).')
+    default:
+      return error
+  }
+}
+
+function welcome({ url }: App, config: Config, terminal: Terminal): void {
+  const bold = (text: string) => (terminal.colour ? `\x1b[1m${text}\x1b[0m` : text)
+  const at = url === 'http://127.0.0.1:8123' ? '' : ` --url ${url}`
+  const key = config.admin_key === undefined ? '' : ' (with the key in MCP_BROKER_API_KEY)'
+  terminal.out(
+    [
+      '',
+      `  ${bold('mcp-broker')} listens on ${bold(url)}`,
+      '',
+      `  MCP        ${url}/mcp`,
+      `  WebSocket  ${url.replace('http', 'ws')}/v1/ws`,
+      `  HTTP       ${url}/openapi`,
+      '',
+      `  Try, in another terminal${key}:`,
+      `    mcp-broker watch backend${at}`,
+      `    mcp-broker send backend "hello"${at}`,
+      `    mcp-broker connect claude-code${at}`,
+      '',
+    ].join('\n'),
+  )
+}

@@ -1,0 +1,33 @@
+import { PLANNED, type Sources } from '../config/load.ts'
+import { SETTINGS } from '../config/settings.ts'
+import type { Flag, Parsed } from './flags.ts'
+
+/** A flag for every setting, the one that names the file, and the planned ones, to be refused with a reason. */
+export const settingFlags: Readonly<Record<string, Flag>> = Object.fromEntries([
+  [
+    'config',
+    {
+      kind: 'value',
+      value: 'FILE',
+      help: 'Settings file, JSON or YAML (also MCP_BROKER_CONFIG).',
+    } satisfies Flag,
+  ],
+  ...SETTINGS.map(({ flag, kind, description }): [string, Flag] => [
+    flag,
+    {
+      kind: kind === 'switch' ? 'switch' : 'value',
+      value: kind.toUpperCase().replace(' ', '-'),
+      help: description,
+    },
+  ]),
+  ...Object.keys(PLANNED).map((key): [string, Flag] => [
+    key.replaceAll('_', '-'),
+    { kind: 'value', help: 'Not in this version.', hidden: true },
+  ]),
+])
+
+/** The settings' sources on a command line that was parsed with {@link settingFlags}. */
+export function configSources(line: Parsed, env: Sources['env']): Sources {
+  const flags = new Map([...line.flags].map(([name, texts]) => [name, texts.at(-1) ?? '']))
+  return { env, flags, problems: line.problems }
+}

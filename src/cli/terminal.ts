@@ -1,0 +1,27 @@
+/** Where a verb writes: results to standard output, all else to standard error. */
+export interface Terminal {
+  /** Standard output is a terminal: columns and hints; else plain lines for another program. */
+  readonly interactive: boolean
+  /** Colours are wanted on standard output. Source: no-color.org. */
+  readonly colour: boolean
+  /** Width in columns. */
+  readonly width: number
+  out(line: string): void
+  err(line: string): void
+}
+
+export function processTerminal(env: Readonly<Record<string, string | undefined>>): Terminal {
+  const interactive = process.stdout.isTTY === true
+  const plain = Boolean(env.NO_COLOR) || env.TERM === 'dumb'
+  return {
+    interactive,
+    colour: interactive && !plain,
+    width: process.stdout.columns || 80,
+    out: (line) => void process.stdout.write(`${line}\n`),
+    err: (line) => void process.stderr.write(`${line}\n`),
+  }
+}
+
+/** Exit codes, the same for every verb. */
+export const EXIT = { ok: 0, failed: 1, usage: 2 } as const
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT]

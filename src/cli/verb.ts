@@ -1,0 +1,65 @@
+import type { Problem } from '../config/load.ts'
+import type { Flag, Parsed } from './flags.ts'
+import type { ExitCode, Terminal } from './terminal.ts'
+
+/** What a verb runs with. */
+export interface Surroundings {
+  readonly terminal: Terminal
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+/** One word of the command line: `mcp-broker NAME …`. */
+export interface Verb {
+  readonly name: string
+  /** One line, for the list of verbs. */
+  readonly summary: string
+  /** What may follow the name, flags aside. */
+  readonly args: string
+  /** How many words may follow. */
+  readonly positionals: readonly [least: number, most: number]
+  /** Lines to try, with what they do: the first thing that its help shows. */
+  readonly examples: readonly (readonly [line: string, what: string])[]
+  /** What else there is to know; paragraphs. */
+  readonly notes?: readonly string[]
+  readonly flags: Readonly<Record<string, Flag>>
+  /** Tells the line's problems itself, together with others that it finds. */
+  readonly takes_problems?: boolean
+  /** @throws CliError, ConfigError: told on standard error */
+  run(line: Parsed, surroundings: Surroundings): Promise<ExitCode>
+}
+
+/** A verb cannot do what was asked; told in two lines. */
+export class CliError extends Error implements Problem {
+  constructor(
+    readonly what: string,
+    readonly fix: string,
+    /** Whether the command line is at fault, and not what it met. */
+    readonly usage = false,
+    /** The broker's error, where it is one. */
+    readonly code?: string,
+  ) {
+    super(what)
+    this.name = 'CliError'
+  }
+}
+
+/** The last word on a flag, where it was given. */
+export function flag(line: Parsed, name: string): string | undefined {
+  return line.flags.get(name)?.at(-1)
+}
+
+/** Whether a switch is on. */
+export function isOn(line: Parsed, name: string): boolean {
+  const text = flag(line, name)
+  return text !== undefined && text !== 'false'
+}
+
+/** A flag's value as a number. @throws CliError when it is none */
+export function numberFlag(line: Parsed, name: string, unit: string): number | undefined {
+  const text = flag(line, name)
+  if (text === undefined) return undefined
+  const number = Number(text)
+  if (text.trim() === '' || !Number.isFinite(number) || number < 0)
+    throw new CliError(`--${name} is "${text}".`, `It must be a number of ${unit}.`, true)
+  return number
+}
