@@ -1,6 +1,7 @@
 import { formatCursor } from '../core/cursor.ts'
-import { type AckMode, type Position, safeOffset } from '../core/mailbox.ts'
+import type { AckMode } from '../core/entry.ts'
 import { messageJson } from '../core/message.ts'
+import { type Position, safeOffset } from '../core/position.ts'
 import type { Session } from '../core/session.ts'
 import {
   type Address,

@@ -1,50 +1,22 @@
 import { Deadlines } from './deadlines.ts'
+import {
+  ACKED,
+  type AckMode,
+  DELAYED,
+  type Dead,
+  type DeadReason,
+  type Delivery,
+  Entry,
+  type Fallen,
+  GONE,
+  LEASED,
+  PENDING,
+  type State,
+} from './entry.ts'
 import type { Limits } from './limits.ts'
 import type { Rank, StoredMessage } from './message.ts'
+import type { Position } from './position.ts'
 import { Ring } from './ring.ts'
-
-/**
- * Where a message of one mailbox stands:
- *
- *   pending → leased → acked → gone
- *      ↑         │ lease over, nack          acked: history, for replay and resume
- *      ├─────────┤                           gone: overwritten, expired or dead-lettered
- *      └ delayed ┘ nack with a delay
- */
-export const PENDING = 0
-export const LEASED = 1
-export const DELAYED = 2
-export const ACKED = 3
-export const GONE = 4
-export type State = typeof PENDING | typeof LEASED | typeof DELAYED | typeof ACKED | typeof GONE
-
-export type DeadReason = 'expired' | 'overflowed' | 'attempts_exhausted' | 'rejected'
-
-/** `auto` acknowledges what is read, `manual` leases it, `none` only looks. */
-export type AckMode = 'auto' | 'manual' | 'none'
-
-/** One message in one mailbox. */
-export class Entry {
-  state: State = PENDING
-  /** Deliveries so far: the `attempt` a reader sees. */
-  attempts = 0
-  /** Deliveries that ended in a nack or a lapsed lease; these are what `attempts_max` counts. */
-  failures = 0
-  /** When the sweep must look at it: its expiry, or the end of its lease or delay, whichever is first. */
-  due_ms: number
-
-  constructor(
-    readonly offset: number,
-    /** Let go of when the entry goes, so that a hole holds no payload. */
-    public message: StoredMessage,
-  ) {
-    this.due_ms = message.expires_ms
-  }
-
-  get gone(): boolean {
-    return this.state === GONE
-  }
-}
 
 const NO_MESSAGE: StoredMessage = {
   message_id: '',
@@ -54,42 +26,9 @@ const NO_MESSAGE: StoredMessage = {
   broadcast: false,
   sent_ms: 0,
   expires_ms: 0,
+  ttl_ms: 0,
   json: '',
   bytes: 0,
-}
-
-/** A message that left its mailbox unacknowledged. */
-export interface Dead {
-  readonly message: StoredMessage
-  readonly attempts: number
-  readonly reason: DeadReason
-}
-
-/** What a mailbox did of its own accord, for the engine to announce and to tell the sender of. */
-export interface Fallen {
-  readonly dead: Dead[]
-  /** Pending again after a lease or a delay ran out. */
-  readonly released: Entry[]
-}
-
-/**
- * How far one reader has come, per priority: everything of rank r at or below `sent[r]` has been sent to it. With
- * nothing left behind the four are equal. `redeliver` holds offsets at or below these that became pending again.
- */
-export interface Position {
-  epoch: string
-  sent: [number, number, number, number]
-  redeliver: number[]
-  /** The mailbox's last offset when reading began: up to here a message may have been sent before. */
-  resumed_through: number
-  /** Leave acknowledged messages up to `resumed_through` out: the reader named no cursor to resume from. */
-  unacked_only: boolean
-}
-
-/** The cursor that is safe to resume from: all at or before it has been sent. */
-export function safeOffset(position: Position): number {
-  const [low, normal, high, urgent] = position.sent
-  return Math.min(low, normal, high, urgent)
 }
 
 /** Bytes in use, shared by all mailboxes of an engine. */
@@ -137,6 +76,11 @@ export class Mailbox {
     return this.live + this.history
   }
 
+  /** Slots and deadlines held in memory, for the test that they are given back. */
+  get footprint(): { slots: number; deadlines: number } {
+    return { slots: this.#ring.capacity, deadlines: this.#deadlines.size }
+  }
+
   /** When `sweep` has something to do, in milliseconds since the epoch; may be early, never late. */
   get next_due_ms(): number {
     return this.#deadlines.next_ms
@@ -174,7 +118,7 @@ export class Mailbox {
    *
    * @param bytes_max stops before the answer grows past this, but never before the first message
    */
-  take(limit: number, bytes_max: number, ack: AckMode, now: number, limits: Limits): Entry[] {
+  take(limit: number, bytes_max: number, ack: AckMode, now: number, limits: Limits): Delivery[] {
     const taken: Entry[] = []
     let bytes = 0
     for (let rank = 3; rank >= 0; rank--) {
@@ -191,12 +135,14 @@ export class Mailbox {
     return this.#takeAll(taken, ack, now, limits)
   }
 
-  #takeAll(taken: Entry[], ack: AckMode, now: number, limits: Limits): Entry[] {
-    for (const entry of taken) {
-      if (ack !== 'none') this.#scan[entry.message.rank] = entry.offset
+  #takeAll(taken: Entry[], ack: AckMode, now: number, limits: Limits): Delivery[] {
+    return taken.map((entry) => {
+      // Where little history is kept, what is acknowledged here may be overwritten at once.
+      const { offset, message } = entry
+      if (ack !== 'none') this.#scan[message.rank] = offset
       this.deliver(entry, ack, false, now, limits)
-    }
-    return taken
+      return { offset, message, attempt: entry.attempts }
+    })
   }
 
   /**
@@ -336,7 +282,8 @@ export class Mailbox {
       const entry = this.entryAt(offset)
       if (entry?.state === PENDING && entry.message.rank !== rank) continue
       position.redeliver.splice(i--, 1)
-      if (entry?.state === PENDING) return entry
+      // Further on than the reader has come, it is met in its turn.
+      if (entry?.state === PENDING && offset <= position.sent[entry.message.rank]) return entry
     }
     return undefined
   }
@@ -419,14 +366,22 @@ export class Mailbox {
     this.#ids.delete(message.message_id)
     entry.message = NO_MESSAGE
     this.#ring.release()
-    if (this.#deadlines.size > 64 && this.#deadlines.size > 4 * this.#ring.length)
-      this.#deadlines.retain((due_ms, kept) => !kept.gone && kept.due_ms <= due_ms)
+    this.#tidyDeadlines()
   }
 
   /** Looks at the entry earlier than its expiry; the entry for the expiry itself stays where it is. */
   #due(entry: Entry, due_ms: number): void {
+    if (due_ms === entry.due_ms) return
     entry.due_ms = due_ms
-    if (due_ms < entry.message.expires_ms) this.#deadlines.push(due_ms, entry)
+    if (due_ms === entry.message.expires_ms) return
+    this.#deadlines.push(due_ms, entry)
+    this.#tidyDeadlines()
+  }
+
+  /** Leases begun anew and entries that went leave deadlines behind: drops these before they are the most of it. */
+  #tidyDeadlines(): void {
+    if (this.#deadlines.size > 64 && this.#deadlines.size > 4 * this.#ring.length)
+      this.#deadlines.retain((due_ms, entry) => !entry.gone && entry.due_ms <= due_ms)
   }
 
   #move(entry: Entry, state: State): void {

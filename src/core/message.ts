@@ -41,6 +41,8 @@ export interface StoredMessage {
   readonly broadcast: boolean
   readonly sent_ms: number
   readonly expires_ms: number
+  /** What its sender asked for; from `sent_ms` on, or from when it was taken back from the dead letters. */
+  readonly ttl_ms: number
   /** {@link Message} as JSON, without `attempt`. */
   readonly json: string
   /** Size of `json` in UTF-16 units, which stands for its bytes in memory. */
@@ -86,7 +88,8 @@ export function createMessage(
   now: number,
   ttl_default: number,
 ): StoredMessage {
-  const expires_ms = now + draft.ttl_seconds * 1000
+  const ttl_ms = draft.ttl_seconds * 1000
+  const expires_ms = now + ttl_ms
   const message: Message = {
     message_id,
     sender_id: draft.sender_id,
@@ -110,6 +113,7 @@ export function createMessage(
     broadcast: draft.recipient_id === undefined,
     sent_ms: now,
     expires_ms,
+    ttl_ms,
     json,
     bytes: json.length,
   }
@@ -125,11 +129,14 @@ export function parseMessage(message: StoredMessage, attempt: number): Message {
   return JSON.parse(messageJson(message, attempt)) as Message
 }
 
-/** The same message with its time to live begun anew, for one that is taken back from the dead letters. */
+/**
+ * The same message with its time to live begun anew, for one that is taken back from the dead letters. It carries
+ * `expires_at`, which no longer follows from `sent_at`.
+ */
 export function renewMessage(message: StoredMessage, now: number): StoredMessage {
-  const expires_ms = now + (message.expires_ms - message.sent_ms)
+  const expires_ms = now + message.ttl_ms
   const wire = JSON.parse(message.json) as Message
-  if (wire.expires_at !== undefined) wire.expires_at = new Date(expires_ms).toISOString()
+  wire.expires_at = new Date(expires_ms).toISOString()
   const json = JSON.stringify(wire)
   return { ...message, expires_ms, json, bytes: json.length }
 }

@@ -1,5 +1,6 @@
+import type { DeadReason } from '../core/entry.ts'
 import type { Limits } from '../core/limits.ts'
-import type { DeadReason, Meter } from '../core/mailbox.ts'
+import type { Meter } from '../core/mailbox.ts'
 import type { DeadLetter } from './engine.ts'
 
 export interface DeadLetterFilter {

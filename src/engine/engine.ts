@@ -1,5 +1,6 @@
-import type { AckMode, Dead, DeadReason, Position, State } from '../core/mailbox.ts'
+import type { AckMode, Dead, DeadReason, Delivery, State } from '../core/entry.ts'
 import type { StoredMessage } from '../core/message.ts'
+import type { Position } from '../core/position.ts'
 import type { Capabilities, RecipientStatus, Session, SessionEnd, SessionStatus } from '../core/session.ts'
 
 /**
@@ -43,13 +44,6 @@ export interface SendOutcome {
   readonly repeated: boolean
   /** One for each recipient, in order. */
   readonly deliveries: readonly Appended[]
-}
-
-/** A message on its way to a reader. */
-export interface Delivery {
-  readonly offset: number
-  readonly message: StoredMessage
-  readonly attempt: number
 }
 
 /** A message that a subscriber is due, with the cursor that is safe once it has been sent. */

@@ -1,18 +1,17 @@
 import { Deadlines } from '../core/deadlines.ts'
-import type { Limits } from '../core/limits.ts'
 import {
   type AckMode,
   type Dead,
+  type Delivery,
   type Entry,
   type Fallen,
   LEASED,
-  Mailbox,
-  type Meter,
   PENDING,
-  type Position,
-  safeOffset,
-} from '../core/mailbox.ts'
+} from '../core/entry.ts'
+import type { Limits } from '../core/limits.ts'
+import { Mailbox, type Meter } from '../core/mailbox.ts'
 import { renewMessage, type StoredMessage } from '../core/message.ts'
+import { type Position, safeOffset } from '../core/position.ts'
 import {
   type Session,
   type SessionEnd,
@@ -27,7 +26,6 @@ import type {
   CheckedIn,
   Checkin,
   DeadLetter,
-  Delivery,
   Due,
   Engine,
   EngineEvents,
@@ -44,6 +42,7 @@ import type {
   Take,
   Taken,
 } from './engine.ts'
+import { PROBE, probeMessage } from './probe.ts'
 
 /** All that is kept of one address. */
 class Client {
@@ -94,6 +93,8 @@ export class MemoryEngine implements Engine {
   #meter: Meter = { bytes: 0 }
   #deadlines = new Deadlines<Client>()
   #events!: EngineEvents
+  /** The probe that was announced last. */
+  #probed: string | undefined
   readonly #limits: Limits
   readonly #now: () => number
 
@@ -110,13 +111,20 @@ export class MemoryEngine implements Engine {
     this.#projects.clear()
   }
 
+  /** Stores a message under an address of its own, sees it announced, and takes it out again. */
   health(): Health {
-    return this.#meter.bytes < this.#limits.stored_bytes_max
+    const message = probeMessage(this.options.newId(), this.#now())
+    const { outcome } = this.#store(PROBE.project, PROBE.client_id, message, this.#now())
+    this.#find(PROBE)?.mailbox.dropOldest()
+    if (outcome === 'storage_full')
+      return {
+        ok: false,
+        detail: 'stored_bytes_max is reached: new messages are refused until some are read or expire.',
+      }
+    if (outcome !== 'stored') return { ok: false, detail: `A message could not be stored: ${outcome}.` }
+    return this.#probed === message.message_id
       ? { ok: true }
-      : {
-          ok: false,
-          detail: 'stored_bytes_max is reached: new messages are refused until some are read or expire',
-        }
+      : { ok: false, detail: 'A message was stored, but not announced.' }
   }
 
   stats(): EngineStats {
@@ -128,7 +136,8 @@ export class MemoryEngine implements Engine {
       dead_letters: 0,
       stored_bytes: this.#meter.bytes,
     }
-    for (const project of this.#projects.values()) {
+    for (const [name, project] of this.#projects) {
+      if (name === PROBE.project) continue
       stats.clients += project.clients.size
       stats.dead_letters += project.dead.count
       for (const { mailbox } of project.clients.values()) {
@@ -197,8 +206,7 @@ export class MemoryEngine implements Engine {
     const now = this.#now()
     this.#sweepMailbox(client, now)
     const { mailbox } = client
-    const entries = mailbox.take(take.limit, take.bytes_max, take.ack, now, this.#limits)
-    const deliveries = entries.map((entry) => deliveryOf(entry))
+    const deliveries = mailbox.take(take.limit, take.bytes_max, take.ack, now, this.#limits)
     if (take.ack === 'auto') for (const { message } of deliveries) this.#events.acknowledged(address, message)
     this.#schedule(client, mailbox.next_due_ms)
     return { deliveries, epoch: mailbox.epoch, offset: mailbox.settled_offset, remaining: mailbox.pending }
@@ -519,6 +527,10 @@ export class MemoryEngine implements Engine {
   }
 
   #announce(client: Client, entry: Entry, redelivery: boolean): void {
+    if (client.project === PROBE.project) {
+      this.#probed = entry.message.message_id
+      return
+    }
     this.#events.announced({
       project: client.project,
       client_id: client.client_id,

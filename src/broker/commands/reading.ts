@@ -1,7 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { formatCursor, parseCursor } from '../../core/cursor.ts'
+import { ACKED, DELAYED, LEASED } from '../../core/entry.ts'
 import { BrokerError } from '../../core/errors.ts'
-import { ACKED, DELAYED, LEASED } from '../../core/mailbox.ts'
 import { formatTime, type Message } from '../../core/message.ts'
 import { type Found, then } from '../../engine/engine.ts'
 import { defineCommand } from '../command.ts'

@@ -1,8 +1,8 @@
 import { type Static, type TProperties, Type } from '@sinclair/typebox'
+import type { Delivery } from '../../core/entry.ts'
 import type { Limits } from '../../core/limits.ts'
 import { formatTime, type Message, parseMessage } from '../../core/message.ts'
 import { type Session, sessionStatus } from '../../core/session.ts'
-import type { Delivery } from '../../engine/engine.ts'
 
 /** An input or a nested object: what is not named is refused. */
 export function closed<P extends TProperties>(properties: P) {

@@ -1,0 +1,65 @@
+import type { StoredMessage } from './message.ts'
+
+/**
+ * Where a message of one mailbox stands:
+ *
+ *   pending → leased → acked → gone
+ *      ↑         │ lease over, nack          acked: history, for replay and resume
+ *      ├─────────┤                           gone: overwritten, expired or dead-lettered
+ *      └ delayed ┘ nack with a delay
+ */
+export const PENDING = 0
+export const LEASED = 1
+export const DELAYED = 2
+export const ACKED = 3
+export const GONE = 4
+export type State = typeof PENDING | typeof LEASED | typeof DELAYED | typeof ACKED | typeof GONE
+
+export type DeadReason = 'expired' | 'overflowed' | 'attempts_exhausted' | 'rejected'
+
+/** `auto` acknowledges what is read, `manual` leases it, `none` only looks. */
+export type AckMode = 'auto' | 'manual' | 'none'
+
+/** One message in one mailbox. */
+export class Entry {
+  state: State = PENDING
+  /** Deliveries so far: the `attempt` a reader sees. */
+  attempts = 0
+  /** Deliveries that ended in a nack or a lapsed lease; these are what `attempts_max` counts. */
+  failures = 0
+  /** When the sweep must look at it: its expiry, or the end of its lease or delay, whichever is first. */
+  due_ms: number
+
+  constructor(
+    readonly offset: number,
+    /** Let go of when the entry goes, so that a hole holds no payload. */
+    public message: StoredMessage,
+  ) {
+    this.due_ms = message.expires_ms
+  }
+
+  get gone(): boolean {
+    return this.state === GONE
+  }
+}
+
+/** A message on its way to a reader. */
+export interface Delivery {
+  readonly offset: number
+  readonly message: StoredMessage
+  readonly attempt: number
+}
+
+/** A message that left its mailbox unacknowledged. */
+export interface Dead {
+  readonly message: StoredMessage
+  readonly attempts: number
+  readonly reason: DeadReason
+}
+
+/** What a mailbox did of its own accord, for the engine to announce and to tell the sender of. */
+export interface Fallen {
+  readonly dead: Dead[]
+  /** Pending again after a lease or a delay ran out. */
+  readonly released: Entry[]
+}

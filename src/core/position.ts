@@ -1,0 +1,19 @@
+/**
+ * How far one reader has come, per priority: everything of rank r at or below `sent[r]` has been sent to it. With
+ * nothing left behind the four are equal. `redeliver` holds offsets at or below these that became pending again.
+ */
+export interface Position {
+  epoch: string
+  sent: [number, number, number, number]
+  redeliver: number[]
+  /** The mailbox's last offset when reading began: up to here a message may have been sent before. */
+  resumed_through: number
+  /** Leave acknowledged messages up to `resumed_through` out: the reader named no cursor to resume from. */
+  unacked_only: boolean
+}
+
+/** The cursor that is safe to resume from: all at or before it has been sent. */
+export function safeOffset(position: Position): number {
+  const [low, normal, high, urgent] = position.sent
+  return Math.min(low, normal, high, urgent)
+}

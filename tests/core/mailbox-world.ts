@@ -1,0 +1,388 @@
+import { expect } from 'bun:test'
+import fc from 'fast-check'
+import {
+  ACKED,
+  type AckMode,
+  DELAYED,
+  type Entry,
+  type Fallen,
+  LEASED,
+  PENDING,
+} from '../../src/core/entry.ts'
+import { DEFAULT_LIMITS, type Limits } from '../../src/core/limits.ts'
+import { Mailbox } from '../../src/core/mailbox.ts'
+import type { Rank, StoredMessage } from '../../src/core/message.ts'
+import { type Position, safeOffset } from '../../src/core/position.ts'
+import { bytesOf, type Expected, type Known, Model } from './mailbox-model.ts'
+
+/** One step of a random history; numbers that pick something are taken modulo what there is. */
+export type Step =
+  | { do: 'append'; rank: Rank; bytes: number; ttl: number }
+  | { do: 'take'; ack: AckMode; limit: number; bytes_max: number }
+  | { do: 'open'; reader: number; ack: AckMode; after: 'none' | 'foreign' | 'future' | number }
+  | { do: 'read'; reader: number; count: number }
+  | { do: 'ack' | 'nack'; pick: number; delay: number }
+  | { do: 'clock'; by: number }
+
+const ack = fc.constantFrom<AckMode>('auto', 'manual', 'none')
+const pick = fc.nat(1000)
+const reader = fc.nat(2)
+
+/** Histories in which messages have the given ranks. */
+export function histories(...ranks: Rank[]): fc.Arbitrary<Step[]> {
+  const step = fc.oneof<fc.WeightedArbitrary<Step>[]>(
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        do: fc.constant('append' as const),
+        rank: fc.constantFrom(...ranks),
+        bytes: fc.integer({ min: 1, max: 40 }),
+        ttl: fc.integer({ min: 1, max: 30 }),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constant('take' as const),
+        ack,
+        limit: fc.integer({ min: 1, max: 6 }),
+        bytes_max: fc.integer({ min: 1, max: 200 }),
+      }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        do: fc.constant('open' as const),
+        reader,
+        ack,
+        after: fc.oneof(fc.constantFrom('none' as const, 'foreign' as const, 'future' as const), pick, pick),
+      }),
+    },
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        do: fc.constant('read' as const),
+        reader,
+        count: fc.integer({ min: 1, max: 8 }),
+      }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        do: fc.constantFrom('ack' as const, 'nack' as const),
+        pick,
+        delay: fc.constantFrom(0, 0, 1, 5),
+      }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({ do: fc.constant('clock' as const), by: fc.integer({ min: 1, max: 6 }) }),
+    },
+  )
+  return fc.array(step, { maxLength: 100, size: 'max' })
+}
+
+/** Limits small enough that a short history runs into all of them. */
+export const smallLimits: fc.Arbitrary<Partial<Limits>> = fc.record({
+  mailbox_messages_max: fc.integer({ min: 1, max: 8 }),
+  mailbox_bytes_max: fc.integer({ min: 40, max: 240 }),
+  history_messages_max: fc.integer({ min: 0, max: 6 }),
+  mailbox_overflow: fc.constantFrom<Limits['mailbox_overflow']>('reject', 'drop_oldest'),
+  attempts_max: fc.integer({ min: 1, max: 4 }),
+  lease_seconds: fc.integer({ min: 1, max: 10 }),
+})
+
+/** A reader, and what a client behind it would know. */
+interface Reader {
+  readonly position: Position
+  readonly ack: AckMode
+  readonly from: number
+  /** Sent to it since it began. */
+  readonly here: Set<number>
+  /** Sent to it, now or before the cursor that it resumed from. */
+  readonly seen: Set<number>
+  /** Was not readable when the reader came by, being delayed: due only once it is pending again. */
+  readonly skipped: Set<number>
+  /** Not promised by a cursor: acknowledged, overwritten or in another's hands when a reader began without one. */
+  readonly excused: Set<number>
+  /** First deliveries, by rank, for the promise of order. */
+  readonly last_of: [number, number, number, number]
+}
+
+/** A cursor as a client holds it, with what its bearer had been sent by then. */
+interface Held {
+  readonly offset: number
+  readonly seen: ReadonlySet<number>
+  readonly skipped: ReadonlySet<number>
+  readonly excused: ReadonlySet<number>
+}
+
+const FATES = new Map([
+  ['pending', PENDING],
+  ['leased', LEASED],
+  ['delayed', DELAYED],
+  ['acked', ACKED],
+])
+const SECOND = 1000
+
+/** The real mailbox and the model side by side, compared after every step. */
+export class World {
+  readonly meter = { bytes: 0 }
+  readonly mailbox = new Mailbox('e1', this.meter)
+  readonly model: Model
+  now = 1_000_000
+  readonly readers: (Reader | undefined)[] = []
+  readonly cursors: Held[] = []
+
+  readonly limits: Limits
+
+  constructor(
+    limits: Partial<Limits>,
+    /** With one priority in play a resume repeats nothing. */
+    readonly one_rank: boolean,
+  ) {
+    this.limits = { ...DEFAULT_LIMITS, ...limits }
+    this.model = new Model(this.limits)
+  }
+
+  run(steps: readonly Step[]): void {
+    for (const step of steps) {
+      this.#step(step)
+      this.#compare()
+    }
+  }
+
+  #step(step: Step): void {
+    if (step.do === 'append') this.#append(step.rank, step.bytes, step.ttl)
+    else if (step.do === 'take') this.#take(step.ack, step.limit, step.bytes_max)
+    else if (step.do === 'open') this.#open(step.reader, step.ack, step.after)
+    else if (step.do === 'read') this.#read(step.reader, step.count)
+    else if (step.do === 'clock') {
+      this.now += step.by * SECOND
+      this.#sweep()
+    } else this.#settle(step.do, step.pick, step.delay * SECOND)
+  }
+
+  #append(rank: Rank, bytes: number, ttl: number): void {
+    const message: StoredMessage = {
+      message_id: `m${this.model.all.length + 1}`,
+      sender_id: 'sender',
+      in_reply_to: undefined,
+      rank,
+      broadcast: false,
+      sent_ms: this.now,
+      expires_ms: this.now + ttl * SECOND,
+      ttl_ms: ttl * SECOND,
+      json: 'x'.repeat(bytes),
+      bytes,
+    }
+    let entry = this.mailbox.append(message, this.limits)
+    let known = this.model.append(message)
+    while (!known && this.limits.mailbox_overflow === 'drop_oldest') {
+      const dropped = this.model.dropOldest()
+      expect(this.mailbox.dropOldest()).toEqual(
+        dropped && { message: dropped.message, attempts: dropped.attempts, reason: 'overflowed' },
+      )
+      if (!dropped) break
+      expect(entry).toBeUndefined()
+      entry = this.mailbox.append(message, this.limits)
+      known = this.model.append(message)
+    }
+    expect(entry?.offset).toBe(known?.offset)
+  }
+
+  #take(ack: AckMode, limit: number, bytes_max: number): void {
+    const expected = this.model.take(limit, bytes_max, ack, this.now)
+    const taken = this.mailbox.take(limit, bytes_max, ack, this.now, this.limits)
+    expect(taken).toEqual(
+      expected.map(({ offset, message, attempts }) => ({ offset, message, attempt: attempts })),
+    )
+    for (const { message } of taken) expect(message.expires_ms).toBeGreaterThan(this.now)
+  }
+
+  #settle(how: 'ack' | 'nack', pick: number, delay_ms: number): void {
+    const candidates = how === 'ack' ? this.model.live : this.model.in('leased')
+    const known = candidates[pick % candidates.length]
+    if (!known) return
+    const entry = this.mailbox.find(known.message.message_id)!
+    if (how === 'ack') {
+      this.model.ack(known)
+      expect(this.mailbox.ack(entry, this.limits)).toBeTrue()
+      expect(this.mailbox.ack(entry, this.limits)).toBeFalse()
+      return
+    }
+    const expected: Expected = { dead: [], released: [] }
+    const fallen: Fallen = { dead: [], released: [] }
+    this.model.fail(known, delay_ms, this.now, expected)
+    this.mailbox.fail(entry, delay_ms, this.now, this.limits, fallen)
+    this.#fell(fallen, expected)
+  }
+
+  #sweep(): void {
+    const due = this.mailbox.next_due_ms <= this.now
+    const fallen = this.mailbox.sweep(this.now, this.limits)
+    expect(fallen !== undefined).toBe(due)
+    this.#fell(fallen ?? { dead: [], released: [] }, this.model.sweep(this.now))
+  }
+
+  /** What fell is what the model expects; as a subscription does, readers note what is pending again. */
+  #fell(fallen: Fallen, expected: Expected): void {
+    const dead = fallen.dead.map(({ message, reason }) => ({ offset: offsetOf(message), reason }))
+    const released = fallen.released.map(({ offset }) => offset)
+    expect(dead.sort((a, b) => a.offset - b.offset)).toEqual(expected.dead)
+    expect([...released].sort((a, b) => a - b)).toEqual(expected.released)
+    for (const reader of this.readers)
+      if (reader && reader.ack !== 'none') reader.position.redeliver.push(...released)
+  }
+
+  #open(index: number, ack: AckMode, after: 'none' | 'foreign' | 'future' | number): void {
+    const overwritten = Math.max(0, ...this.model.in('overwritten').map(({ offset }) => offset))
+    if (after === 'foreign') {
+      expect(this.mailbox.covers('e2', this.mailbox.last)).toBeFalse()
+      return
+    }
+    if (after === 'future') {
+      expect(this.mailbox.covers('e1', this.mailbox.last + 1)).toBeFalse()
+      return
+    }
+    const held = after === 'none' ? undefined : this.cursors[after % this.cursors.length]
+    const covered = held === undefined || held.offset >= overwritten
+    if (held) expect(this.mailbox.covers('e1', held.offset)).toBe(covered)
+    const from = covered ? held?.offset : this.mailbox.evicted_through
+    const position = this.mailbox.open(from)
+    this.readers[index] = this.#readerAt(position, ack, covered ? held : undefined)
+    if (held && covered) this.#resumeIsWhole(held)
+  }
+
+  #readerAt(position: Position, ack: AckMode, held: Held | undefined): Reader {
+    const from = safeOffset(position)
+    const excused = new Set(held?.excused)
+    if (!held) for (const { offset } of this.model.all) if (offset <= from) excused.add(offset)
+    return {
+      position,
+      ack,
+      from,
+      here: new Set(),
+      seen: new Set(held?.seen),
+      skipped: new Set(held?.skipped),
+      excused,
+      last_of: [0, 0, 0, 0],
+    }
+  }
+
+  /** Reads everything after a covered cursor, changing nothing: nothing is missing, and with one priority nothing repeated. */
+  #resumeIsWhole(held: Held): void {
+    const position = this.mailbox.open(held.offset)
+    const drained = new Set<number>()
+    for (
+      let entry = this.mailbox.next(position, this.now);
+      entry;
+      entry = this.mailbox.next(position, this.now)
+    ) {
+      expect(drained.has(entry.offset)).toBeFalse()
+      drained.add(entry.offset)
+    }
+    for (const known of this.model.in('pending', 'leased', 'acked')) {
+      const { offset, fate } = known
+      if (fate === 'pending' || offset > held.offset)
+        expect([offset, drained.has(offset)]).toEqual([offset, true])
+      else {
+        expect([offset, drained.has(offset)]).toEqual([offset, false])
+        const known_to_bearer = held.seen.has(offset) || held.excused.has(offset) || held.skipped.has(offset)
+        expect([offset, known_to_bearer]).toEqual([offset, true])
+      }
+      if (this.one_rank && held.seen.has(offset) && drained.has(offset)) expect(fate).toBe('pending')
+    }
+  }
+
+  #read(index: number, count: number): void {
+    const reader = this.readers[index]
+    if (!reader) return
+    for (let i = 0; i < count; i++) {
+      const owed = this.#owed(reader)
+      const entry = this.mailbox.next(reader.position, this.now)
+      for (const { offset } of this.model.in('delayed')) reader.skipped.add(offset)
+      if (reader.position.unacked_only)
+        for (const { offset } of this.model.in('acked'))
+          if (offset <= reader.position.resumed_through) reader.excused.add(offset)
+      if (!entry) {
+        expect(owed.must.map(({ offset }) => offset)).toEqual([])
+        return
+      }
+      this.#received(reader, entry, owed)
+    }
+  }
+
+  #received(reader: Reader, entry: Entry, owed: { must: Known[]; may: Known[] }): void {
+    const known = this.model.all[entry.offset - 1]!
+    expect(owed.may).toContain(known)
+    expect(known.message.expires_ms).toBeGreaterThan(this.now)
+    const rank = known.message.rank
+    for (const other of owed.must) expect(rank).toBeGreaterThanOrEqual(other.message.rank)
+    const first = !reader.here.has(entry.offset) && !reader.skipped.has(entry.offset)
+    if (first && entry.offset > reader.from) {
+      expect(entry.offset).toBeGreaterThan(reader.last_of[rank])
+      reader.last_of[rank] = entry.offset
+    }
+    const again = entry.offset <= reader.position.resumed_through
+    this.model.deliver(known, reader.ack, again, this.now)
+    this.mailbox.deliver(entry, reader.ack, again, this.now, this.limits)
+    reader.here.add(entry.offset)
+    reader.seen.add(entry.offset)
+    const offset = safeOffset(reader.position)
+    const excused = new Set(reader.excused)
+    // Still to be redelivered: a resume finds it pending, or the delivery that came after this cursor counts.
+    for (const pending of this.model.in('pending')) if (pending.offset <= offset) excused.add(pending.offset)
+    this.cursors.push({ offset, seen: new Set(reader.seen), skipped: new Set(reader.skipped), excused })
+  }
+
+  /** What a reader must be given before it is told that there is nothing more, and what it may be given. */
+  #owed({ here, skipped, from, ack, position }: Reader): { must: Known[]; may: Known[] } {
+    const must: Known[] = []
+    const may: Known[] = []
+    for (const known of this.model.in('pending', 'leased', 'acked')) {
+      const { offset, fate, message } = known
+      if (message.expires_ms <= this.now) continue
+      const again = fate === 'pending' && ack !== 'none'
+      if (offset <= from || here.has(offset)) {
+        if (again) must.push(known)
+        else if (fate === 'pending' && !here.has(offset)) may.push(known)
+      } else if (skipped.has(offset)) (again ? must : may).push(known)
+      else if (!(position.unacked_only && fate === 'acked' && offset <= position.resumed_through))
+        must.push(known)
+    }
+    return { must, may: [...must, ...may] }
+  }
+
+  #compare(): void {
+    const { mailbox, model } = this
+    for (const known of model.all) {
+      const entry = mailbox.entryAt(known.offset)
+      expect([known.offset, entry?.state]).toEqual([known.offset, FATES.get(known.fate)])
+      expect(mailbox.find(known.message.message_id)).toBe(entry)
+      if (!entry) continue
+      expect([entry.attempts, entry.failures]).toEqual([known.attempts, known.failures])
+      expect(entry.message).toBe(known.message)
+    }
+    expect(mailbox.last).toBe(model.all.length)
+    expect(mailbox.pending).toBe(model.in('pending').length)
+    expect(mailbox.leased).toBe(model.in('leased', 'delayed').length)
+    expect(mailbox.history).toBe(model.in('acked').length)
+    expect(mailbox.bytes).toBe(bytesOf(model.retained))
+    expect(this.meter.bytes).toBe(mailbox.bytes)
+    expect(mailbox.live).toBeLessThanOrEqual(this.limits.mailbox_messages_max)
+    expect(mailbox.history).toBeLessThanOrEqual(this.limits.history_messages_max)
+    expect(mailbox.bytes).toBeLessThanOrEqual(this.limits.mailbox_bytes_max)
+    expect(mailbox.next_due_ms <= model.due_ms).toBeTrue()
+    expect([...mailbox.after(0)].map(({ offset }) => offset)).toEqual(
+      model.retained.map(({ offset }) => offset),
+    )
+    expect(mailbox.leasedEntries().map(({ offset }) => offset)).toEqual(
+      model.in('leased').map(({ offset }) => offset),
+    )
+  }
+}
+
+function offsetOf(message: StoredMessage): number {
+  return Number(message.message_id.slice(1))
+}

@@ -1,0 +1,109 @@
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { DEFAULT_LIMITS } from '../../src/core/limits.ts'
+import { Mailbox } from '../../src/core/mailbox.ts'
+import type { StoredMessage } from '../../src/core/message.ts'
+import { histories, smallLimits, World } from './mailbox-world.ts'
+import { check } from './property.ts'
+
+const PATIENCE_MS = 60_000
+
+describe('a mailbox does what its model says', () => {
+  test(
+    'with one priority in play',
+    () => {
+      check(4000, fc.tuple(smallLimits, histories(1)), ([limits, steps]) =>
+        new World(limits, true).run(steps),
+      )
+    },
+    PATIENCE_MS,
+  )
+
+  test(
+    'with all four',
+    () => {
+      check(4000, fc.tuple(smallLimits, histories(0, 1, 2, 3)), ([limits, steps]) =>
+        new World(limits, false).run(steps),
+      )
+    },
+    PATIENCE_MS,
+  )
+})
+
+describe('a mailbox gives memory back', () => {
+  const limits = {
+    ...DEFAULT_LIMITS,
+    mailbox_messages_max: 20_000,
+    history_messages_max: 100,
+    attempts_max: 1000,
+  }
+
+  function message(n: number, ttl_ms = 300_000): StoredMessage {
+    return {
+      message_id: `m${n}`,
+      sender_id: 's',
+      in_reply_to: undefined,
+      rank: 1,
+      broadcast: false,
+      sent_ms: 0,
+      expires_ms: ttl_ms,
+      ttl_ms,
+      json: '{}',
+      bytes: 2,
+    }
+  }
+
+  function filled(count: number): Mailbox {
+    const mailbox = new Mailbox('e', { bytes: 0 })
+    for (let n = 1; n <= count; n++) mailbox.append(message(n), limits)
+    return mailbox
+  }
+
+  test('after a burst that was read: what is left fits the history', () => {
+    const mailbox = filled(16_384)
+    expect(mailbox.footprint).toEqual({ slots: 16_384, deadlines: 16_384 })
+    mailbox.take(16_384, Number.POSITIVE_INFINITY, 'auto', 0, limits)
+    expect(mailbox.retained).toBe(100)
+    expect(mailbox.footprint.slots).toBeLessThanOrEqual(512)
+    expect(mailbox.footprint.deadlines).toBeLessThanOrEqual(512)
+  })
+
+  test('after a burst that expired: nothing is held', () => {
+    const mailbox = filled(16_384)
+    expect(mailbox.sweep(300_000, limits)?.dead.length).toBe(16_384)
+    expect(mailbox.footprint).toEqual({ slots: 0, deadlines: 0 })
+  })
+
+  test('behind a message that nobody acknowledges: the holes are closed', () => {
+    const mailbox = filled(1)
+    for (let n = 2; n <= 50_000; n++) {
+      const entry = mailbox.append(message(n), limits)!
+      mailbox.ack(entry, limits)
+    }
+    expect(mailbox.retained).toBe(101)
+    expect(mailbox.entryAt(1)?.message.message_id).toBe('m1')
+    expect(mailbox.footprint.slots).toBeLessThanOrEqual(512)
+    expect(mailbox.footprint.deadlines).toBeLessThanOrEqual(1024)
+  })
+
+  test('from leases begun anew, however often a reader resumes', () => {
+    const mailbox = filled(10)
+    mailbox.take(10, Number.POSITIVE_INFINITY, 'manual', 0, limits)
+    for (let now = 1; now <= 5000; now++)
+      for (let offset = 1; offset <= 10; offset++)
+        mailbox.deliver(mailbox.entryAt(offset)!, 'manual', true, now, limits)
+    expect(mailbox.entryAt(1)?.attempts).toBe(5001)
+    expect(mailbox.footprint.deadlines).toBeLessThanOrEqual(128)
+    expect(mailbox.sweep(64_999, limits)).toEqual({ dead: [], released: [] })
+    expect(mailbox.sweep(65_000, limits)?.released.length).toBe(10)
+  })
+
+  test('given up, it no longer counts', () => {
+    const meter = { bytes: 7 }
+    const mailbox = new Mailbox('e', meter)
+    mailbox.append(message(1), limits)
+    expect(meter.bytes).toBe(9)
+    mailbox.clear()
+    expect(meter.bytes).toBe(7)
+  })
+})

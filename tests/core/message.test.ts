@@ -1,0 +1,138 @@
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import {
+  createMessage,
+  type Draft,
+  formatTime,
+  type Message,
+  messageJson,
+  PRIORITIES,
+  parseMessage,
+  type Rank,
+  renewMessage,
+} from '../../src/core/message.ts'
+import { check } from './property.ts'
+
+const TTL_DEFAULT = 300
+const NOW = Date.UTC(2026, 0, 31, 12)
+
+/** Any JSON, with the texts and names that break careless encoders. */
+const evil = fc.oneof(
+  fc.string({ unit: fc.constantFrom('\ud800', '\udfff', '"', '\\', '\u2028', '}', '\u0000', 'a') }),
+  fc.constantFrom('__proto__', 'constructor', ',"attempt":9}'),
+)
+const payload = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { depthSize: 'small' },
+    fc.jsonValue(),
+    evil,
+    fc.array(tie('value'), { maxLength: 3 }),
+    fc
+      .array(fc.tuple(evil, tie('value')), { maxLength: 3 })
+      .map((members) =>
+        JSON.parse(`{${members.map(([k, v]) => `${JSON.stringify(k)}:${JSON.stringify(v)}`)}}`),
+      ),
+  ),
+})).value
+
+const draft: fc.Arbitrary<Draft> = fc.record(
+  {
+    sender_id: fc.string({ minLength: 1 }),
+    recipient_id: fc.option(fc.string({ minLength: 1 }), { nil: undefined }),
+    payload,
+    rank: fc.constantFrom<Rank>(0, 1, 2, 3),
+    ttl_seconds: fc.oneof(fc.constant(TTL_DEFAULT), fc.integer({ min: 1, max: 10_000 })),
+    headers: fc.dictionary(evil, evil, { maxKeys: 4, noNullPrototype: true }),
+    in_reply_to: evil,
+    protocol_name: evil,
+    protocol_version: evil,
+  },
+  { requiredKeys: ['sender_id', 'recipient_id', 'payload', 'rank', 'ttl_seconds'] },
+)
+
+function encode(draft: Draft) {
+  return createMessage(draft, 'id-1', NOW, TTL_DEFAULT)
+}
+
+describe('a stored message', () => {
+  test('says all that its draft says, and nothing that is default', () => {
+    check(3000, draft, (draft) => {
+      const stored = encode(draft)
+      const wire = parseMessage(stored, 1)
+      const expected = {
+        message_id: 'id-1',
+        sender_id: draft.sender_id,
+        payload: draft.payload,
+        sent_at: '2026-01-31T12:00:00.000Z',
+        ...(draft.recipient_id === undefined ? { broadcast: true } : { recipient_id: draft.recipient_id }),
+        ...(draft.headers === undefined ? {} : { headers: draft.headers }),
+        ...(draft.rank === 1 ? {} : { priority: PRIORITIES[draft.rank] }),
+        ...(draft.ttl_seconds === TTL_DEFAULT
+          ? {}
+          : { expires_at: new Date(NOW + draft.ttl_seconds * 1000).toISOString() }),
+        ...(draft.in_reply_to === undefined ? {} : { in_reply_to: draft.in_reply_to }),
+        ...(draft.protocol_name === undefined ? {} : { protocol_name: draft.protocol_name }),
+        ...(draft.protocol_version === undefined ? {} : { protocol_version: draft.protocol_version }),
+      }
+      // By text, since a comparison of objects does not see members called __proto__.
+      expect(sorted(wire)).toBe(sorted(expected))
+      expect(stored.expires_ms).toBe(NOW + draft.ttl_seconds * 1000)
+      expect(stored.bytes).toBe(stored.json.length)
+      expect(stored.broadcast).toBe(draft.recipient_id === undefined)
+    })
+  })
+
+  test('is well-formed Unicode on the wire whatever it holds', () => {
+    check(1000, draft, (draft) => {
+      expect(encode(draft).json.isWellFormed()).toBeTrue()
+    })
+  })
+
+  test('carries its attempt from the second delivery on, and is otherwise the same', () => {
+    check(2000, fc.tuple(draft, fc.integer({ min: 0, max: 99 })), ([draft, attempt]) => {
+      const stored = encode(draft)
+      const again = JSON.parse(messageJson(stored, attempt)) as Message
+      expect(again.attempt).toBe(attempt > 1 ? attempt : undefined)
+      const { attempt: _, ...rest } = again
+      expect(sorted(rest)).toBe(sorted(JSON.parse(stored.json)))
+      expect(sorted(parseMessage(stored, attempt))).toBe(sorted(again))
+    })
+  })
+
+  test('taken back from the dead letters lives as long as at first, and says until when', () => {
+    check(
+      1000,
+      fc.tuple(draft, fc.array(fc.integer({ min: 1, max: 10_000_000 }), { maxLength: 4 })),
+      ([draft, waits]) => {
+        const first = encode(draft)
+        let message = first
+        let now = NOW
+        for (const wait of waits) {
+          now += wait
+          message = renewMessage(message, now)
+          expect(message.expires_ms).toBe(now + draft.ttl_seconds * 1000)
+          const { expires_at, ...wire } = parseMessage(message, 1)
+          expect(expires_at).toBe(new Date(message.expires_ms).toISOString())
+          const { expires_at: _, ...original } = parseMessage(first, 1)
+          expect(sorted(wire)).toBe(sorted(original))
+          expect(message.bytes).toBe(message.json.length)
+          expect(message.sent_ms).toBe(NOW)
+        }
+      },
+    )
+  })
+})
+
+test('times are RFC 3339 with milliseconds, also when they repeat', () => {
+  check(1000, fc.array(fc.integer({ min: 0, max: 4e12 }), { maxLength: 4 }), (times) => {
+    for (const ms of [...times, ...times]) expect(formatTime(ms)).toBe(new Date(ms).toISOString())
+  })
+})
+
+/** JSON with the members of every object in one order. */
+function sorted(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(sorted).join()}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return `{${members.map(([k, v]) => `${JSON.stringify(k)}:${sorted(v)}`).join()}}`
+}
