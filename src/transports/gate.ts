@@ -14,9 +14,23 @@ export interface HttpContext {
 /** Carries one request out. It throws what it refuses; the gate renders it. */
 export type Handler = (identity: Identity, correlation_id: string) => Response | Promise<Response>
 
+/** What differs between the doors that come in through the gate. */
+export interface Dialect {
+  /** Headers that a page of an allowed origin may send. */
+  readonly request_headers: string
+  /** Headers that such a page may read. */
+  readonly response_headers: string
+  /** Renders what was thrown. */
+  error(thrown: unknown, correlation_id: string): Response
+}
+
+const HTTP_DIALECT: Dialect = {
+  request_headers: 'authorization, content-type, last-event-id, x-api-key, x-project-id',
+  response_headers: 'retry-after, x-correlation-id',
+  error: (thrown, correlation_id) => problem(asBrokerError(thrown), correlation_id),
+}
+
 const METHODS = 'GET, POST, DELETE, OPTIONS'
-const REQUEST_HEADERS = 'authorization, content-type, last-event-id, x-api-key, x-project-id'
-const RESPONSE_HEADERS = 'retry-after, x-correlation-id'
 /** How long a browser may remember a preflight's answer. */
 const PREFLIGHT_SECONDS = 600
 const NO_QUERY = new URLSearchParams()
@@ -30,7 +44,10 @@ export class Gate {
   #answering = 0
   #whenIdle: (() => void) | undefined
 
-  constructor(private readonly context: DoorContext) {
+  constructor(
+    private readonly context: DoorContext,
+    private readonly dialect: Dialect = HTTP_DIALECT,
+  ) {
     this.#guard = new OriginGuard(context.config)
   }
 
@@ -44,7 +61,7 @@ export class Gate {
     try {
       this.#guard.check(request.headers)
       origin = request.headers.get('origin')
-      if (isPreflight(request)) response = preflight()
+      if (isPreflight(request)) response = preflight(this.dialect)
       else {
         identity = this.context.keys.identify(credentials(request.headers, queryOf(request)))
         response = await handler(identity, correlation_id)
@@ -52,14 +69,14 @@ export class Gate {
     } catch (thrown) {
       // Whoever has gone away in the middle of a body has no fault for us to log, and reads no answer.
       if (!isAbort(thrown, request)) logFailure(this.context.log, name, thrown, correlation_id, identity)
-      response = problem(asBrokerError(thrown), correlation_id)
+      response = this.dialect.error(thrown, correlation_id)
     } finally {
       this.#answering--
     }
     response.headers.set('x-correlation-id', correlation_id)
     if (origin !== null) {
       response.headers.set('access-control-allow-origin', origin)
-      response.headers.set('access-control-expose-headers', RESPONSE_HEADERS)
+      response.headers.set('access-control-expose-headers', this.dialect.response_headers)
       response.headers.append('vary', 'origin')
     }
     if (this.#answering === 0) this.#whenIdle?.()
@@ -97,12 +114,12 @@ function isPreflight({ method, headers }: Request): boolean {
 }
 
 /** Says what an allowed origin may send; the gate says which origin that is. Source: the Fetch standard, CORS. */
-function preflight(): Response {
+function preflight({ request_headers }: Dialect): Response {
   return new Response(null, {
     status: 204,
     headers: {
       'access-control-allow-methods': METHODS,
-      'access-control-allow-headers': REQUEST_HEADERS,
+      'access-control-allow-headers': request_headers,
       'access-control-max-age': String(PREFLIGHT_SECONDS),
     },
   })

@@ -8,6 +8,7 @@ import type { Identity } from '../../auth/identity.ts'
 import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
 import { BrokerError } from '../../core/errors.ts'
 import type { DoorContext } from '../door.ts'
+import type { Exchange } from './exchange.ts'
 import { isListen, serveListen } from './listen.ts'
 import { createServer } from './server.ts'
 import { Sessions } from './sessions.ts'
@@ -35,28 +36,23 @@ export class Endpoint {
     this.#streaming = this.#modernHandler('sse')
   }
 
-  /**
-   * Answers one request, whichever era it belongs to.
-   *
-   * @param body the parsed body; undefined for GET and DELETE
-   * @throws BrokerError
-   */
-  async serve(request: Request, identity: Identity, body: unknown): Promise<Response> {
+  /** Answers one request, whichever era it belongs to. @throws BrokerError */
+  async serve(exchange: Exchange): Promise<Response> {
+    const { request, identity, body } = exchange
     if (request.method !== 'POST') {
       // The 2026 era knows POST alone.
       if (!request.headers.has('mcp-session-id')) throw new BrokerError('method_not_allowed')
-      return this.#sessions.serve(request, identity, undefined)
+      return this.#sessions.serve(exchange)
     }
-    if (await isLegacyRequest(request, body)) return this.#sessions.serve(request, identity, body)
-    if (isListen(body)) return serveListen(this.#context, this.#streams, this.#waits, identity, request, body)
+    if (await isLegacyRequest(request, body)) return this.#sessions.serve(exchange)
+    if (isListen(body)) return serveListen(this.#context, this.#streams, this.#waits, exchange, body)
     this.#identities.set(request, identity)
-    const handler = waits(body) ? this.#streaming : this.#direct
+    const handler = mayWait(body) ? this.#streaming : this.#direct
     const response = await handler.fetch(request, { parsedBody: body })
-    if (!isEventStream(response)) return response
-    return new Response(this.#streams.carry(response.body, { onEnd: () => undefined }).body, response)
+    return isEventStream(response) ? this.#streams.carry(response, exchange).response : response
   }
 
-  /** Ends streams over `drain_ms`, then sessions. Calls under way are answered before, where their client still reads. */
+  /** Ends streams over `drain_ms`, then sessions. */
   async close(drain_ms: number): Promise<void> {
     await this.#streams.close(drain_ms)
     await this.#sessions.close()
@@ -82,8 +78,8 @@ export class Endpoint {
 }
 
 /** Whether a request may have to wait for its answer, so that the stream must be open before: proxies time out. */
-function waits(body: unknown): boolean {
-  const { method, params } = body as { method?: unknown; params?: { name?: unknown } }
+function mayWait(body: unknown): boolean {
+  const { method, params } = (body ?? {}) as { method?: unknown; params?: { name?: unknown } }
   if (method !== 'tools/call' || typeof params?.name !== 'string') return false
   return COMMANDS_BY_NAME.get(params.name)?.waits !== undefined
 }

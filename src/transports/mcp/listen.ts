@@ -1,6 +1,7 @@
-import { createMcpHandler, type McpHttpHandler, type ServerEventBus } from '@modelcontextprotocol/server'
+import { createMcpHandler, type ServerEventBus } from '@modelcontextprotocol/server'
 import type { Identity } from '../../auth/identity.ts'
 import type { DoorContext } from '../door.ts'
+import type { Exchange } from './exchange.ts'
 import { openInbox } from './inbox.ts'
 import { createServer } from './server.ts'
 import { isEventStream, type LiveStream, type Streams } from './stream.ts'
@@ -27,10 +28,10 @@ export async function serveListen(
   context: DoorContext,
   streams: Streams,
   waits: Waits,
-  identity: Identity,
-  request: Request,
+  exchange: Exchange,
   body: ListenRequest,
 ): Promise<Response> {
+  const { request, identity } = exchange
   const leave = context.connections.enter()
   let stream: LiveStream | undefined
   let tell: (uri: string) => void = () => undefined
@@ -63,21 +64,18 @@ export async function serveListen(
       end()
       return response
     }
-    stream = streams.carry(response.body, {
+    const carried = streams.carry(response, exchange, {
       onEnd: end,
       onWritable: updates.flush,
-      close: () => closeGracefully(handler),
+      // The SDK says with an empty result that the subscription is over, and not cut off.
+      close: () => void handler.close(),
     })
-    return new Response(stream.body, response)
+    stream = carried.stream
+    return carried.response
   } catch (error) {
     end()
     throw error
   }
-}
-
-/** The SDK says with an empty result that the subscription is over, and not cut off. */
-function closeGracefully(handler: McpHttpHandler): void {
-  void handler.close()
 }
 
 /** Watches what the caller may read of what it asks for. @returns the request narrowed to that */

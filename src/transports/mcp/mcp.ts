@@ -1,14 +1,19 @@
 import { Elysia } from 'elysia'
-import { asBrokerError } from '../../core/errors.ts'
-import { correlationId, credentials, type Door, type DoorContext, logFailure, OriginGuard } from '../door.ts'
-import { errorResponse, readJson } from './body.ts'
+import type { Identity } from '../../auth/identity.ts'
+import { BrokerError } from '../../core/errors.ts'
+import { jsonDepthExceeds } from '../../core/json.ts'
+import { readJson } from '../body.ts'
+import type { Door, DoorContext } from '../door.ts'
+import { Gate, type HttpContext } from '../gate.ts'
 import type { Endpoint } from './endpoint.ts'
-import { isEventStream } from './stream.ts'
+import { RPC_DIALECT } from './rpc.ts'
+
+/** Deeper than any payload that a command takes, so that a command refuses what is its own to refuse. */
+const BODY_DEPTH_MAX = 128
 
 /** MCP over Streamable HTTP at `/mcp`, both eras on the one URL. Sources: MCP 2025-11-25 and 2026-07-28, transports. */
 export function mcpDoor(context: DoorContext): Door {
-  const { config, keys, log } = context
-  const guard = new OriginGuard(config)
+  const gate = new Gate(context, RPC_DIALECT)
   let endpoint: Promise<Endpoint> | undefined
 
   /** The SDK is most of this door's memory: a broker that is never asked over MCP does without it. */
@@ -17,38 +22,34 @@ export function mcpDoor(context: DoorContext): Door {
     return endpoint
   }
 
-  const answer = async (request: Request): Promise<Response> => {
-    let body: unknown
-    try {
-      guard.check(request.headers)
-      const identity = keys.identify(credentials(request.headers, queryOf(request)))
-      if (request.method === 'POST') body = await readJson(request, config.body_bytes_max)
-      return await (await load()).serve(request, identity, body)
-    } catch (thrown) {
-      const correlation_id = correlationId()
-      logFailure(log, 'mcp', thrown, correlation_id)
-      return errorResponse(asBrokerError(thrown), correlation_id, (body as { id?: unknown } | undefined)?.id)
-    }
+  const serve = async ({ request, server }: HttpContext, identity: Identity): Promise<Response> => {
+    const body =
+      request.method === 'POST' ? await readMessage(request, context.config.body_bytes_max) : undefined
+    const timeout = (seconds: number) => server?.timeout(request, seconds)
+    return (await load()).serve({ request, identity, body, timeout })
   }
 
   const routes = new Elysia().all(
     '/mcp',
-    async ({ request, server }) => {
-      const response = await answer(request)
-      // Bun closes a connection on which nothing is asked; a stream is looked after by its comments.
-      if (isEventStream(response)) server?.timeout(request, 0)
-      return response
-    },
+    ({ request, params, server }: HttpContext) =>
+      gate.answer(request, 'mcp', (identity) => serve({ request, params, server }, identity)),
     { parse: 'none' },
   )
-
   return {
     routes,
-    close: async (drain_ms) => (await endpoint)?.close(drain_ms),
+    async close(drain_ms) {
+      await Promise.all([gate.idle(drain_ms), endpoint?.then((opened) => opened.close(drain_ms))])
+    },
   }
 }
 
-function queryOf({ url }: Request): URLSearchParams {
-  const at = url.indexOf('?')
-  return new URLSearchParams(at === -1 ? '' : url.slice(at))
+/** @throws BrokerError `unsupported_media_type`, `body_too_large`, `invalid_json`, `nesting_too_deep` */
+async function readMessage(request: Request, bytes_max: number): Promise<unknown> {
+  const body = await readJson(request, bytes_max)
+  if (body === undefined) throw new BrokerError('invalid_json', { detail: 'The body is empty.' })
+  if (jsonDepthExceeds(body, BODY_DEPTH_MAX))
+    throw new BrokerError('nesting_too_deep', {
+      detail: `The body is nested deeper than ${BODY_DEPTH_MAX} levels.`,
+    })
+  return body
 }

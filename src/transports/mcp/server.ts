@@ -3,6 +3,7 @@ import { version } from '../../../package.json'
 import type { Identity } from '../../auth/identity.ts'
 import type { DoorContext } from '../door.ts'
 import { INBOX_TEMPLATE, listInboxes, readInbox } from './inbox.ts'
+import { getPrompt, PROMPTS } from './prompts.ts'
 import { callTool, TOOLS } from './tools.ts'
 import type { Waits } from './waits.ts'
 
@@ -13,7 +14,7 @@ Read your mail with get_messages; with wait_seconds it waits for the first messa
 Answer with send_message and the message's message_id as in_reply_to.
 Where your client keeps no session, name yourself in every call: sender_id when sending, client_id when reading.`
 
-/** The tools and the template change with the broker's version only. */
+/** Tools, prompts and the template change with the broker's version only. */
 const STATIC_TTL_MS = 300_000
 
 /** A server of the SDK for one session of the 2025 era, or for one request of the 2026 era. */
@@ -22,11 +23,12 @@ export function createServer(context: DoorContext, waits: Waits, identity: Ident
   const server = new Server(
     { name: 'mcp-broker', title: 'mcp-broker', version },
     {
-      capabilities: { tools: {}, resources: { subscribe: true } },
+      capabilities: { tools: {}, resources: { subscribe: true }, prompts: {} },
       instructions: INSTRUCTIONS,
       cacheHints: {
         'server/discover': { ttlMs: STATIC_TTL_MS, cacheScope: 'public' },
         'tools/list': { ttlMs: STATIC_TTL_MS, cacheScope: 'public' },
+        'prompts/list': { ttlMs: STATIC_TTL_MS, cacheScope: 'public' },
         'resources/templates/list': { ttlMs: STATIC_TTL_MS, cacheScope: 'public' },
       },
     },
@@ -38,5 +40,7 @@ export function createServer(context: DoorContext, waits: Waits, identity: Ident
   server.setRequestHandler('resources/list', ({ params }) => listInboxes(broker, identity, params?.cursor))
   server.setRequestHandler('resources/templates/list', () => ({ resourceTemplates: [INBOX_TEMPLATE] }))
   server.setRequestHandler('resources/read', ({ params }) => readInbox(broker, identity, params.uri))
+  server.setRequestHandler('prompts/list', () => ({ prompts: [...PROMPTS] }))
+  server.setRequestHandler('prompts/get', ({ params }) => getPrompt(params))
   return server
 }

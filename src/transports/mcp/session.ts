@@ -7,6 +7,7 @@ import {
 import type { Identity } from '../../auth/identity.ts'
 import type { DoorContext } from '../door.ts'
 import { type SessionEvents, streamOf } from './event-store.ts'
+import type { Exchange } from './exchange.ts'
 import { openInbox } from './inbox.ts'
 import { createServer } from './server.ts'
 import { isEventStream, type LiveStream, type Streams } from './stream.ts'
@@ -15,6 +16,9 @@ import type { Waits } from './waits.ts'
 
 /** What the SDK calls the stream that a GET opens, on which hints go out. */
 const STANDALONE_STREAM = '_GET_stream'
+
+/** When a client whose stream was cut comes back. */
+const RETRY_MS = 1000
 
 /** What a session is made of. */
 export interface SessionParts {
@@ -51,6 +55,7 @@ export class McpSession {
       },
       eventStore: parts.events,
       keepAliveMs: 0,
+      retryInterval: RETRY_MS,
     })
     this.#server = createServer(parts.context, parts.waits, parts.identity)
     this.#server.onclose = () => {
@@ -83,23 +88,19 @@ export class McpSession {
     return this.#server.connect(this.#transport)
   }
 
-  /**
-   * Answers one request.
-   *
-   * @param body the parsed body; undefined for GET and DELETE
-   * @throws BrokerError `too_many_connections`
-   */
-  async handle(request: Request, body: unknown): Promise<Response> {
+  /** Answers one request. @throws BrokerError `too_many_connections` */
+  async handle(exchange: Exchange): Promise<Response> {
+    const { request, body } = exchange
     const release = this.#use()
     try {
-      if (request.method === 'GET') return await this.#handleGet(request, release)
+      if (request.method === 'GET') return await this.#handleGet(exchange, release)
       const response = await this.#transport.handleRequest(request, { parsedBody: body })
       this.#retireCancelled(body)
       if (!isEventStream(response)) {
         release()
         return response
       }
-      return new Response(this.#parts.streams.carry(response.body, { onEnd: release }).body, response)
+      return this.#parts.streams.carry(response, exchange, { onEnd: release }).response
     } catch (error) {
       release()
       throw error
@@ -121,7 +122,8 @@ export class McpSession {
   }
 
   /** Opens the stream for hints, or resumes a stream. */
-  async #handleGet(request: Request, release: () => void): Promise<Response> {
+  async #handleGet(exchange: Exchange, release: () => void): Promise<Response> {
+    const { request } = exchange
     const leave = this.#parts.context.connections.enter()
     const done = () => {
       leave()
@@ -131,24 +133,25 @@ export class McpSession {
       const last_event_id = request.headers.get('last-event-id')
       const standalone = last_event_id === null || streamOf(last_event_id) === STANDALONE_STREAM
       // The one before may be dead without our knowing: the newest wins.
-      if (standalone) this.#standalone?.end()
+      if (standalone) this.#standalone?.cut()
       const response = await this.#transport.handleRequest(request)
       if (!isEventStream(response)) {
         done()
         return response
       }
-      const stream = this.#parts.streams.carry(response.body, {
+      const carried = this.#parts.streams.carry(response, exchange, {
+        close: () => carried.stream.cut(),
         onEnd: () => {
-          if (this.#standalone === stream) this.#standalone = undefined
+          if (this.#standalone === carried.stream) this.#standalone = undefined
           done()
         },
         ...(standalone ? { onWritable: this.#updates.flush } : {}),
       })
       if (standalone) {
-        this.#standalone = stream
+        this.#standalone = carried.stream
         this.#updates.flush()
       }
-      return new Response(stream.body, response)
+      return carried.response
     } catch (error) {
       done()
       throw error
@@ -176,7 +179,7 @@ export class McpSession {
   /** A cancelled request is never answered: without this, its stream and what the SDK keeps of it would stay for ever. */
   #retireCancelled(body: unknown): void {
     for (const message of Array.isArray(body) ? body : [body]) {
-      const { method, params } = message as { method?: unknown; params?: { requestId?: unknown } }
+      const { method, params } = (message ?? {}) as { method?: unknown; params?: { requestId?: unknown } }
       const id = params?.requestId
       if (method !== 'notifications/cancelled' || (typeof id !== 'string' && typeof id !== 'number')) continue
       this.#transport.closeSSEStream(id)

@@ -1,7 +1,7 @@
-import type { Identity } from '../../auth/identity.ts'
 import { BrokerError } from '../../core/errors.ts'
 import type { DoorContext } from '../door.ts'
 import { EventLog } from './event-store.ts'
+import type { Exchange } from './exchange.ts'
 import { McpSession } from './session.ts'
 import type { Streams } from './stream.ts'
 import type { Waits } from './waits.ts'
@@ -36,18 +36,18 @@ export class Sessions {
   /**
    * Answers one request of the 2025 era.
    *
-   * @param body the parsed body; undefined for GET and DELETE
    * @throws BrokerError `mcp_session_required`, `unknown_mcp_session`, `too_many_mcp_sessions`, `too_many_connections`
    */
-  async serve(request: Request, identity: Identity, body: unknown): Promise<Response> {
+  async serve(exchange: Exchange): Promise<Response> {
+    const { request, identity } = exchange
     const session_id = request.headers.get('mcp-session-id')
-    if (session_id === null) return this.#begin(request, identity, body)
+    if (session_id === null) return this.#begin(exchange)
     const session = this.#sessions.get(session_id)
     // A session is its key's alone: for any other it does not exist.
     if (session?.identity.key_id !== identity.key_id || session?.identity.project !== identity.project)
       throw new BrokerError('unknown_mcp_session')
     this.#idle.delete(session)
-    return session.handle(request, body)
+    return session.handle(exchange)
   }
 
   /** Ends all sessions. */
@@ -56,7 +56,8 @@ export class Sessions {
     await Promise.all([...this.#sessions.values()].map((session) => session.close()))
   }
 
-  async #begin(request: Request, identity: Identity, body: unknown): Promise<Response> {
+  async #begin(exchange: Exchange): Promise<Response> {
+    const { identity, body } = exchange
     if ((body as { method?: unknown } | null)?.method !== 'initialize')
       throw new BrokerError('mcp_session_required')
     await this.#makeRoom()
@@ -77,7 +78,7 @@ export class Sessions {
     this.#sessions.set(session.id, session)
     try {
       await session.connect()
-      return await session.handle(request, body)
+      return await session.handle(exchange)
     } finally {
       // A request to initialize that was itself invalid.
       if (!session.initialized) await session.close()

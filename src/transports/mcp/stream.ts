@@ -1,30 +1,34 @@
-import type { DoorContext } from '../door.ts'
+import { type DoorContext, spread } from '../door.ts'
+import type { Exchange } from './exchange.ts'
 
-/** Frames that may lie unread in a stream before nothing more is sent that is only a hint. */
+/** Frames that may lie unread before nothing more is sent that is only a hint. */
 const BACKLOG_FRAMES_MAX = 16
+/** Longer frames go out in pieces, so that a reader's progress can be seen. */
+const PIECE_BYTES = 64 * 1024
 /** How often streams are looked at; fine enough for comments and slow readers. */
 const TICK_MS = 500
+/** Once its stream is over, a connection is closed when nothing is asked on it for this long. */
+const KEEP_ALIVE_SECONDS = 30
 
 const COMMENT = new TextEncoder().encode(': \n\n')
 
 /** What the owner of a stream is told. */
 export interface StreamCare {
-  /** Called once, when the source has ended, the client has gone or the stream was ended. */
-  onEnd(): void
+  /** Called once, when the source has ended, the client has gone or the stream was cut. */
+  onEnd?(): void
   /** Called again and again while the client keeps up. */
   onWritable?(): void
-  /** Has the source end the stream in its own way; without it, the stream just ends. */
+  /** Ends the stream when the broker shuts down; without it, the stream is one of an answer, which comes first. */
   close?(): void
 }
 
-/** Whether a response is a stream of events. */
-export function isEventStream(
-  response: Response,
-): response is Response & { body: ReadableStream<Uint8Array> } {
+type EventStream = Response & { body: ReadableStream<Uint8Array> }
+
+export function isEventStream(response: Response): response is EventStream {
   return response.body !== null && response.headers.get('content-type') === 'text/event-stream'
 }
 
-/** What is used of a reader; Bun's types name two that do not agree. */
+/** What is used of a stream's reader; Bun's types name two that do not agree. */
 interface Source {
   read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>
   cancel(): Promise<void>
@@ -32,20 +36,28 @@ interface Source {
 
 /**
  * One event stream on its way to a client: what the SDK writes, with a comment at the start (Bun sends the headers with
- * the first bytes only) and whenever it has been quiet. Its queue is the only one there is, and can be looked at.
+ * the first bytes only) and whenever it has been quiet. Its queue is the only one there is, and it is looked at: who
+ * reads nothing is cut off.
  */
 export class LiveStream {
   readonly body: ReadableStream<Uint8Array>
-  #controller!: ReadableStreamDefaultController<Uint8Array>
   readonly #source: Source
+  readonly #exchange: Exchange
   readonly #now: () => number
   readonly #care: StreamCare
+  #controller!: ReadableStreamDefaultController<Uint8Array>
+  #queue: Uint8Array[] = []
+  /** The client takes what comes next at once. */
+  #hungry = false
   #written_ms: number
   #stalled_ms: number | undefined
-  #ended = false
+  #held = false
+  #source_ended = false
+  #over = false
 
-  constructor(source: ReadableStream<Uint8Array>, now: () => number, care: StreamCare) {
+  constructor(source: ReadableStream<Uint8Array>, exchange: Exchange, now: () => number, care: StreamCare) {
     this.#source = source.getReader() as Source
+    this.#exchange = exchange
     this.#now = now
     this.#care = care
     this.#written_ms = now()
@@ -54,6 +66,7 @@ export class LiveStream {
         this.#controller = controller
         controller.enqueue(COMMENT)
       },
+      pull: () => this.#feed(),
       cancel: () => this.#leave(),
     })
     this.#pump()
@@ -61,62 +74,81 @@ export class LiveStream {
 
   /** Whether the client keeps up, so that a hint does not pile up unread. */
   get writable(): boolean {
-    return !this.#ended && this.#unread <= BACKLOG_FRAMES_MAX
+    return !this.#source_ended && !this.#over && this.#queue.length <= BACKLOG_FRAMES_MAX
   }
 
-  /** Looks after the stream: a comment when it was quiet for `comment_ms`, the end when unread for `stalled_ms_max`. */
+  /**
+   * Looks after the stream.
+   *
+   * @param comment_ms a stream that was quiet for this long gets a comment
+   * @param stalled_ms_max a stream that took nothing for this long is cut
+   */
   tend(now: number, comment_ms: number, stalled_ms_max: number): void {
-    if (this.#unread === 0) {
-      this.#stalled_ms = undefined
-      if (now - this.#written_ms >= comment_ms) this.#write(COMMENT)
-    } else {
-      this.#stalled_ms ??= now
-      if (now - this.#stalled_ms >= stalled_ms_max) this.end()
+    if (!this.#held) {
+      // Bun closes a connection on which nothing is asked; from here on, comments and cuts do that here.
+      this.#held = true
+      this.#exchange.timeout(0)
     }
+    if (this.#queue.length > 0) {
+      this.#stalled_ms ??= now
+      if (now - this.#stalled_ms >= stalled_ms_max) this.cut()
+    } else if (!this.#source_ended && now - this.#written_ms >= comment_ms) this.#write(COMMENT)
     if (this.writable) this.#care.onWritable?.()
   }
 
-  /** Ends the stream as its protocol says goodbye. */
+  /** The broker shuts down: says goodbye where nothing is left to be answered. */
   close(): void {
-    if (this.#care.close) this.#care.close()
-    else this.end()
+    this.#care.close?.()
   }
 
-  /** Ends the stream for both sides; what is queued still goes out if the client takes it. */
-  end(): void {
-    if (this.#ended) return
+  /** Ends the stream for both sides, dropping what is unread. */
+  cut(): void {
+    if (this.#over) return
     this.#controller.close()
     this.#leave()
-  }
-
-  get #unread(): number {
-    return 1 - (this.#controller.desiredSize ?? 1)
   }
 
   async #pump(): Promise<void> {
     try {
       for (;;) {
         const { done, value } = await this.#source.read()
-        if (done || value === undefined || this.#ended) break
-        this.#write(value)
+        if (done || value === undefined || this.#over) break
+        for (let at = 0; at < value.length; at += PIECE_BYTES)
+          this.#write(value.subarray(at, at + PIECE_BYTES))
       }
     } catch {
       // A source that fails has no more to say; the SDK reports it where it fails.
     }
-    this.end()
+    this.#source_ended = true
+    if (this.#hungry) this.cut()
   }
 
   #write(frame: Uint8Array): void {
     this.#written_ms = this.#now()
-    this.#controller.enqueue(frame)
+    if (this.#hungry) {
+      this.#hungry = false
+      this.#controller.enqueue(frame)
+    } else this.#queue.push(frame)
+  }
+
+  /** The client takes more. */
+  #feed(): void {
+    this.#stalled_ms = undefined
+    const frame = this.#queue.shift()
+    if (frame) this.#controller.enqueue(frame)
+    else if (this.#source_ended) this.cut()
+    else this.#hungry = true
   }
 
   #leave(): void {
-    if (this.#ended) return
-    this.#ended = true
+    if (this.#over) return
+    this.#over = true
+    this.#hungry = false
+    this.#queue = []
+    if (this.#held) this.#exchange.timeout(KEEP_ALIVE_SECONDS)
     // The source has ended already, or learns here that nobody listens any more.
     this.#source.cancel().catch(() => undefined)
-    this.#care.onEnd()
+    this.#care.onEnd?.()
   }
 }
 
@@ -131,31 +163,27 @@ export class Streams {
     this.#endChore = context.housekeeping.every(TICK_MS, () => this.#tend())
   }
 
-  get open(): number {
-    return this.#open.size
-  }
-
   /** Takes a stream of the SDK into care. */
-  carry(source: ReadableStream<Uint8Array>, care: StreamCare): LiveStream {
-    const stream: LiveStream = new LiveStream(source, this.#context.broker.now, {
+  carry(
+    response: EventStream,
+    exchange: Exchange,
+    care: StreamCare = {},
+  ): { stream: LiveStream; response: Response } {
+    const stream: LiveStream = new LiveStream(response.body, exchange, this.#context.broker.now, {
       ...care,
       onEnd: () => {
         this.#open.delete(stream)
-        care.onEnd()
+        care.onEnd?.()
       },
     })
     this.#open.add(stream)
-    return stream
+    return { stream, response: new Response(stream.body, response) }
   }
 
-  /** Ends all streams, spread over `drain_ms`, so that their clients do not come back in one moment. */
+  /** Ends all streams over `drain_ms`; in this time, calls under way are answered. */
   async close(drain_ms: number): Promise<void> {
-    const streams = [...this.#open]
-    const slice = Math.ceil(streams.length / DRAIN_SLICES)
-    for (let at = 0; at < streams.length; at += slice) {
-      if (at > 0) await Bun.sleep(drain_ms / DRAIN_SLICES)
-      for (const stream of streams.slice(at, at + slice)) stream.close()
-    }
+    await spread([...this.#open], drain_ms, (stream) => stream.close())
+    for (const stream of this.#open) stream.cut()
     this.#endChore()
   }
 
@@ -166,5 +194,3 @@ export class Streams {
       stream.tend(now, config.stream_comment_seconds * 1000, config.slow_reader_seconds * 1000)
   }
 }
-
-const DRAIN_SLICES = 20
