@@ -109,13 +109,9 @@ export class Metrics {
     this.#set.push(({ version, stored }) => info.set({ version, stored }, 1))
   }
 
-  get content_type(): string {
-    return this.#registry.contentType
-  }
-
-  text(readings: Readings): Promise<string> {
+  async scrape(readings: Readings): Promise<{ content_type: string; text: string }> {
     for (const set of this.#set) set(readings)
-    return this.#registry.metrics()
+    return { content_type: this.#registry.contentType, text: await this.#registry.metrics() }
   }
 
   #register({ name, help, kind, label, read }: Metric): (readings: Readings) => void {

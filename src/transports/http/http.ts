@@ -50,7 +50,12 @@ export function httpDoor(context: DoorContext): Door {
   }
   const started_ms = broker.now()
   page('/v1/status', ({ headers }, identity) => status(context, identity, headers.get('accept'), started_ms))
-  page('/metrics', () => metrics(context))
+  // Loaded at the first scrape: many a broker is never scraped, and the library takes its time to load.
+  const metrics = once(() => import('../../observability/metrics.ts').then(({ Metrics }) => new Metrics()))
+  page('/metrics', async () => {
+    const { content_type, text } = await (await metrics()).scrape(await readings(context))
+    return new Response(text, { headers: { 'content-type': content_type, 'cache-control': 'no-store' } })
+  })
   const document = once(() => openApi(COMMANDS))
   const document_json = once(() => JSON.stringify(document()))
   page('/openapi/json', () => jsonResponse(document_json()))
@@ -105,15 +110,6 @@ async function carryOut(
     // Otherwise the connection, kept alive, would stay for ever.
     server?.timeout(request, IDLE_SECONDS)
   }
-}
-
-async function metrics(context: DoorContext): Promise<Response> {
-  // Loaded at the first scrape: many a broker is never scraped, and the library takes its time to load.
-  const { Metrics } = await import('../../observability/metrics.ts')
-  const metrics = new Metrics()
-  return new Response(await metrics.text(await readings(context)), {
-    headers: { 'content-type': metrics.content_type, 'cache-control': 'no-store' },
-  })
 }
 
 function notAllowed(methods: readonly string[], correlation_id: string): Response {

@@ -1,0 +1,40 @@
+import { expect, test } from 'bun:test'
+import { Metrics, type Readings } from '../../src/observability/metrics.ts'
+
+const READINGS: Readings = {
+  version: '1.2.3',
+  stored: 'disk',
+  counters: {
+    accepted: 5,
+    refused: 1,
+    delivered: 4,
+    acknowledged: 3,
+    redelivered: 2,
+    dead: { expired: 7, rejected: 0 },
+  },
+  engine: { clients: 2, pending: 1, leased: 1, history: 3, dead_letters: 7, stored_bytes: 512 },
+  connections: 9,
+  subscriptions: 8,
+  waiting: 6,
+}
+
+test('every metric has its help, a unit or a count in its name, and values from the readings', async () => {
+  const { text } = await new Metrics().scrape(READINGS)
+  const names = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, kind]) => ({ name: name!, kind }))
+  expect(names.length).toBeGreaterThan(15)
+  for (const { name, kind } of names) {
+    expect(name).toStartWith('mcp_broker_')
+    expect(text).toMatch(new RegExp(`^# HELP ${name} .+\\.$`, 'm'))
+    expect(name.endsWith('_total')).toBe(kind === 'counter')
+  }
+  expect(text).toContain('mcp_broker_messages_dead_total{reason="expired"} 7\n')
+  expect(text).toContain('mcp_broker_stored_bytes 512\n')
+  expect(text).toContain('mcp_broker_info{version="1.2.3",stored="disk"} 1\n')
+})
+
+test('a scrape tells of now: counters are not added up from scrape to scrape', async () => {
+  const metrics = new Metrics()
+  await metrics.scrape(READINGS)
+  const { text } = await metrics.scrape({ ...READINGS, counters: { ...READINGS.counters, accepted: 6 } })
+  expect(text).toContain('mcp_broker_messages_accepted_total 6\n')
+})
