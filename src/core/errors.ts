@@ -62,6 +62,13 @@ export const ERRORS = {
     retryable: false,
     next: 'Use the method that /openapi names for this path.',
   },
+  upgrade_required: {
+    title: 'This path speaks WebSocket only.',
+    http_status: 426,
+    rpc_code: 1426,
+    retryable: false,
+    next: 'Connect with a WebSocket client, or read the mailbox as events at /v1/mailboxes/{client_id}/events.',
+  },
   unsupported_media_type: {
     title: 'The body is not declared as JSON.',
     http_status: 415,

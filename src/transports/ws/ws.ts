@@ -1,7 +1,16 @@
 import type { ServerWebSocket } from 'bun'
 import { Elysia } from 'elysia'
-import { BrokerError, ERRORS } from '../../core/errors.ts'
-import { credentials, type Door, type DoorContext, OriginGuard, spread } from '../door.ts'
+import { asBrokerError, BrokerError, ERRORS } from '../../core/errors.ts'
+import {
+  correlationId,
+  credentials,
+  type Door,
+  type DoorContext,
+  logFailure,
+  OriginGuard,
+  spread,
+} from '../door.ts'
+import { problem } from '../problem.ts'
 import { WsConnection } from './connection.ts'
 import { onFrame } from './rpc.ts'
 
@@ -59,58 +68,71 @@ export function wsDoor(context: DoorContext): Door {
     if (session) broker.heard(session)
   }
 
-  const routes = new Elysia().ws('/v1/ws', {
-    beforeHandle({ request, set }) {
+  const routes = new Elysia()
+    // Only what is thrown before the upgrade comes here: afterwards the connection says it itself.
+    .onError(({ error }) => {
+      const correlation_id = correlationId()
+      logFailure(context.log, '/v1/ws', error, correlation_id)
+      return problem(asBrokerError(error), correlation_id)
+    })
+    .get('/v1/ws', ({ request }) => {
       guard.check(request.headers)
-      if (broker.stopping) throw new BrokerError('shutting_down', { retry_after_ms: 1000 })
-      if (subprotocols(request.headers).includes(SUBPROTOCOL))
-        set.headers['sec-websocket-protocol'] = SUBPROTOCOL
-    },
-    open(ws) {
-      const socket = ws.raw as unknown as ServerWebSocket<SocketData>
-      const connection = new WsConnection(socket, events, config.buffer_bytes_max, broker.now)
-      socket.data.connection = connection
-      open.add(connection)
-      try {
-        socket.data.leave = connections.enter()
-        const { request } = ws.data
-        const said = credentials(
-          request.headers,
-          new URL(request.url).searchParams,
-          subprotocols(request.headers),
-        )
-        if (said.key !== undefined || !keys.required) connection.identity = keys.identify(said)
-      } catch (error) {
-        const code =
-          error instanceof BrokerError && 'close_code' in ERRORS[error.code] ? error.code : 'unauthenticated'
-        connection.close(code)
-      }
-    },
-    message(ws, frame) {
-      const { connection } = ws.raw.data as SocketData
-      if (!connection || connection.closed_ms !== undefined) return
-      heard(connection)
-      onFrame(context, connection, frame)
-    },
-    pong(ws: unknown) {
-      const { connection } = (ws as ServerWebSocket<SocketData>).data
-      if (!connection) return
-      heard(connection)
-      if (connection.ponged()) broker.hub.confirmed(connection)
-    },
-    drain(ws) {
-      ;(ws.raw.data as SocketData).connection?.drained()
-    },
-    close(ws) {
-      const { connection, leave } = ws.raw.data as SocketData
-      leave?.()
-      if (!connection) return
-      open.delete(connection)
-      connection.closed_ms ??= broker.now()
-      connection.gone.abort()
-      broker.hub.leave(connection)
-    },
-  })
+      throw new BrokerError('upgrade_required')
+    })
+    .ws('/v1/ws', {
+      beforeHandle({ request, set }) {
+        guard.check(request.headers)
+        if (broker.stopping) throw new BrokerError('shutting_down', { retry_after_ms: 1000 })
+        if (subprotocols(request.headers).includes(SUBPROTOCOL))
+          set.headers['sec-websocket-protocol'] = SUBPROTOCOL
+      },
+      open(ws) {
+        const socket = ws.raw as unknown as ServerWebSocket<SocketData>
+        const connection = new WsConnection(socket, events, config.buffer_bytes_max, broker.now)
+        socket.data.connection = connection
+        open.add(connection)
+        try {
+          socket.data.leave = connections.enter()
+          const { request } = ws.data
+          const said = credentials(
+            request.headers,
+            new URL(request.url).searchParams,
+            subprotocols(request.headers),
+          )
+          if (said.key !== undefined || !keys.required) connection.identity = keys.identify(said)
+        } catch (error) {
+          const code =
+            error instanceof BrokerError && 'close_code' in ERRORS[error.code]
+              ? error.code
+              : 'unauthenticated'
+          connection.close(code)
+        }
+      },
+      message(ws, frame) {
+        const { connection } = ws.raw.data as SocketData
+        if (!connection || connection.closed_ms !== undefined) return
+        heard(connection)
+        onFrame(context, connection, frame)
+      },
+      pong(ws: unknown) {
+        const { connection } = (ws as ServerWebSocket<SocketData>).data
+        if (!connection) return
+        heard(connection)
+        if (connection.ponged()) broker.hub.confirmed(connection)
+      },
+      drain(ws) {
+        ;(ws.raw.data as SocketData).connection?.drained()
+      },
+      close(ws) {
+        const { connection, leave } = ws.raw.data as SocketData
+        leave?.()
+        if (!connection) return
+        open.delete(connection)
+        connection.closed_ms ??= broker.now()
+        connection.gone.abort()
+        broker.hub.leave(connection)
+      },
+    })
 
   return {
     routes,

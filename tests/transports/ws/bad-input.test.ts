@@ -149,7 +149,9 @@ describe('hostile peers', () => {
     const before = process.memoryUsage.rss()
     const request = { jsonrpc: '2.0', id: 'x'.repeat(200), method: 'nonsense' }
     for (let n = 0; n < 20_000; n++) flood.send(request)
-    await until('all of it to be sent', () => (flood.tcp.writableLength === 0 || flood.ended ? true : undefined))
+    await until('all of it to be sent', () =>
+      flood.tcp.writableLength === 0 || flood.ended ? true : undefined,
+    )
     expect(await other.call('heartbeat')).toMatchObject({ client_id: 'b' })
     flood.resume()
     expect(await until('the close', () => flood.frames().close_code)).toBe(3008)
@@ -193,6 +195,13 @@ describe('hostile peers', () => {
       expect(response.status).toBe(403)
       expect(await response.json()).toMatchObject({ code: 'forbidden_origin' })
     }
+  })
+
+  test('a plain GET is told what this path speaks', async () => {
+    await using broker = await startBroker()
+    const response = await fetch(`${broker.url}/v1/ws`)
+    expect(response.status).toBe(426)
+    expect(await response.json()).toMatchObject({ code: 'upgrade_required' })
   })
 
   test('waiting calls of one connection are bounded', async () => {
