@@ -63,8 +63,11 @@ export class RawSocket {
   async until(what: string, ready: () => boolean, ms = 5000): Promise<void> {
     const late = Promise.withResolvers<never>()
     const timer = setTimeout(() => late.reject(new Error(`waited ${ms} ms for ${what}`)), ms)
-    while (!ready()) await Promise.race([this.#wake.promise, late.promise])
-    clearTimeout(timer)
+    try {
+      while (!ready()) await Promise.race([this.#wake.promise, late.promise])
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   /** Lets what comes pile up in the kernel. */

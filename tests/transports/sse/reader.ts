@@ -65,13 +65,16 @@ export class StreamReader {
 
   /** Waits until `ready` answers something; looks again whenever something has come. @throws Error after `ms` */
   async until<T>(what: string, ready: () => T | undefined, ms = 5000): Promise<T> {
-    const late = AbortSignal.timeout(ms)
-    const { promise, reject } = Promise.withResolvers<never>()
-    late.addEventListener('abort', () => reject(new Error(`waited ${ms} ms for ${what}`)))
-    for (;;) {
-      const found = ready()
-      if (found !== undefined) return found
-      await Promise.race([this.#wake.promise, promise])
+    const { promise: late, reject } = Promise.withResolvers<never>()
+    const timer = setTimeout(() => reject(new Error(`waited ${ms} ms for ${what}`)), ms)
+    try {
+      for (;;) {
+        const found = ready()
+        if (found !== undefined) return found
+        await Promise.race([this.#wake.promise, late])
+      }
+    } finally {
+      clearTimeout(timer)
     }
   }
 
