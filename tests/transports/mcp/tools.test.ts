@@ -1,0 +1,187 @@
+import { describe, expect, test } from 'bun:test'
+import { Value } from '@sinclair/typebox/value'
+import { COMMANDS, COMMANDS_BY_NAME } from '../../../src/broker/commands/index.ts'
+import { ERROR_META_KEY } from '../../../src/transports/mcp/result.ts'
+import { startBroker } from '../../harness.ts'
+import { agent, ERAS, outputOf, payloadsOf, textOf } from './client.ts'
+import { answerOf, postModern } from './raw.ts'
+
+for (const era of ERAS)
+  describe(`tools for a client of the ${era} era`, () => {
+    test('are the command table, with schemas and hints', async () => {
+      await using app = await startBroker()
+      await using alice = await agent(era, app, 'alice')
+      const { tools } = await alice.client.listTools()
+      expect(tools.map(({ name }) => name)).toEqual(COMMANDS.map(({ name }) => name))
+      for (const tool of tools) {
+        const command = COMMANDS_BY_NAME.get(tool.name)!
+        expect(tool.inputSchema as unknown).toEqual(JSON.parse(JSON.stringify(command.input)))
+        expect(tool.outputSchema as unknown).toEqual(JSON.parse(JSON.stringify(command.output)))
+        expect(tool.annotations?.readOnlyHint).toBe(command.hints.read_only)
+      }
+    })
+
+    test('the server introduces itself and tells a model where to begin', async () => {
+      await using app = await startBroker()
+      await using alice = await agent(era, app, 'alice')
+      expect(alice.client.getServerVersion()).toMatchObject({ name: 'mcp-broker', version: '0.1.0' })
+      expect(alice.client.getInstructions()).toContain('checkin_client')
+      const { prompts } = await alice.client.listPrompts()
+      expect(prompts.map(({ name }) => name)).toEqual(['join'])
+      const prompt = await alice.client.getPrompt({ name: 'join', arguments: { client_id: 'carol' } })
+      expect(JSON.stringify(prompt.messages)).toContain('carol')
+    })
+
+    test('results match the output schema and come with a text', async () => {
+      await using app = await startBroker()
+      await using alice = await agent(era, app, 'alice')
+      const calls: [string, Record<string, unknown>][] = [
+        ['send_message', { recipient_id: 'alice', message: 'to myself' }],
+        ['get_messages', {}],
+        ['list_sessions', {}],
+        ['get_my_identity', {}],
+        ['list_dead_letters', {}],
+        ['replay_messages', {}],
+      ]
+      for (const [name, input] of calls) {
+        const result = await alice.call(name, input)
+        expect([...Value.Errors(COMMANDS_BY_NAME.get(name)!.output, outputOf(result))]).toEqual([])
+        expect(textOf(result)).not.toBe('')
+      }
+    })
+
+    test('every text ends by naming unread mail, errors too, and says nothing of none', async () => {
+      await using app = await startBroker()
+      await using alice = await agent(era, app, 'alice')
+      await using bob = await agent(era, app, 'bob')
+      const first = await alice.call('send_message', { recipient_id: 'bob', message: 'one' })
+      expect(textOf(first)).not.toContain('unread')
+      await alice.call('send_message', { recipient_id: 'bob', message: 'two' })
+      const sent = await bob.call('send_message', { recipient_id: 'alice', message: 'busy' })
+      expect(textOf(sent)).toEndWith('\n\n2 unread')
+      const failed = await bob.call('send_message', { recipient_id: 'alice' })
+      expect(textOf(failed)).toEndWith('\n\n2 unread')
+      const read = await bob.call('get_messages', { limit: 1 })
+      expect(textOf(read)).toEndWith('\n\n1 unread')
+      expect(textOf(await bob.call('get_messages'))).not.toContain('unread')
+    })
+
+    test('what fails is a tool error with the sentence and the entry of the catalogue', async () => {
+      await using app = await startBroker()
+      await using alice = await agent(era, app, 'alice')
+      const result = await alice.call('send_message', { recipient_id: 'bob', mesage: 'x' })
+      expect(result.isError).toBe(true)
+      expect(result.structuredContent).toBeUndefined()
+      expect(textOf(result)).toStartWith(
+        'invalid_params: There is no parameter mesage. Did you mean message? Known parameters: recipient_id,',
+      )
+      expect(result._meta?.[ERROR_META_KEY]).toMatchObject({
+        code: 'invalid_params',
+        field: '/mesage',
+        retryable: false,
+        correlation_id: expect.any(String),
+      })
+      const wrongType = await alice.call('send_message', { recipient_id: 7, message: 'x' })
+      expect(wrongType._meta?.[ERROR_META_KEY]).toMatchObject({
+        code: 'invalid_params',
+        field: '/recipient_id',
+      })
+    })
+
+    test('there is no tool of an unknown name', async () => {
+      await using app = await startBroker()
+      await using alice = await agent(era, app, 'alice')
+      await expect(alice.call('get_mesages')).rejects.toMatchObject({
+        code: -32602,
+        message: expect.stringContaining('Did you mean get_messages?'),
+      })
+    })
+  })
+
+for (const [one, other] of [
+  ['2025', '2025'],
+  ['2025', '2026'],
+  ['2026', '2026'],
+] as const)
+  describe(`a ${one} and a ${other} client`, () => {
+    test('send to each other', async () => {
+      await using app = await startBroker()
+      await using alice = await agent(one, app, 'alice')
+      await using bob = await agent(other, app, 'bob')
+      await alice.call('send_message', { recipient_id: 'bob', payload: { question: 1 } })
+      await bob.call('send_message', { recipient_id: 'alice', message: 'hello' })
+      expect(payloadsOf(await bob.call('get_messages'))).toEqual([{ question: 1 }])
+      const read = await alice.call('get_messages')
+      expect(payloadsOf(read)).toEqual(['hello'])
+      expect(textOf(read)).toContain('**From bob** (just now)')
+    })
+
+    test('ask and answer', async () => {
+      await using app = await startBroker()
+      await using alice = await agent(one, app, 'alice')
+      await using bob = await agent(other, app, 'bob')
+      const asked = alice.call('send_message_and_wait', {
+        recipient_id: 'bob',
+        message: 'how many?',
+        timeout: 10,
+      })
+      const got = outputOf(await bob.call('get_messages', { wait_seconds: 10 }))
+      const [question] = got.messages as { message_id: string }[]
+      await bob.call('send_message', {
+        recipient_id: 'alice',
+        message: '42',
+        in_reply_to: question!.message_id,
+      })
+      expect(outputOf(await asked)).toMatchObject({ timed_out: false, reply: { payload: '42' } })
+    })
+
+    test('hear a broadcast, but not their own', async () => {
+      await using app = await startBroker()
+      await using alice = await agent(one, app, 'alice')
+      await using bob = await agent(other, app, 'bob')
+      await using carol = await agent(other, app, 'carol')
+      const sent = await alice.call('broadcast_message', { message: 'all' })
+      expect(outputOf(sent)).toMatchObject({ recipients: 2 })
+      for (const [who, payloads] of [
+        [alice, []],
+        [bob, ['all']],
+        [carol, ['all']],
+      ] as const)
+        expect(payloadsOf(await who.call('get_messages'))).toEqual([...payloads])
+    })
+  })
+
+test('results of the 2026 era are typed, and lists may be cached', async () => {
+  await using app = await startBroker()
+  const result = async (method: string, params = {}) =>
+    (await answerOf(await postModern(app, method, params))).result as Record<string, unknown>
+  expect(await result('tools/list')).toMatchObject({
+    resultType: 'complete',
+    ttlMs: 300_000,
+    cacheScope: 'public',
+  })
+  expect(await result('resources/list')).toMatchObject({
+    resultType: 'complete',
+    ttlMs: 0,
+    cacheScope: 'private',
+  })
+  expect(await result('server/discover')).toMatchObject({
+    supportedVersions: ['2026-07-28'],
+    capabilities: { tools: {}, resources: { subscribe: true }, prompts: {} },
+  })
+  expect(await result('tools/call', { name: 'list_sessions', arguments: {} })).toMatchObject({
+    resultType: 'complete',
+    structuredContent: { total: 0 },
+  })
+})
+
+test('an agent cannot send in the name of another session', async () => {
+  await using app = await startBroker()
+  await using alice = await agent('2025', app, 'alice')
+  const result = await alice.call('send_message', {
+    sender_id: 'bob',
+    recipient_id: 'carol',
+    message: 'x',
+  })
+  expect(textOf(result)).toStartWith('sender_mismatch:')
+})
