@@ -27,6 +27,11 @@ export class Entry {
   attempts = 0
   /** Deliveries that ended in a nack or a lapsed lease; these are what `attempts_max` counts. */
   failures = 0
+  /**
+   * Leased in its turn: who comes with a cursor at or past it has it. Not so when it was redelivered, or read aside from
+   * any cursor: then only the acknowledgement counts.
+   */
+  cursor_acks = false
   /** When the sweep must look at it: its expiry, or the end of its lease or delay, whichever is first. */
   due_ms: number
 
@@ -41,6 +46,20 @@ export class Entry {
   get gone(): boolean {
     return this.state === GONE
   }
+}
+
+/** What an entry that is gone holds. */
+export const NO_MESSAGE: StoredMessage = {
+  message_id: '',
+  sender_id: '',
+  in_reply_to: undefined,
+  rank: 0,
+  broadcast: false,
+  sent_ms: 0,
+  expires_ms: 0,
+  ttl_ms: 0,
+  json: '',
+  bytes: 0,
 }
 
 /** A message on its way to a reader. */

@@ -10,26 +10,14 @@ import {
   type Fallen,
   GONE,
   LEASED,
+  NO_MESSAGE,
   PENDING,
   type State,
 } from './entry.ts'
 import type { Limits } from './limits.ts'
 import type { Rank, StoredMessage } from './message.ts'
-import type { Position } from './position.ts'
+import { type Position, readable } from './position.ts'
 import { Ring } from './ring.ts'
-
-const NO_MESSAGE: StoredMessage = {
-  message_id: '',
-  sender_id: '',
-  in_reply_to: undefined,
-  rank: 0,
-  broadcast: false,
-  sent_ms: 0,
-  expires_ms: 0,
-  ttl_ms: 0,
-  json: '',
-  bytes: 0,
-}
 
 /** Bytes in use, shared by all mailboxes of an engine. */
 export interface Meter {
@@ -104,6 +92,11 @@ export class Mailbox {
     this.bytes += message.bytes
     this.meter.bytes += message.bytes
     return entry
+  }
+
+  /** Overwrites history, as much as it takes and there is, for so many bytes more to be within `stored_bytes_max`. */
+  makeRoom(bytes: number, limits: Limits): void {
+    while (this.history > 0 && this.meter.bytes + bytes > limits.stored_bytes_max) this.#evictOldest()
   }
 
   /** Takes the oldest unacknowledged message out, to make room; undefined when there is none. */
@@ -257,18 +250,18 @@ export class Mailbox {
   }
 
   /** The next entry a reader is due, highest priority first, with its position moved past it; undefined at the end. */
-  next(position: Position, now: number): Entry | undefined {
+  next(position: Position): Entry | undefined {
     for (let rank = 3; rank >= 0; rank--) {
       const again = position.redeliver.length > 0 ? this.#nextAgain(position, rank) : undefined
       if (again) return again
-      const found = this.#nextAfter(position, rank as Rank, now)
+      const found = this.#nextAfter(position, rank as Rank)
       if (!found) {
         position.sent[rank as Rank] = this.last
         continue
       }
       position.sent[rank as Rank] = found.offset
       for (let lower = rank - 1; lower >= 0; lower--) {
-        const before = this.#nextAfter(position, lower as Rank, now)
+        const before = this.#nextAfter(position, lower as Rank)
         position.sent[lower as Rank] = before ? before.offset - 1 : this.last
       }
       return found
@@ -288,18 +281,13 @@ export class Mailbox {
     return undefined
   }
 
-  #nextAfter(position: Position, rank: Rank, now: number): Entry | undefined {
+  #nextAfter(position: Position, rank: Rank): Entry | undefined {
     if (this.#retained_of[rank] === 0 || position.sent[rank] >= this.last) return undefined
     for (let i = this.#ring.indexAfter(position.sent[rank]); i < this.#ring.length; i++) {
       const entry = this.#ring.at(i)
-      if (entry.message.rank === rank && this.#readable(entry, position, now)) return entry
+      if (entry.message.rank === rank && readable(entry, position)) return entry
     }
     return undefined
-  }
-
-  #readable(entry: Entry, position: Position, now: number): boolean {
-    if (entry.state === GONE || entry.state === DELAYED || entry.message.expires_ms <= now) return false
-    return !(entry.state === ACKED && position.unacked_only && entry.offset <= position.resumed_through)
   }
 
   entryAt(offset: number): Entry | undefined {
@@ -323,6 +311,7 @@ export class Mailbox {
 
   #lease(entry: Entry, now: number, limits: Limits): void {
     this.#move(entry, LEASED)
+    entry.cursor_acks = false
     this.#due(entry, Math.min(now + limits.lease_seconds * 1000, entry.message.expires_ms))
   }
 

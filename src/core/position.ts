@@ -1,3 +1,5 @@
+import { ACKED, DELAYED, type Entry, GONE } from './entry.ts'
+
 /**
  * How far one reader has come, per priority: everything of rank r at or below `sent[r]` has been sent to it. With
  * nothing left behind the four are equal. `redeliver` holds offsets at or below these that became pending again.
@@ -16,4 +18,10 @@ export interface Position {
 export function safeOffset(position: Position): number {
   const [low, normal, high, urgent] = position.sent
   return Math.min(low, normal, high, urgent)
+}
+
+/** Whether an entry further on is something to send to this reader. */
+export function readable(entry: Entry, position: Position): boolean {
+  if (entry.state === GONE || entry.state === DELAYED) return false
+  return !(entry.state === ACKED && position.unacked_only && entry.offset <= position.resumed_through)
 }

@@ -39,7 +39,7 @@ export class DeadLetters {
 
   /** The newest matching letters, newest first. */
   list(filter: DeadLetterFilter, limit: number): { letters: DeadLetter[]; total: number } {
-    const matching = this.#letters.filter((letter) => matches(letter, filter))
+    const matching = this.#matching(filter)
     return { letters: matching.slice(-limit).reverse(), total: matching.length }
   }
 
@@ -49,21 +49,26 @@ export class DeadLetters {
 
   /** Takes out each matching letter that `take` says it has taken. More may be added meanwhile. */
   drain(filter: DeadLetterFilter, take: (letter: DeadLetter) => boolean): void {
-    const taken = new Set(this.#letters.filter((letter) => matches(letter, filter)).filter(take))
-    this.#letters = this.#letters.filter((letter) => !taken.has(letter))
-    for (const { message } of taken) this.#weigh(-message.bytes)
+    const taken = new Set(this.#matching(filter).filter(take))
+    this.#letters = this.#letters.filter((letter) => {
+      const stays = !taken.has(letter)
+      if (!stays) this.#weigh(-letter.message.bytes)
+      return stays
+    })
+  }
+
+  #matching({ reason, client_id, message_ids }: DeadLetterFilter): DeadLetter[] {
+    const ids = message_ids && new Set(message_ids)
+    return this.#letters.filter(
+      (letter) =>
+        (reason === undefined || letter.reason === reason) &&
+        (client_id === undefined || letter.recipient_id === client_id) &&
+        (ids === undefined || ids.has(letter.message.message_id)),
+    )
   }
 
   #weigh(bytes: number): void {
     this.#bytes += bytes
     this.meter.bytes += bytes
   }
-}
-
-function matches(letter: DeadLetter, filter: DeadLetterFilter): boolean {
-  return (
-    (filter.reason === undefined || letter.reason === filter.reason) &&
-    (filter.client_id === undefined || letter.recipient_id === filter.client_id) &&
-    (filter.message_ids === undefined || filter.message_ids.includes(letter.message.message_id))
-  )
 }

@@ -84,6 +84,7 @@ export interface MemoryEngineOptions {
   readonly newEpoch: () => string
 }
 
+const DEADLINES_MIN = 64
 const NO_DELIVERIES: readonly Delivery[] = []
 
 /** Everything in this process, answered at once, and lost with it. */
@@ -92,6 +93,7 @@ export class MemoryEngine implements Engine {
   #projects = new Map<string, ProjectState>()
   #meter: Meter = { bytes: 0 }
   #deadlines = new Deadlines<Client>()
+  #deadlines_max = DEADLINES_MIN
   #events!: EngineEvents
   /** The probe that was announced last. */
   #probed: string | undefined
@@ -125,6 +127,11 @@ export class MemoryEngine implements Engine {
     return this.#probed === message.message_id
       ? { ok: true }
       : { ok: false, detail: 'A message was stored, but not announced.' }
+  }
+
+  /** Deadlines held in memory, for the test that they are given back. */
+  get deadline_count(): number {
+    return this.#deadlines.size
   }
 
   stats(): EngineStats {
@@ -176,8 +183,11 @@ export class MemoryEngine implements Engine {
   #store(project: string, client_id: string, message: StoredMessage, now: number): Appended {
     const limits = this.#limits
     if (message.bytes > limits.mailbox_bytes_max) return { outcome: 'too_large' }
-    if (this.#meter.bytes + message.bytes > limits.stored_bytes_max)
-      return { outcome: 'storage_full', retry_after_ms: RETRY_AFTER_MS_MAX }
+    if (this.#meter.bytes + message.bytes > limits.stored_bytes_max) {
+      this.#find({ project, client_id })?.mailbox.makeRoom(message.bytes, limits)
+      if (this.#meter.bytes + message.bytes > limits.stored_bytes_max)
+        return { outcome: 'storage_full', retry_after_ms: RETRY_AFTER_MS_MAX }
+    }
     const client = this.#client(project, client_id, now)
     if (!client) return { outcome: 'too_many_clients' }
     const { mailbox } = client
@@ -221,11 +231,14 @@ export class MemoryEngine implements Engine {
     const recovered = after === undefined || mailbox.covers(after.epoch, after.offset)
     const from = recovered ? after?.offset : mailbox.evicted_through
     if (ack === 'auto' && recovered && after) this.#settleThrough(address, mailbox, after.offset)
-    return { position: mailbox.open(from), recovered, pending: mailbox.pending }
+    const position = mailbox.open(from)
+    // Who only looks leaves everything pending: what its cursor covers it has seen.
+    if (ack === 'none' && recovered && after) position.redeliver = []
+    return { position, recovered, pending: mailbox.pending }
   }
 
   #settleThrough(address: Address, mailbox: Mailbox, offset: number): void {
-    const read = mailbox.leasedEntries().filter((entry) => entry.offset <= offset)
+    const read = mailbox.leasedEntries().filter((entry) => entry.offset <= offset && entry.cursor_acks)
     if (read.length > 0) this.settle(address, { offsets: read.map((entry) => entry.offset) })
   }
 
@@ -238,11 +251,13 @@ export class MemoryEngine implements Engine {
     const due: Due[] = []
     let bytes = 0
     while (due.length < take.limit && bytes < take.bytes_max) {
-      const entry = mailbox.next(position, now)
+      const safe_before = safeOffset(position)
+      const entry = mailbox.next(position)
       if (!entry) break
-      const { message } = entry
+      const { message, attempts } = entry
       const fresh = entry.state === PENDING
       mailbox.deliver(entry, take.ack, entry.offset <= position.resumed_through, now, this.#limits)
+      if (entry.attempts > attempts) entry.cursor_acks = entry.offset > safe_before
       due.push({ offset: entry.offset, message, attempt: entry.attempts, safe_offset: safeOffset(position) })
       bytes += message.bytes
       if (fresh && take.ack === 'auto') this.#events.acknowledged(address, message)
@@ -260,6 +275,7 @@ export class MemoryEngine implements Engine {
       if (entry?.state !== PENDING) continue
       const { message } = entry
       client.mailbox.deliver(entry, ack, false, now, this.#limits)
+      entry.cursor_acks = true
       if (ack === 'auto') this.#events.acknowledged(address, message)
     }
     this.#schedule(client, client.mailbox.next_due_ms)
@@ -324,7 +340,7 @@ export class MemoryEngine implements Engine {
     let bytes = 0
     let more = false
     for (const entry of mailbox.after(offset)) {
-      if (entry.message.expires_ms > now && entry.message.sent_ms >= (from.since_ms ?? 0)) {
+      if (entry.message.sent_ms >= (from.since_ms ?? 0)) {
         bytes += entry.message.bytes
         if (deliveries.length === limit || (deliveries.length > 0 && bytes > bytes_max)) {
           more = true
@@ -455,13 +471,17 @@ export class MemoryEngine implements Engine {
   }
 
   #end(client: Client, session: Session, end: SessionEnd, now: number): void {
-    session.ended = end
-    client.session = undefined
     client.idle_since_ms = now
-    this.#project(client.project).sessions.delete(session.session_id)
-    this.#events.sessionEnded(session, end)
+    this.#over(client, session, end)
     this.settle(client, { failed_delay_ms: 0 })
     this.#schedule(client, now + this.#limits.forget_seconds * 1000)
+  }
+
+  #over(client: Client, session: Session, end: SessionEnd): void {
+    session.ended = end
+    client.session = undefined
+    this.#project(client.project).sessions.delete(session.session_id)
+    this.#events.sessionEnded(session, end)
   }
 
   sweep(): void {
@@ -503,9 +523,8 @@ export class MemoryEngine implements Engine {
     const since = Math.max(client.session?.last_seen_ms ?? 0, client.idle_since_ms)
     const due = client.owned ? since + this.#limits.forget_seconds * 1000 : now
     if (due > now) return due
-    const project = this.#project(client.project)
-    project.clients.delete(client.client_id)
-    if (client.session) project.sessions.delete(client.session.session_id)
+    this.#project(client.project).clients.delete(client.client_id)
+    if (client.session) this.#over(client, client.session, 'closed')
     return Number.POSITIVE_INFINITY
   }
 
@@ -516,7 +535,8 @@ export class MemoryEngine implements Engine {
 
   #tell(client: Client, fallen: Fallen, now: number): void {
     for (const dead of fallen.dead) this.#died(client, dead, now)
-    for (const entry of fallen.released) this.#announce(client, entry, true)
+    // A bounce that came back to this very mailbox may have pushed it out.
+    for (const entry of fallen.released) if (!entry.gone) this.#announce(client, entry, true)
     this.#schedule(client, client.mailbox.next_due_ms)
   }
 
@@ -552,6 +572,8 @@ export class MemoryEngine implements Engine {
     if (!client) return
     client.idempotency ??= new Map()
     const until_ms = now + this.#limits.idempotency_seconds * 1000
+    // Anew at the end: the oldest comes first.
+    client.idempotency.delete(key)
     client.idempotency.set(key, { outcome, until_ms })
     if (client.idempotency.size > this.#limits.idempotency_keys_max)
       client.idempotency.delete(client.idempotency.keys().next().value!)
@@ -562,6 +584,16 @@ export class MemoryEngine implements Engine {
     if (due_ms >= client.due_ms) return
     client.due_ms = due_ms
     this.#deadlines.push(due_ms, client)
+    if (this.#deadlines.size > this.#deadlines_max) this.#tidyDeadlines()
+  }
+
+  /** A deadline brought forward leaves the later one behind: begins anew before these are the most of it. */
+  #tidyDeadlines(): void {
+    this.#deadlines = new Deadlines()
+    for (const { clients } of this.#projects.values())
+      for (const client of clients.values())
+        if (client.due_ms < Number.POSITIVE_INFINITY) this.#deadlines.push(client.due_ms, client)
+    this.#deadlines_max = DEADLINES_MIN + 4 * this.#deadlines.size
   }
 
   #find(address: Address): Client | undefined {

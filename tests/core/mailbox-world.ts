@@ -274,11 +274,7 @@ export class World {
   #resumeIsWhole(held: Held): void {
     const position = this.mailbox.open(held.offset)
     const drained = new Set<number>()
-    for (
-      let entry = this.mailbox.next(position, this.now);
-      entry;
-      entry = this.mailbox.next(position, this.now)
-    ) {
+    for (let entry = this.mailbox.next(position); entry; entry = this.mailbox.next(position)) {
       expect(drained.has(entry.offset)).toBeFalse()
       drained.add(entry.offset)
     }
@@ -300,7 +296,7 @@ export class World {
     if (!reader) return
     for (let i = 0; i < count; i++) {
       const owed = this.#owed(reader)
-      const entry = this.mailbox.next(reader.position, this.now)
+      const entry = this.mailbox.next(reader.position)
       for (const { offset } of this.model.in('delayed')) reader.skipped.add(offset)
       if (reader.position.unacked_only)
         for (const { offset } of this.model.in('acked'))
@@ -377,6 +373,10 @@ export class World {
     expect([...mailbox.after(0)].map(({ offset }) => offset)).toEqual(
       model.retained.map(({ offset }) => offset),
     )
+    const { settled_offset } = mailbox
+    expect(mailbox.covers('e1', settled_offset)).toBeTrue()
+    const unsettled = model.live.find(({ offset }) => offset <= settled_offset)
+    if (unsettled) expect(settled_offset).toBe(mailbox.evicted_through)
     expect(mailbox.leasedEntries().map(({ offset }) => offset)).toEqual(
       model.in('leased').map(({ offset }) => offset),
     )

@@ -1,0 +1,24 @@
+import { describe } from 'bun:test'
+import { deadLetterContract } from './engine-dead-letters.ts'
+import { readingContract } from './engine-reading.ts'
+import { sendingContract } from './engine-sending.ts'
+import { sessionContract } from './engine-sessions.ts'
+import { subscribingContract } from './engine-subscribing.ts'
+import { timeContract } from './engine-time.ts'
+import type { MakeEngine } from './rig.ts'
+
+/**
+ * What every engine promises, through its interface alone. Answers may be promises and events may come after them.
+ *
+ * @param make gives an engine on an empty store at each call; the tests stop it
+ */
+export function engineContract(name: string, make: MakeEngine): void {
+  describe(`the ${name} engine`, () => {
+    describe('sending', () => sendingContract(make))
+    describe('reading', () => readingContract(make))
+    describe('subscribing', () => subscribingContract(make))
+    describe('dead letters', () => deadLetterContract(make))
+    describe('sessions', () => sessionContract(make))
+    describe('time', () => timeContract(make))
+  })
+}

@@ -1,0 +1,183 @@
+import { expect } from 'bun:test'
+import { DEFAULT_LIMITS, type Limits } from '../../src/core/limits.ts'
+import { createMessage, type Draft, type StoredMessage } from '../../src/core/message.ts'
+import type { Session, SessionEnd, SessionStatus } from '../../src/core/session.ts'
+import type {
+  Address,
+  Announcement,
+  Checkin,
+  DeadLetter,
+  Due,
+  Engine,
+  Opened,
+  SendOutcome,
+  Take,
+} from '../../src/engine/engine.ts'
+import { until } from '../harness.ts'
+
+/** Makes an engine of a fresh, empty store. `now` is the test's clock, in milliseconds since the epoch. */
+export type MakeEngine = (options: { limits: Limits; now: () => number }) => Engine | Promise<Engine>
+
+export const PROJECT = 'p'
+const EVERYTHING: Take = { limit: 10_000, bytes_max: Number.MAX_SAFE_INTEGER, ack: 'auto' }
+
+/** An engine under test, with its clock, and everything that it said. */
+export class Rig implements AsyncDisposable {
+  now = Date.UTC(2026, 0, 31, 12)
+  readonly announced: Announcement[] = []
+  readonly acknowledged: { client_id: string; message_id: string }[] = []
+  readonly died: DeadLetter[] = []
+  /** What a broker would do about it: told while the engine is still at it. */
+  onDied: (letter: DeadLetter) => void = () => undefined
+  /** Status changes and ends, as `client status`, in order. */
+  readonly sessions: string[] = []
+
+  private constructor(
+    readonly engine: Engine,
+    readonly limits: Limits,
+    private readonly clock: { now: () => number },
+  ) {}
+
+  static async start(make: MakeEngine, limits: Partial<Limits> = {}): Promise<Rig> {
+    const clock = { now: () => 0 }
+    const complete = { ...DEFAULT_LIMITS, ...limits }
+    const engine = await make({ limits: complete, now: () => clock.now() })
+    const rig = new Rig(engine, complete, clock)
+    rig.clock.now = () => rig.now
+    await engine.start({
+      announced: (announcement) => void rig.announced.push(announcement),
+      acknowledged: ({ client_id }, { message_id }) => void rig.acknowledged.push({ client_id, message_id }),
+      died: (letter) => {
+        rig.died.push(letter)
+        rig.onDied(letter)
+      },
+      sessionChanged: ({ client_id }: Session, status: SessionStatus) =>
+        void rig.sessions.push(`${client_id} ${status}`),
+      sessionEnded: ({ client_id }: Session, end: SessionEnd) =>
+        void rig.sessions.push(`${client_id} ${end}`),
+    })
+    return rig
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.engine.stop()
+  }
+
+  at(client_id: string, project = PROJECT): Address {
+    return { project, client_id }
+  }
+
+  message(said: Partial<Draft> = {}): StoredMessage {
+    const draft = {
+      sender_id: 'sender',
+      recipient_id: 'r',
+      payload: 'x',
+      rank: 1 as const,
+      ttl_seconds: this.limits.ttl_seconds,
+      ...said,
+    }
+    return createMessage(draft, Bun.randomUUIDv7(), this.now, this.limits.ttl_seconds)
+  }
+
+  /** Sends one message. */
+  async send(
+    recipients: string | string[],
+    said: Partial<Draft> = {},
+    idempotency_key?: string,
+    project = PROJECT,
+  ): Promise<SendOutcome> {
+    const message = this.message({
+      ...said,
+      recipient_id: typeof recipients === 'string' ? recipients : undefined,
+    })
+    const batch = [{ project, message, recipients: [recipients].flat(), idempotency_key }]
+    const outcomes = await this.engine.append(batch)
+    expect(outcomes.length).toBe(1)
+    return outcomes[0]!
+  }
+
+  /** Sends messages with these payloads to one mailbox; they must all be stored. @returns their ids */
+  async sendAll(
+    client_id: string,
+    payloads: readonly unknown[],
+    said: Partial<Draft> = {},
+  ): Promise<string[]> {
+    const ids: string[] = []
+    for (const payload of payloads) {
+      const outcome = await this.send(client_id, { ...said, payload })
+      expect(outcome.deliveries.map((delivery) => delivery.outcome)).toEqual(['stored'])
+      ids.push(outcome.message_id)
+    }
+    return ids
+  }
+
+  /** The payloads that a read of pending messages answers. */
+  async take(client_id: string, take: Partial<Take> = {}): Promise<unknown[]> {
+    const { deliveries } = await this.engine.take(this.at(client_id), { ...EVERYTHING, ...take })
+    return deliveries.map(({ message }) => payloadOf(message))
+  }
+
+  /** The ids and attempts that a read of pending messages under a lease answers. */
+  async lease(client_id: string, take: Partial<Take> = {}): Promise<{ id: string; attempt: number }[]> {
+    const { deliveries } = await this.engine.take(this.at(client_id), {
+      ...EVERYTHING,
+      ack: 'manual',
+      ...take,
+    })
+    return deliveries.map(({ message, attempt }) => ({ id: message.message_id, attempt }))
+  }
+
+  async read(client_id: string, { position }: Opened, take: Partial<Take> = {}): Promise<readonly Due[]> {
+    return this.engine.read(this.at(client_id), position, { ...EVERYTHING, ...take })
+  }
+
+  /** Lets time go by, and the engine do what is due. */
+  async pass(seconds: number): Promise<void> {
+    this.now += seconds * 1000
+    await this.engine.sweep()
+  }
+
+  async checkin(client_id: string, how: Partial<Checkin> = {}) {
+    return this.engine.checkin({
+      project: PROJECT,
+      client_id,
+      resume: undefined,
+      join: false,
+      key_id: undefined,
+      name: undefined,
+      capabilities: undefined,
+      ...how,
+    })
+  }
+
+  /** A check-in that must succeed. */
+  async checkedIn(client_id: string, how: Partial<Checkin> = {}) {
+    const checked = await this.checkin(client_id, how)
+    if (checked.outcome !== 'ok') throw new Error(`checkin of ${client_id}: ${checked.outcome}`)
+    return checked
+  }
+
+  /** Waits until what was said of something is this, since an engine may say it after it has answered. */
+  async hears<T>(what: () => T, expected: T): Promise<void> {
+    await until(
+      'the engine to say it',
+      () => (Bun.deepEquals(what(), expected) ? true : undefined),
+      2000,
+    ).catch(() => undefined)
+    expect(what()).toEqual(expected)
+  }
+
+  /** The payloads of a project's dead letters with their reasons, newest first. */
+  async dead(filter: Parameters<Engine['listDeadLetters']>[1] = {}, limit = 1000): Promise<unknown[]> {
+    const { letters } = await this.engine.listDeadLetters(PROJECT, filter, limit)
+    return letters.map(({ message, reason }) => `${payloadOf(message)} ${reason}`)
+  }
+}
+
+export function payloadOf(message: StoredMessage): unknown {
+  return JSON.parse(message.json).payload
+}
+
+export function payloads(due: readonly { message: StoredMessage }[]): unknown[] {
+  return due.map(({ message }) => payloadOf(message))
+}

@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'bun:test'
+import { MemoryEngine } from '../../src/engine/memory.ts'
+import { engineContract } from '../contracts/engine.ts'
+import { type MakeEngine, PROJECT, Rig } from '../contracts/rig.ts'
+
+let epochs = 0
+const makeMemoryEngine: MakeEngine = ({ limits, now }) =>
+  new MemoryEngine({
+    limits,
+    now,
+    newId: () => crypto.randomUUID(),
+    newEpoch: () => `e${(epochs++).toString(36)}`,
+  })
+
+engineContract('memory', makeMemoryEngine)
+
+describe('the memory engine', () => {
+  test('answers at once', async () => {
+    await using rig = await Rig.start(makeMemoryEngine)
+    const message = rig.message()
+    const batch = [{ project: PROJECT, message, recipients: ['r'], idempotency_key: undefined }]
+    expect(rig.engine.append(batch)).not.toBeInstanceOf(Promise)
+    expect(rig.announced.length).toBe(1)
+    expect(rig.engine.take(rig.at('r'), { limit: 1, bytes_max: 1, ack: 'auto' })).not.toBeInstanceOf(Promise)
+    expect(rig.acknowledged.length).toBe(1)
+  })
+
+  test('hands out the message it was given, encoded once for all its mailboxes', async () => {
+    await using rig = await Rig.start(makeMemoryEngine)
+    const message = rig.message()
+    const recipients = ['a', 'b']
+    await rig.engine.append([{ project: PROJECT, message, recipients, idempotency_key: undefined }])
+    expect(rig.announced.map((announcement) => announcement.message === message)).toEqual([true, true])
+  })
+
+  test('gives back what it noted of deadlines that were brought forward', async () => {
+    await using rig = await Rig.start(makeMemoryEngine)
+    const engine = rig.engine as MemoryEngine
+    await rig.sendAll('r', ['far'], { ttl_seconds: 100_000 })
+    for (let i = 0; i < 10_000; i++) {
+      await rig.sendAll('r', ['near'], { ttl_seconds: 1 })
+      await rig.pass(1)
+    }
+    expect(engine.deadline_count).toBeLessThanOrEqual(100)
+    await rig.pass(90_000)
+    expect(rig.died.length).toBe(10_001)
+  })
+
+  test('a released message which a bounce pushed out is not announced', async () => {
+    await using rig = await Rig.start(makeMemoryEngine, {
+      mailbox_messages_max: 2,
+      mailbox_overflow: 'drop_oldest',
+    })
+    // To itself: its expiry is told into the mailbox that is being swept.
+    await rig.sendAll('r', ['leased'], { sender_id: 'r' })
+    await rig.lease('r')
+    await rig.sendAll('r', ['expires'], { sender_id: 'r', ttl_seconds: 60 })
+    rig.onDied = ({ reason }) => {
+      if (reason !== 'expired') return
+      const bounces = ['b1', 'b2'].map((payload) => ({
+        project: PROJECT,
+        message: rig.message({ payload }),
+        recipients: ['r'],
+        idempotency_key: undefined,
+      }))
+      rig.engine.append(bounces)
+    }
+    rig.announced.length = 0
+    await rig.pass(60)
+    expect(rig.announced.map(({ message }) => JSON.parse(message.json).payload)).toEqual(['b1', 'b2'])
+  })
+})
