@@ -3,9 +3,10 @@ import type { Logger } from 'pino'
 import { Keys } from './auth/identity.ts'
 import { Broker } from './broker/broker.ts'
 import { Housekeeping } from './broker/housekeeping.ts'
+import { exposure } from './config/checks.ts'
 import type { Config } from './config/schema.ts'
 import { MemoryEngine } from './engine/memory.ts'
-import { ConnectionCount, type DoorContext, IDLE_SECONDS, isLoopback } from './transports/door.ts'
+import { ConnectionCount, type DoorContext, IDLE_SECONDS } from './transports/door.ts'
 import { httpDoor } from './transports/http/http.ts'
 import { mcpDoor } from './transports/mcp/mcp.ts'
 import { sseDoor } from './transports/sse/sse.ts'
@@ -27,11 +28,8 @@ export interface App {
  */
 export async function startApp(config: Config, log: Logger): Promise<App> {
   const keys = new Keys(config.admin_key)
-  if (!isLoopback(config.host) && !keys.required && !config.insecure)
-    throw new Error(
-      `Listening on ${config.host} without keys would let anybody who reaches it read and send everything. ` +
-        'Set MCP_BROKER_ADMIN_KEY, or listen on 127.0.0.1, or say --insecure if that is what you want.',
-    )
+  const exposed = exposure(config)
+  if (exposed) throw new Error(`${exposed.what} ${exposed.fix}`)
   const report = (err: unknown) => log.error({ err }, 'fault')
   const engine = new MemoryEngine({
     limits: config,
@@ -82,6 +80,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   let stopping: Promise<void> | undefined
   const stop = async () => {
     log.info('stopping')
+    // Stops accepting; it would resolve only when the last connection is gone, which is ours to see to.
+    void listening.stop()
     broker.release()
     // The turn in which those who waited are answered, before their connections close.
     await new Promise((resolve) => setImmediate(resolve))

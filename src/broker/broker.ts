@@ -99,6 +99,11 @@ export class Broker implements EngineEvents {
     this.waiters.close()
   }
 
+  /** Lets a thing go on that nobody waits for; a failure is reported. */
+  inBackground(work: MaybePromise<unknown>): void {
+    if (work instanceof Promise) work.catch(this.options.report)
+  }
+
   /** What housekeeping does on each tick. */
   tend(): MaybePromise<void> {
     this.hub.tend(this.now(), this.options.stalled_ms_max)
@@ -213,18 +218,7 @@ export class Broker implements EngineEvents {
         if (!session) throw new BrokerError('unknown_client', { field: '/client_id' })
         return then(this.engine.open(address, cursor, options.ack), ({ position, recovered, pending }) => {
           const from = formatCursor(position.epoch, Math.min(...position.sent))
-          this.hub.subscribe(
-            new Subscription(
-              this.engine,
-              address,
-              session,
-              connection,
-              options,
-              position,
-              this.now,
-              this.counters,
-            ),
-          )
+          this.hub.subscribe(new Subscription(this, { address, session, connection, options, position }))
           return { session_id: session.session_id, recovered, cursor: from, unread: pending }
         })
       }),
@@ -273,9 +267,11 @@ export class Broker implements EngineEvents {
       headers: { bounce: reason },
       in_reply_to: message.message_id,
     })
-    this.engine.append([
-      { project, message: bounce, recipients: [message.sender_id], idempotency_key: undefined },
-    ])
+    this.inBackground(
+      this.engine.append([
+        { project, message: bounce, recipients: [message.sender_id], idempotency_key: undefined },
+      ]),
+    )
   }
 
   sessionChanged(session: Session, status: SessionStatus): void {

@@ -85,7 +85,7 @@ export function checkInput<I extends TObject>(schema: I, input: unknown): Static
   if (check.Check(input)) return input as Static<I>
   // A name that is unknown says more than another that is missing: it is mistyped, most often.
   const errors = [...take(check.Errors(input), ERRORS_LOOKED_AT_MAX)]
-  throw inputError(schema, input, errors.find(({ message }) => message === UNKNOWN_NAME) ?? errors[0])
+  throw inputError(input, errors.find(({ message }) => message === UNKNOWN_NAME) ?? errors[0])
 }
 
 const ERRORS_LOOKED_AT_MAX = 20
@@ -101,19 +101,20 @@ function* take<T>(items: Iterable<T>, limit: number): Generator<T> {
 /** How TypeBox says that a closed object has a member too many. */
 const UNKNOWN_NAME = 'Unexpected property'
 
-function inputError(schema: TObject, input: unknown, error: ValueError | undefined): BrokerError {
+function inputError(input: unknown, error: ValueError | undefined): BrokerError {
   if (error === undefined || error.path === '')
     return new BrokerError('invalid_params', {
       detail: `The parameters must be a JSON object, not ${typeName(input)}.`,
     })
   const name = error.path.slice(1).replaceAll('/', '.')
   if (error.message === UNKNOWN_NAME) {
-    const near = nearestNames(name, Object.keys(schema.properties))
+    const known = Object.keys((error.schema as Partial<TObject>).properties ?? {})
+    const near = nearestNames(name.slice(name.lastIndexOf('.') + 1), known)
     const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''
     return new BrokerError('invalid_params', {
-      field: error.path,
-      detail: `There is no parameter ${name}.${hint}`,
-      next: `Known parameters: ${Object.keys(schema.properties).join(', ') || 'none'}.`,
+      field: shortened(error.path),
+      detail: `There is no parameter ${shortened(name)}.${hint}`,
+      next: `Known parameters: ${known.join(', ') || 'none'}.`,
     })
   }
   if (error.message === 'Expected required property')
@@ -124,6 +125,10 @@ function inputError(schema: TObject, input: unknown, error: ValueError | undefin
     field: error.path,
     detail: `${name} is ${typeName(error.value)}: ${trouble}.${wanted}`,
   })
+}
+
+function shortened(name: string): string {
+  return name.length > 80 ? `${name.slice(0, 80)}…` : name
 }
 
 function typeName(value: unknown): string {

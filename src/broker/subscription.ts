@@ -21,6 +21,23 @@ export interface SubscriptionOptions {
   readonly sessions: boolean
 }
 
+/** What a subscription needs of the broker. */
+export interface SubscriptionBroker {
+  readonly engine: Engine
+  readonly now: () => number
+  readonly counters: { delivered: number }
+  inBackground(work: MaybePromise<unknown>): void
+}
+
+/** Who reads what, how, and from where. */
+export interface Reading {
+  readonly address: Address
+  readonly session: Session
+  readonly connection: Connection
+  readonly options: SubscriptionOptions
+  readonly position: Position
+}
+
 /** What one turn of the event loop reads from a mailbox for one subscriber; the rest waits for the next turn. */
 const READ_MESSAGES_MAX = 256
 const READ_BYTES_MAX = 256 * 1024
@@ -34,6 +51,11 @@ const PROBE_INTERVAL_MS = 50
  * and a lost announcement are the same case.
  */
 export class Subscription {
+  readonly address: Address
+  readonly session: Session
+  readonly connection: Connection
+  readonly options: SubscriptionOptions
+  readonly #position: Position
   /** All at or before it has been queued, while the reader is not behind. */
   #offset: number
   #behind: boolean
@@ -53,15 +75,15 @@ export class Subscription {
   readonly #engine_ack: AckMode
 
   constructor(
-    private readonly engine: Engine,
-    readonly address: Address,
-    readonly session: Session,
-    readonly connection: Connection,
-    readonly options: SubscriptionOptions,
-    private readonly position: Position,
-    private readonly now: () => number,
-    private readonly counters: { delivered: number },
+    private readonly broker: SubscriptionBroker,
+    reading: Reading,
   ) {
+    const { address, session, connection, options, position } = reading
+    this.address = address
+    this.session = session
+    this.connection = connection
+    this.options = options
+    this.#position = position
     this.#offset = safeOffset(position)
     this.#behind = true
     this.#engine_ack = options.ack === 'auto' && connection.probe ? 'manual' : options.ack
@@ -71,12 +93,12 @@ export class Subscription {
     this.#missed = true
     if (announcement.redelivery) {
       if (this.options.ack === 'none') return
-      this.position.redeliver.push(announcement.offset)
+      this.#position.redeliver.push(announcement.offset)
       this.#fallBehind()
     } else if (
       !this.#behind &&
       announcement.offset === this.#offset + 1 &&
-      announcement.epoch === this.position.epoch
+      announcement.epoch === this.#position.epoch
     ) {
       this.#offset = announcement.offset
       this.#queued.push(announcement.offset)
@@ -94,7 +116,7 @@ export class Subscription {
     this.#sent(this.#queued)
     this.#queued = []
     if (!writable) {
-      this.stalled_ms ??= this.now()
+      this.stalled_ms ??= this.broker.now()
       this.#fallBehind()
       return false
     }
@@ -106,14 +128,15 @@ export class Subscription {
   confirmed(): void {
     const arrived = this.#unconfirmed.splice(0, this.#probed)
     this.#probed = 0
-    if (arrived.length > 0) this.engine.settle(this.address, { offsets: arrived })
+    if (arrived.length > 0)
+      this.broker.inBackground(this.broker.engine.settle(this.address, { offsets: arrived }))
     this.probe(false)
   }
 
   /** Asks for confirmation where it is due; `now_please` does not wait for more to come together. */
   probe(now_please: boolean): void {
     if (this.#probed > 0 || this.#unconfirmed.length === 0 || this.options.ack !== 'auto') return
-    const now = this.now()
+    const now = this.broker.now()
     if (!now_please && this.#unconfirmed.length < PROBE_MESSAGES && now - this.#probed_ms < PROBE_INTERVAL_MS)
       return
     this.#probed = this.#unconfirmed.length
@@ -128,13 +151,13 @@ export class Subscription {
   #fallBehind(): void {
     if (this.#behind) return
     this.#behind = true
-    this.position.sent.fill(this.#offset)
+    this.#position.sent.fill(this.#offset)
   }
 
   #catchUp(): MaybePromise<boolean> {
     this.#reading = true
     this.#missed = false
-    const deliveries = this.engine.read(this.address, this.position, {
+    const deliveries = this.broker.engine.read(this.address, this.#position, {
       limit: READ_MESSAGES_MAX,
       bytes_max: READ_BYTES_MAX,
       ack: this.#engine_ack,
@@ -148,21 +171,21 @@ export class Subscription {
     if (due.length === 0) {
       if (this.#missed) return true
       this.#behind = false
-      this.#offset = safeOffset(this.position)
+      this.#offset = safeOffset(this.#position)
       return false
     }
     for (const { safe_offset, message, attempt } of due)
-      this.connection.message(formatCursor(this.position.epoch, safe_offset), messageJson(message, attempt))
-    this.counters.delivered += due.length
-    if (!this.connection.flush()) this.stalled_ms ??= this.now()
+      this.connection.message(formatCursor(this.#position.epoch, safe_offset), messageJson(message, attempt))
+    this.broker.counters.delivered += due.length
+    if (!this.connection.flush()) this.stalled_ms ??= this.broker.now()
     this.#confirmLater(due.map(({ offset }) => offset))
     return this.stalled_ms === undefined
   }
 
   #sent(offsets: readonly number[]): void {
     if (offsets.length === 0) return
-    this.counters.delivered += offsets.length
-    this.engine.delivered(this.address, offsets, this.#engine_ack)
+    this.broker.counters.delivered += offsets.length
+    this.broker.inBackground(this.broker.engine.delivered(this.address, offsets, this.#engine_ack))
     this.#confirmLater(offsets)
   }
 

@@ -1,8 +1,16 @@
 import { Type } from '@sinclair/typebox'
 import { formatTime, type Message, parseMessage } from '../../core/message.ts'
-import { then } from '../../engine/engine.ts'
+import { type DeadLetter, then } from '../../engine/engine.ts'
 import { defineCommand } from '../command.ts'
-import { ClientId, closed, count, MessageSchema, messagesText } from './schema.ts'
+import {
+  ANSWER_BYTES_DEFAULT,
+  BytesMax,
+  ClientId,
+  closed,
+  count,
+  MessageSchema,
+  messagesText,
+} from './schema.ts'
 
 const Reason = Type.Union(
   [
@@ -22,6 +30,7 @@ export const listDeadLetters = defineCommand({
     reason: Type.Optional(Reason),
     client_id: Type.Optional(ClientId),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: 'at most this many (50)' })),
+    bytes_max: Type.Optional(BytesMax),
   }),
   output: Type.Object({
     dead_letters: Type.Array(
@@ -38,11 +47,11 @@ export const listDeadLetters = defineCommand({
   scope: 'read',
   http: { method: 'GET', path: '/v1/dead-letters' },
   hints: { read_only: true, destructive: false, idempotent: true },
-  run: (broker, identity, { reason, client_id, limit }) =>
+  run: (broker, identity, { reason, client_id, limit, bytes_max }) =>
     then(
       broker.engine.listDeadLetters(identity.project, { reason, client_id }, limit ?? 50),
       ({ letters, total }) => ({
-        dead_letters: letters.map((letter) => ({
+        dead_letters: within(letters, bytes_max ?? ANSWER_BYTES_DEFAULT).map((letter) => ({
           recipient_id: letter.recipient_id,
           reason: letter.reason,
           dead_at: formatTime(letter.dead_ms),
@@ -61,6 +70,16 @@ export const listDeadLetters = defineCommand({
       ),
     ].join('\n\n'),
 })
+
+/** The first letters whose messages fit, but never none. */
+function within(letters: readonly DeadLetter[], bytes_max: number): readonly DeadLetter[] {
+  let bytes = 0
+  const over = letters.findIndex(({ message }, i) => {
+    bytes += message.bytes
+    return i > 0 && bytes > bytes_max
+  })
+  return over === -1 ? letters : letters.slice(0, over)
+}
 
 export const requeueDeadLetters = defineCommand({
   name: 'requeue_dead_letters',

@@ -6,6 +6,8 @@ import { formatTime, type Message } from '../../core/message.ts'
 import { type Found, then } from '../../engine/engine.ts'
 import { defineCommand } from '../command.ts'
 import {
+  ANSWER_BYTES_DEFAULT,
+  BytesMax,
   ClientId,
   CursorText,
   closed,
@@ -16,9 +18,6 @@ import {
   messagesText,
 } from './schema.ts'
 
-/** What one answer holds when the caller does not say: a model's window is not endless. */
-const ANSWER_BYTES_DEFAULT = 128 * 1024
-const ANSWER_BYTES_MAX = 8 * 1024 * 1024
 const MESSAGES_DEFAULT = 200
 
 const limit = Type.Optional(
@@ -28,13 +27,7 @@ const limit = Type.Optional(
     description: `at most this many messages (${MESSAGES_DEFAULT})`,
   }),
 )
-const bytes_max = Type.Optional(
-  Type.Integer({
-    minimum: 1,
-    maximum: ANSWER_BYTES_MAX,
-    description: `stop before the answer grows past this (${ANSWER_BYTES_DEFAULT}); the first message always comes`,
-  }),
-)
+const bytes_max = Type.Optional(BytesMax)
 
 export const getMessages = defineCommand({
   name: 'get_messages',

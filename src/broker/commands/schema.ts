@@ -1,4 +1,4 @@
-import { type Static, type TProperties, Type } from '@sinclair/typebox'
+import { type ObjectOptions, type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox'
 import type { Delivery } from '../../core/entry.ts'
 import type { Limits } from '../../core/limits.ts'
 import { formatTime, type Message, parseMessage } from '../../core/message.ts'
@@ -7,6 +7,14 @@ import { type Session, sessionStatus } from '../../core/session.ts'
 /** An input or a nested object: what is not named is refused. */
 export function closed<P extends TProperties>(properties: P) {
   return Type.Object(properties, { additionalProperties: false })
+}
+
+/** An object of any names, each of 1 to 128 characters. */
+export function named<V extends TSchema>(value: V, options: ObjectOptions) {
+  return Type.Record(Type.String({ pattern: '^[^]{1,128}$' }), value, {
+    ...options,
+    additionalProperties: false,
+  })
 }
 
 export const ClientId = Type.String({
@@ -37,7 +45,8 @@ export const CursorText = Type.String({
 
 export const CapabilitiesSchema = closed({
   protocols: Type.Optional(
-    Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLength: 128 }), {
+    named(Type.String({ maxLength: 128 }), {
+      maxProperties: 64,
       description: 'protocol name to the semver range spoken, such as {"chat": "^1.0.0"}',
     }),
   ),
@@ -47,6 +56,16 @@ export const CapabilitiesSchema = closed({
       description: 'free words, such as "review"',
     }),
   ),
+})
+
+/** What one answer holds when the caller does not say: a model's window is not endless. */
+export const ANSWER_BYTES_DEFAULT = 128 * 1024
+const ANSWER_BYTES_MAX = 8 * 1024 * 1024
+
+export const BytesMax = Type.Integer({
+  minimum: 1,
+  maximum: ANSWER_BYTES_MAX,
+  description: `stop before the answer grows past this (${ANSWER_BYTES_DEFAULT}); the first message always comes`,
 })
 
 const Names = Type.Array(Type.String({ maxLength: 128 }), { maxItems: 100 })

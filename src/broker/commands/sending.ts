@@ -24,6 +24,7 @@ import {
   count,
   MessageSchema,
   messagesText,
+  named,
   PrioritySchema,
   RecipientId,
 } from './schema.ts'
@@ -36,7 +37,8 @@ const content = {
   ),
   protocol_version: Type.Optional(Type.String({ maxLength: 64, description: 'its semver version' })),
   headers: Type.Optional(
-    Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLength: 4096 }), {
+    named(Type.String({ maxLength: 4096 }), {
+      maxProperties: 64,
       description: 'text by name, carried along untouched',
     }),
   ),
@@ -76,7 +78,6 @@ type Content = Static<ReturnType<typeof closed<typeof content>>>
 
 /** A payload nested deeper than this is refused. */
 const PAYLOAD_DEPTH_MAX = 64
-const HEADERS_MAX = 64
 
 function draft(
   broker: Broker,
@@ -96,11 +97,6 @@ function draft(
     throw new BrokerError('nesting_too_deep', {
       field: '/payload',
       detail: `The payload is nested deeper than ${PAYLOAD_DEPTH_MAX} levels.`,
-    })
-  if (input.headers && Object.keys(input.headers).length > HEADERS_MAX)
-    throw new BrokerError('invalid_params', {
-      field: '/headers',
-      detail: `There are more than ${HEADERS_MAX} headers.`,
     })
   const ttl_seconds = input.ttl_seconds ?? broker.limits.ttl_seconds
   if (ttl_seconds > broker.limits.ttl_seconds_max)
@@ -165,10 +161,8 @@ function directReceiptOf(
   if (outcome.repeated) receipt.warnings.push('This idempotency_key was used before: nothing was sent anew.')
   if (recipient_status !== 'unknown') return receipt
   return then(broker.engine.clientIds(identity.project), (known) => {
-    const near = nearestNames(
-      recipient_id,
-      [...known].filter((id) => id !== recipient_id),
-    )
+    // One more than shown: the address exists by now, and is nearest to itself.
+    const near = nearestNames(recipient_id, known, 4).filter((id) => id !== recipient_id)
     const hint = near.length > 0 ? ` Near names: ${near.join(', ')}.` : ''
     receipt.warnings.push(`Nobody has checked in as "${recipient_id}" yet; the message waits there.${hint}`)
     return receipt
