@@ -16,8 +16,14 @@ import { openApiPage } from './openapi-page.ts'
 import { PathTable } from './paths.ts'
 import { plainText, readings, status } from './status.ts'
 
+/** What an error repeats of a path that does not exist. */
+const PATH_SHOWN_MAX = 200
+
 /** The body is ours to read, within our limits. */
 const OWN_BODY = { parse: 'none' } as const
+
+/** Paths of other doors that answer GET alone, so that another method is told so here. */
+const OTHER_DOORS = [EVENTS_PATH, '/v1/ws']
 
 /** Plain HTTP: a route for each row of the command table, and what operators and people look at. */
 export function httpDoor(context: DoorContext): Door {
@@ -25,7 +31,7 @@ export function httpDoor(context: DoorContext): Door {
   const gate = new Gate(context)
   const routes = new Elysia()
   const paths = new PathTable()
-  paths.add('GET', EVENTS_PATH)
+  for (const path of OTHER_DOORS) paths.add('GET', path)
   for (const command of COMMANDS) {
     const { method, path } = command.http
     paths.add(method, path)
@@ -78,7 +84,9 @@ export function httpDoor(context: DoorContext): Door {
       gate.answer(request, 'unknown_route', (_identity, correlation_id) => {
         const methods = paths.methodsOf(path)
         if (methods.length === 0)
-          throw new BrokerError('unknown_route', { detail: `There is nothing at ${path}.` })
+          throw new BrokerError('unknown_route', {
+            detail: `There is nothing at ${path.slice(0, PATH_SHOWN_MAX)}.`,
+          })
         return notAllowed(methods, correlation_id)
       }),
     OWN_BODY,
@@ -102,6 +110,8 @@ async function carryOut(
     const output = await runCommand(broker, command, identity, input)
     return jsonResponse(JSON.stringify(output), command.http.status)
   }
+  // Nobody waits any more: without a refusal, who polls would come back at once, again and again.
+  if (broker.stopping) throw new BrokerError('shutting_down', { retry_after_ms: SHUTDOWN_RETRY_MS })
   server?.timeout(request, 0)
   try {
     const output = await runCommand(broker, command, identity, input, { signal: request.signal })
@@ -111,6 +121,8 @@ async function carryOut(
     server?.timeout(request, IDLE_SECONDS)
   }
 }
+
+const SHUTDOWN_RETRY_MS = 2000
 
 function notAllowed(methods: readonly string[], correlation_id: string): Response {
   const allowed = methods.join(', ')

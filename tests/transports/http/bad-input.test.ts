@@ -225,6 +225,7 @@ const METHODS: [string, string, string][] = [
   ['DELETE', '/v1/sessions', 'POST, GET'],
   ['PATCH', '/v1/sessions/x', 'DELETE'],
   ['POST', '/v1/mailboxes/a/events', 'GET'],
+  ['POST', '/v1/ws', 'GET'],
   ['POST', '/openapi', 'GET'],
   ['DELETE', '/health/live', 'GET'],
 ]

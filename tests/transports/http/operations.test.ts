@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { startBroker, until } from '../../harness.ts'
 import { openStream } from '../sse/reader.ts'
-import { answerOf, call } from './client.ts'
+import { answerOf, call, RawSocket } from './client.ts'
 
 test('health says live and ready, and leaves nothing behind', async () => {
   await using broker = await startBroker()
@@ -36,14 +36,32 @@ test('a broker that can store nothing more is live, not ready, and says why', as
   expect((await call(broker.url, 'GET', '/health/live')).status).toBe(200)
 })
 
-test('a broker that is stopping is not ready, while its streams drain', async () => {
-  await using broker = await startBroker({ drain_seconds: 0.5 })
-  await using stream = await openStream(broker.url, 'a')
-  await stream.next('recovery')
-  const stopped = broker.stop()
+test('a broker that has let go of those who wait is not ready, and begins no stream', async () => {
+  await using broker = await startBroker()
+  broker.broker.release()
   const ready = await call(broker.url, 'GET', '/health/ready')
   expect(ready.status).toBe(503)
   expect(ready.body).toEqual({ status: 'not ready', detail: 'The broker is shutting down.' })
+  const stream = await call(broker.url, 'GET', '/v1/mailboxes/b/events')
+  expect([stream.status, stream.body.code]).toEqual([503, 'shutting_down'])
+})
+
+test('a request on its way when the broker stops is answered, but begins no new wait', async () => {
+  await using broker = await startBroker({ drain_seconds: 0.5 })
+  await using stream = await openStream(broker.url, 'a')
+  await stream.next('recovery')
+  await using socket = await RawSocket.open(broker.url)
+  const body = JSON.stringify({ sender_id: 'a', recipient_id: 'b', payload: 1, timeout: 60 })
+  socket.write(
+    `POST /v1/messages/wait HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body.slice(0, 9)}`,
+  )
+  await call(broker.url, 'GET', '/health/ready')
+  const stopped = broker.stop()
+  socket.write(body.slice(9))
+  await socket.until('the answer', () => socket.received.endsWith('}') || socket.closed)
+  expect(socket.received).toStartWith('HTTP/1.1 503')
+  expect(socket.received).toContain('"code":"shutting_down"')
+  expect(socket.received.toLowerCase()).toContain('retry-after: 2\r\n')
   await stopped
 })
 
