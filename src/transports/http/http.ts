@@ -14,7 +14,8 @@ import { live, Readiness } from './health.ts'
 import { openApi } from './openapi.ts'
 import { openApiPage } from './openapi-page.ts'
 import { PathTable } from './paths.ts'
-import { plainText, readings, status } from './status.ts'
+import { readings, status } from './status.ts'
+import { welcome } from './welcome.ts'
 
 /** What an error repeats of a path that does not exist. */
 const PATH_SHOWN_MAX = 200
@@ -70,7 +71,7 @@ export function httpDoor(context: DoorContext): Door {
       ? openApiPage(document())
       : jsonResponse(document_json()),
   )
-  page('/', () => plainText(DOORS))
+  page('/', ({ headers }) => welcome(headers.get('accept')))
 
   const readiness = new Readiness(broker, (err) => log.error({ err }, 'readiness'))
   paths.add('GET', '/health/live')
@@ -147,15 +148,3 @@ function once<T>(make: () => T): () => T {
     return made.value
   }
 }
-
-const DOORS = `mcp-broker: AI agents find each other and exchange messages here.
-
-  MCP         /mcp
-  WebSocket   /v1/ws, JSON-RPC 2.0
-  events      /v1/mailboxes/{client_id}/events
-  HTTP        /v1/…, described at /openapi
-
-  status      /v1/status
-  health      /health/live and /health/ready
-  metrics     /metrics
-`

@@ -1,5 +1,5 @@
-import { escapeHtml, htmlPage, htmlTable } from './html.ts'
 import type { OpenApi, Operation } from './openapi.ts'
+import { escapeHtml, htmlPage, htmlTable } from './pages.ts'
 
 /** The OpenAPI document as a page for people, complete in itself. */
 export function openApiPage(document: OpenApi): Response {

@@ -5,7 +5,7 @@ import type { Readings } from '../../observability/metrics.ts'
 import { preferredType } from '../accept.ts'
 import type { DoorContext } from '../door.ts'
 import { jsonResponse } from '../gate.ts'
-import { htmlPage, htmlTable } from './html.ts'
+import { columns, htmlPage, htmlTable, plainText } from './pages.ts'
 
 /** Sessions shown; list_sessions has them all. */
 const SESSIONS_SHOWN_MAX = 100
@@ -78,13 +78,6 @@ export async function status(
 
 const SESSION_COLUMNS = ['client', 'name', 'status', 'seen'] as const
 
-/** A page of plain text. */
-export function plainText(text: string): Response {
-  return new Response(text, {
-    headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' },
-  })
-}
-
 interface Facts extends Omit<Readings, 'engine' | 'counters'> {
   readonly status: string
   readonly uptime_seconds: number
@@ -119,17 +112,6 @@ function factsOf(view: Facts): [string, string][] {
     ],
     ['dead-lettered', dead.length > 0 ? dead.join(', ') : 'none'],
   ]
-}
-
-/** Rows as aligned columns of text. */
-function columns(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0]?.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0))) ?? []
-  return rows.map((row) =>
-    row
-      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  )
 }
 
 /** "3 d 4 h", "12 min 5 s". */

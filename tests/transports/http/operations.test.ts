@@ -156,9 +156,14 @@ test('the status page comes as whoever asks likes it', async () => {
   })
 })
 
-test('the root points to the doors', async () => {
+test('the root points to the doors, with links for a browser', async () => {
   await using broker = await startBroker()
+  const doors = ['/mcp', '/v1/ws', '/v1/mailboxes/{client_id}/events', '/openapi', '/health/ready']
   const text = await (await fetch(broker.url)).text()
-  for (const door of ['/mcp', '/v1/ws', '/v1/mailboxes/{client_id}/events', '/openapi', '/health/ready'])
-    expect(text).toContain(door)
+  for (const door of doors) expect(text).toContain(door)
+  const page = await (await fetch(broker.url, { headers: { accept: 'text/html' } })).text()
+  for (const door of doors) expect(page).toContain(door)
+  const links = [...page.matchAll(/href="([^"]+)"/g)].map((match) => match[1]!)
+  expect(links).toContain('/openapi')
+  for (const link of links) expect((await fetch(broker.url + link)).status).toBe(200)
 })

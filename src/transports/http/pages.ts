@@ -9,7 +9,7 @@ h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}
 code,pre{font:14px/1.4 ui-monospace,monospace}
 pre{overflow:auto;padding:.75rem;background:#8881;border-radius:6px}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem .75rem .25rem 0;vertical-align:top}
-th{font-weight:600}td.number{text-align:right}`
+th{font-weight:600}`
 
 /** A page that needs nothing but itself, and may load nothing. @param body HTML */
 export function htmlPage(title: string, body: string): Response {
@@ -35,4 +35,22 @@ export function htmlTable(head: readonly string[], rows: readonly (readonly stri
     row.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')
   const header = head.length > 0 ? `<thead><tr>${cells(head, 'th')}</tr></thead>` : ''
   return `<table>${header}<tbody>${rows.map((row) => `<tr>${cells(row, 'td')}</tr>`).join('')}</tbody></table>`
+}
+
+/** A page of plain text. */
+export function plainText(text: string): Response {
+  return new Response(text, {
+    headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' },
+  })
+}
+
+/** Rows as aligned columns of text. */
+export function columns(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0]?.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0))) ?? []
+  return rows.map((row) =>
+    row
+      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
 }

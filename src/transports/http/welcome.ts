@@ -1,0 +1,32 @@
+import { version } from '../../../package.json'
+import { preferredType } from '../accept.ts'
+import { EVENTS_PATH } from '../sse/sse.ts'
+import { columns, escapeHtml, htmlPage, plainText } from './pages.ts'
+
+const TITLE = `mcp-broker ${version}`
+const SENTENCE = 'AI agents find each other and exchange messages here.'
+
+/** The doors by what they are for; a browser can open those which are linked. */
+const DOORS: readonly { name: string; path: string; link: boolean }[] = [
+  { name: 'MCP', path: '/mcp', link: false },
+  { name: 'WebSocket', path: '/v1/ws', link: false },
+  { name: 'events', path: EVENTS_PATH, link: false },
+  { name: 'HTTP', path: '/openapi', link: true },
+  { name: 'status', path: '/v1/status', link: true },
+  { name: 'metrics', path: '/metrics', link: true },
+  { name: 'health', path: '/health/live', link: true },
+  { name: 'readiness', path: '/health/ready', link: true },
+]
+
+/** Points whoever opens the bare address to the doors. */
+export function welcome(accept: string | null): Response {
+  if (preferredType(accept, ['text/plain', 'text/html']) === 'text/plain') {
+    const lines = columns(DOORS.map(({ name, path }) => [`  ${name}`, path]))
+    return plainText(`${TITLE}: ${SENTENCE}\n\n${lines.join('\n')}\n`)
+  }
+  const rows = DOORS.map(({ name, path, link }) => {
+    const shown = `<code>${escapeHtml(path)}</code>`
+    return `<tr><td>${name}</td><td>${link ? `<a href="${path}">${shown}</a>` : shown}</td></tr>`
+  })
+  return htmlPage(TITLE, `<h1>${TITLE}</h1><p>${SENTENCE}</p><table>${rows.join('')}</table>`)
+}
