@@ -36,6 +36,14 @@ export type Appended =
   | { readonly outcome: 'full' | 'storage_full'; readonly retry_after_ms: number }
   | { readonly outcome: 'too_many_clients' | 'too_large' }
 
+const RETRY_AFTER_MS_MIN = 100
+const RETRY_AFTER_MS_MAX = 1000
+
+/** A full mailbox empties when it is read, which nobody can foresee, or when something in it falls due. In milliseconds. */
+export function retryAfter(due_in_ms: number): number {
+  return Math.min(RETRY_AFTER_MS_MAX, Math.max(RETRY_AFTER_MS_MIN, due_in_ms))
+}
+
 export interface SendOutcome {
   /** The message that was stored: for a repeated idempotency key the first one. */
   readonly message_id: string

@@ -216,6 +216,9 @@ export function readingContract(make: MakeEngine): void {
     const rest = await rig.engine.history(address, { after: page }, 2, 1e6)
     expect([payloads(rest.deliveries), rest.recovered, rest.more]).toEqual([['urgent'], true, false])
     expect((await rig.engine.history(address, {}, 10, 1)).deliveries.length).toBe(1)
+    await rig.sendAll('r', ['short'], { ttl_seconds: 1 })
+    rig.now += 1000
+    expect(await rig.engine.history(address, {}, 10, 1e6)).toMatchObject({ offset: 4, more: false })
   })
 
   test('history since a time, and nothing that has expired', async () => {

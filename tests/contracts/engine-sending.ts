@@ -180,7 +180,9 @@ export function sendingContract(make: MakeEngine): void {
     expect(again).toEqual({ ...first, repeated: true })
     expect((await rig.send('r', { payload: 'other sender', sender_id: 'other' }, 'k')).repeated).toBeFalse()
     expect((await rig.send('r', { payload: 'other key' }, 'k2')).repeated).toBeFalse()
-    rig.now += 99_999
+    // A sender that nothing else is kept for is remembered all the same.
+    await rig.sendAll('sender', ['back'], { ttl_seconds: 1 })
+    await rig.pass(99.999)
     expect((await rig.send('r', { payload: 'within' }, 'k')).repeated).toBeTrue()
     rig.now += 1
     expect((await rig.send('r', { payload: 'after' }, 'k')).repeated).toBeFalse()

@@ -29,6 +29,9 @@ export function subscribingContract(make: MakeEngine): void {
     const due = await rig.read('r', opened, { ack: 'manual' })
     expect(payloads(due)).toEqual(['b', 'c', 'd'])
     expect(due.map(({ attempt }) => attempt)).toEqual([2, 2, 1])
+    const again = await rig.engine.open(rig.at('r'), { epoch, offset: 1 }, 'auto')
+    expect((await rig.read('r', again)).map(({ attempt }) => attempt)).toEqual([3, 3, 2])
+    await rig.hears(() => rig.acknowledged.length, 2)
   })
 
   test.each([
@@ -43,6 +46,8 @@ export function subscribingContract(make: MakeEngine): void {
     const own = (await rig.engine.mailbox(rig.at('r')))!.epoch
     const opened = await rig.engine.open(rig.at('r'), { epoch: epoch ?? own, offset }, 'auto')
     expect(opened.recovered).toBeFalse()
+    const from = { epoch: opened.position.epoch, offset: Math.min(...opened.position.sent) }
+    expect((await rig.engine.open(rig.at('r'), from, 'none')).recovered).toBeTrue()
     expect(payloads(await rig.read('r', opened))).toEqual(['c', 'd', 'e'])
   })
 
@@ -66,9 +71,31 @@ export function subscribingContract(make: MakeEngine): void {
     const after = { epoch: first.position.epoch, offset: due[1]!.safe_offset }
     const resumed = await rig.engine.open(rig.at('r'), after, 'none')
     expect(payloads(await rig.read('r', resumed, { ack: 'none' }))).toEqual(['c'])
+    const lost = await rig.engine.open(rig.at('r'), { epoch: 'elsewhere', offset: 2 }, 'none')
+    expect(payloads(await rig.read('r', lost, { ack: 'none' }))).toEqual(['a', 'b', 'c'])
     const fresh = await rig.engine.open(rig.at('r'), undefined, 'none')
     expect(payloads(await rig.read('r', fresh, { ack: 'none' }))).toEqual(['a', 'b', 'c'])
     expect((await rig.engine.stats()).pending).toBe(3)
+  })
+
+  test('to a reader who only looks and lost its place, what is pending among the overwritten comes too', async () => {
+    await using rig = await Rig.start(make, { history_messages_max: 0 })
+    await rig.sendAll('r', ['slow'], { rank: 0 })
+    await rig.sendAll('r', ['x', 'y'])
+    await rig.take('r', { limit: 2 })
+    const { epoch } = (await rig.engine.mailbox(rig.at('r')))!
+    const opened = await rig.engine.open(rig.at('r'), { epoch, offset: 0 }, 'none')
+    expect(opened.recovered).toBeFalse()
+    expect(payloads(await rig.read('r', opened, { ack: 'none' }))).toEqual(['slow'])
+  })
+
+  test('with manual, a cursor acknowledges nothing', async () => {
+    await using rig = await Rig.start(make)
+    await rig.sendAll('r', ['a', 'b'])
+    const first = await rig.engine.open(rig.at('r'), undefined, 'manual')
+    await rig.read('r', first, { ack: 'manual' })
+    await rig.engine.open(rig.at('r'), { epoch: first.position.epoch, offset: 2 }, 'manual')
+    expect((await rig.engine.stats()).leased).toBe(2)
   })
 
   test('with auto, the cursor acknowledges what was leased in its turn before it', async () => {
@@ -104,6 +131,9 @@ export function subscribingContract(make: MakeEngine): void {
     // Redelivered on a connection that is gone before it arrives; the client has the cursor from before.
     first.position.redeliver.push(1)
     expect((await rig.read('r', first, { ack: 'manual' })).map(({ offset }) => offset)).toEqual([1])
+    // Another reader coming by in its turn changes nothing of that.
+    const other = await rig.engine.open(rig.at('r'), { epoch: cursor.epoch, offset: 0 }, 'none')
+    expect(payloads(await rig.read('r', other, { ack: 'none' }))).toEqual(['a', 'b'])
     await rig.engine.open(rig.at('r'), cursor, 'auto')
     expect((await rig.engine.find(PROJECT, a!))[0]!.state).toBe(LEASED)
     await rig.pass(60)
@@ -128,7 +158,8 @@ export function subscribingContract(make: MakeEngine): void {
     expect((await rig.engine.find(PROJECT, a!))[0]).toMatchObject({ state: ACKED, attempts: 1 })
     expect((await rig.engine.find(PROJECT, b!))[0]).toMatchObject({ state: LEASED, attempts: 1 })
     await rig.hears(() => rig.acknowledged.map(({ message_id }) => message_id), [a!])
-    await rig.engine.delivered(rig.at('r'), [1, 2], 'manual')
+    await rig.engine.delivered(rig.at('r'), [1, 2], 'auto')
+    await rig.hears(() => rig.acknowledged.length, 1)
     expect((await rig.engine.find(PROJECT, b!))[0]).toMatchObject({ state: LEASED, attempts: 1 })
     expect(await rig.engine.settle(rig.at('r'), { offsets: [1, 2, 99] })).toMatchObject({ settled: 1 })
     expect(await rig.take('r')).toEqual(['c'])

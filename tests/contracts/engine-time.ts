@@ -37,6 +37,17 @@ export function timeContract(make: MakeEngine): void {
     expect(await rig.engine.stats()).toMatchObject({ clients: 0, pending: 0, history: 0, dead_letters: 2 })
   })
 
+  test('counts the time from when the session ended', async () => {
+    await using rig = await Rig.start(make, { forget_seconds: 100 })
+    const { session } = await rig.checkedIn('r')
+    rig.now += 50_000
+    await rig.engine.endSession(session, 'closed')
+    await rig.pass(99)
+    expect([...(await rig.engine.clientIds(PROJECT))]).toEqual(['r'])
+    await rig.pass(1)
+    expect([...(await rig.engine.clientIds(PROJECT))]).toEqual([])
+  })
+
   test('history expires too, and silently', async () => {
     await using rig = await Rig.start(make)
     await rig.sendAll('r', ['a'])

@@ -167,6 +167,14 @@ export class Rig implements AsyncDisposable {
     expect(what()).toEqual(expected)
   }
 
+  /** Checks that the bytes counted are those of the messages in this mailbox and the dead letters. */
+  async expectBytesOf(client_id: string): Promise<void> {
+    const { letters } = await this.engine.listDeadLetters(PROJECT, {}, 10_000)
+    const { deliveries } = await this.engine.history(this.at(client_id), {}, 10_000, Number.MAX_SAFE_INTEGER)
+    const bytes = [...letters, ...deliveries].reduce((sum, { message }) => sum + message.bytes, 0)
+    expect((await this.engine.stats()).stored_bytes).toBe(bytes)
+  }
+
   /** The payloads of a project's dead letters with their reasons, newest first. */
   async dead(filter: Parameters<Engine['listDeadLetters']>[1] = {}, limit = 1000): Promise<unknown[]> {
     const { letters } = await this.engine.listDeadLetters(PROJECT, filter, limit)

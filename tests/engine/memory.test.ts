@@ -33,19 +33,6 @@ describe('the memory engine', () => {
     expect(rig.announced.map((announcement) => announcement.message === message)).toEqual([true, true])
   })
 
-  test('gives back what it noted of deadlines that were brought forward', async () => {
-    await using rig = await Rig.start(makeMemoryEngine)
-    const engine = rig.engine as MemoryEngine
-    await rig.sendAll('r', ['far'], { ttl_seconds: 100_000 })
-    for (let i = 0; i < 10_000; i++) {
-      await rig.sendAll('r', ['near'], { ttl_seconds: 1 })
-      await rig.pass(1)
-    }
-    expect(engine.deadline_count).toBeLessThanOrEqual(100)
-    await rig.pass(90_000)
-    expect(rig.died.length).toBe(10_001)
-  })
-
   test('a released message which a bounce pushed out is not announced', async () => {
     await using rig = await Rig.start(makeMemoryEngine, {
       mailbox_messages_max: 2,

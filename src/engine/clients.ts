@@ -1,0 +1,171 @@
+import { Deadlines } from '../core/deadlines.ts'
+import type { Limits } from '../core/limits.ts'
+import { Mailbox, type Meter } from '../core/mailbox.ts'
+import type { Session, SessionStatus } from '../core/session.ts'
+import { DeadLetters } from './dead-letters.ts'
+import type { Address, EngineStats, MailboxState, SendOutcome } from './engine.ts'
+import { PROBE } from './probe.ts'
+
+/** All that is kept of one address. */
+export class Client {
+  session: Session | undefined
+  /** The status last told of, so that a change is told once. */
+  told: SessionStatus = 'disconnected'
+  /** The key that first checked in here. */
+  owner: string | undefined
+  owned = false
+  idempotency: Map<string, { outcome: SendOutcome; until_ms: number }> | undefined
+  /** When the engine next looks at it. */
+  due_ms = Number.POSITIVE_INFINITY
+  /** Since when nobody is there. */
+  idle_since_ms: number
+
+  constructor(
+    readonly project: string,
+    readonly client_id: string,
+    readonly mailbox: Mailbox,
+    now: number,
+  ) {
+    this.idle_since_ms = now
+  }
+
+  get mailbox_state(): MailboxState {
+    const { epoch, settled_offset, last, pending, leased } = this.mailbox
+    return { epoch, offset: settled_offset, last, pending, leased }
+  }
+}
+
+export interface ProjectState {
+  readonly clients: Map<string, Client>
+  readonly sessions: Map<string, Session>
+  readonly dead: DeadLetters
+}
+
+const DEADLINES_MIN = 64
+
+/** The addresses that an engine in this process knows, and when it must look at each. */
+export class Clients {
+  readonly meter: Meter = { bytes: 0 }
+  readonly projects = new Map<string, ProjectState>()
+  #deadlines = new Deadlines<Client>()
+  #deadlines_max = DEADLINES_MIN
+
+  constructor(
+    private readonly limits: Limits,
+    private readonly newEpoch: () => string,
+  ) {}
+
+  /** Deadlines held in memory, for the test that they are given back. */
+  get deadline_count(): number {
+    return this.#deadlines.size
+  }
+
+  stats(): EngineStats {
+    const stats = {
+      clients: 0,
+      pending: 0,
+      leased: 0,
+      history: 0,
+      dead_letters: 0,
+      stored_bytes: this.meter.bytes,
+    }
+    for (const [name, { clients, dead }] of this.projects) {
+      if (name === PROBE.project) continue
+      stats.clients += clients.size
+      stats.dead_letters += dead.count
+      for (const { mailbox } of clients.values()) {
+        stats.pending += mailbox.pending
+        stats.leased += mailbox.leased
+        stats.history += mailbox.history
+      }
+    }
+    return stats
+  }
+
+  find({ project, client_id }: Address): Client | undefined {
+    return this.projects.get(project)?.clients.get(client_id)
+  }
+
+  project(project: string): ProjectState {
+    let state = this.projects.get(project)
+    if (!state) {
+      state = { clients: new Map(), sessions: new Map(), dead: new DeadLetters(this.meter) }
+      this.projects.set(project, state)
+    }
+    return state
+  }
+
+  /** Finds or makes what is kept of an address; undefined when there is no room for another. */
+  open(project: string, client_id: string, now: number): Client | undefined {
+    const { clients } = this.project(project)
+    let client = clients.get(client_id)
+    if (!client && clients.size < this.limits.clients_max) {
+      client = new Client(project, client_id, new Mailbox(this.newEpoch(), this.meter), now)
+      clients.set(client_id, client)
+    }
+    return client
+  }
+
+  /** Sees to it that the client comes up in {@link popDue} at `due_ms` or before. */
+  schedule(client: Client, due_ms: number): void {
+    if (due_ms >= client.due_ms) return
+    client.due_ms = due_ms
+    this.#deadlines.push(due_ms, client)
+    if (this.#deadlines.size > this.#deadlines_max) this.#tidyDeadlines()
+  }
+
+  /** A client whose time has come, to be scheduled anew; undefined when there is none. */
+  popDue(now: number): Client | undefined {
+    for (let client = this.#deadlines.popDue(now); client; client = this.#deadlines.popDue(now)) {
+      if (client.due_ms > now) continue
+      client.due_ms = Number.POSITIVE_INFINITY
+      return client
+    }
+    return undefined
+  }
+
+  /** A deadline brought forward leaves the later one behind: begins anew before these are the most of it. */
+  #tidyDeadlines(): void {
+    this.#deadlines = new Deadlines()
+    for (const { clients } of this.projects.values())
+      for (const client of clients.values())
+        if (client.due_ms < Number.POSITIVE_INFINITY) this.#deadlines.push(client.due_ms, client)
+    this.#deadlines_max = DEADLINES_MIN + 4 * this.#deadlines.size
+  }
+
+  /** What came of the send that used this key before, within its window. */
+  remembered(project: string, sender_id: string, key: string, now: number): SendOutcome | undefined {
+    const remembered = this.find({ project, client_id: sender_id })?.idempotency?.get(key)
+    return remembered && remembered.until_ms > now ? remembered.outcome : undefined
+  }
+
+  remember(project: string, sender_id: string, key: string, outcome: SendOutcome, now: number): void {
+    const client = this.open(project, sender_id, now)
+    if (!client) return
+    client.idempotency ??= new Map()
+    const until_ms = now + this.limits.idempotency_seconds * 1000
+    // Anew at the end: the oldest comes first.
+    client.idempotency.delete(key)
+    client.idempotency.set(key, { outcome, until_ms })
+    if (client.idempotency.size > this.limits.idempotency_keys_max)
+      client.idempotency.delete(client.idempotency.keys().next().value!)
+    this.schedule(client, until_ms)
+  }
+
+  /** Lets go of keys whose window is over; answers when to look again. */
+  sweepIdempotency(client: Client, now: number): number {
+    for (const [key, { until_ms }] of client.idempotency ?? []) {
+      if (until_ms > now) return until_ms
+      client.idempotency!.delete(key)
+    }
+    client.idempotency = undefined
+    return Number.POSITIVE_INFINITY
+  }
+
+  /** When an address that nobody holds and nothing is stored for may be forgotten; Infinity while there is something. */
+  forgetDue({ mailbox, idempotency, session, idle_since_ms, owned }: Client, now: number): number {
+    if (mailbox.retained > 0 || idempotency) return Number.POSITIVE_INFINITY
+    if (!owned) return now
+    return Math.max(session?.last_seen_ms ?? 0, idle_since_ms) + this.limits.forget_seconds * 1000
+  }
+}

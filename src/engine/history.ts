@@ -1,0 +1,35 @@
+import type { Delivery } from '../core/entry.ts'
+import type { Mailbox } from '../core/mailbox.ts'
+import type { History } from './engine.ts'
+
+/**
+ * One page of what a mailbox retains, in the order it came.
+ *
+ * @param since_ms leaves out what was sent before, in milliseconds since the epoch
+ * @param bytes_max stops before the page grows past this, but never before its first message
+ */
+export function historyPage(
+  mailbox: Mailbox,
+  {
+    after,
+    since_ms = 0,
+  }: { after?: { epoch: string; offset: number } | undefined; since_ms?: number | undefined },
+  limit: number,
+  bytes_max: number,
+): History {
+  const { epoch, last } = mailbox
+  const recovered = after === undefined || mailbox.covers(after.epoch, after.offset)
+  let offset = recovered ? (after?.offset ?? 0) : mailbox.evicted_through
+  const deliveries: Delivery[] = []
+  let bytes = 0
+  for (const { offset: at, message, attempts: attempt } of mailbox.after(offset)) {
+    if (message.sent_ms >= since_ms) {
+      bytes += message.bytes
+      if (deliveries.length === limit || (deliveries.length > 0 && bytes > bytes_max))
+        return { deliveries, recovered, epoch, offset, more: true }
+      deliveries.push({ offset: at, message, attempt })
+    }
+    offset = at
+  }
+  return { deliveries, recovered, epoch, offset: last, more: false }
+}

@@ -1,0 +1,128 @@
+import type { Limits } from '../core/limits.ts'
+import { type Session, type SessionEnd, sessionStatus, statusChange } from '../core/session.ts'
+import type { Client, Clients } from './clients.ts'
+import type { Address, CheckedIn, Checkin, EngineEvents } from './engine.ts'
+
+export interface SessionsOptions {
+  readonly limits: Limits
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** A UUID for each session. */
+  readonly newId: () => string
+}
+
+/** Who holds which address, and how long ago it was heard of. */
+export class Sessions {
+  readonly #limits: Limits
+  readonly #now: () => number
+  #events!: EngineEvents
+
+  /** @param release gives back what a session that ended had leased */
+  constructor(
+    private readonly clients: Clients,
+    private readonly options: SessionsOptions,
+    private readonly release: (client: Client) => void,
+  ) {
+    this.#limits = options.limits
+    this.#now = options.now
+  }
+
+  start(events: EngineEvents): void {
+    this.#events = events
+  }
+
+  checkin({ project, client_id, resume, join, key_id, name, capabilities }: Checkin): CheckedIn {
+    const now = this.#now()
+    const client = this.clients.open(project, client_id, now)
+    if (!client) return { outcome: 'too_many_clients' }
+    if (client.owned && client.owner !== key_id) return { outcome: 'not_owner' }
+    client.owned = true
+    client.owner = key_id
+    const held = client.session
+    const resumed = held !== undefined && (join || held.session_id === resume)
+    if (held && !resumed) this.end(held, 'replaced')
+    const session = resumed ? held : this.#begin(client, now)
+    if (name !== undefined) session.name = name
+    if (capabilities !== undefined) session.capabilities = capabilities
+    this.touch(session)
+    this.clients.schedule(client, statusChange(session, 'active', this.#limits))
+    return { outcome: 'ok', session, resumed, mailbox: client.mailbox_state }
+  }
+
+  #begin(client: Client, now: number): Session {
+    const session: Session = {
+      session_id: this.options.newId(),
+      client_id: client.client_id,
+      project: client.project,
+      name: undefined,
+      capabilities: {},
+      created_ms: now,
+      last_seen_ms: now,
+      ended: undefined,
+    }
+    client.session = session
+    client.told = 'disconnected'
+    this.clients.project(client.project).sessions.set(session.session_id, session)
+    return session
+  }
+
+  find(project: string, session_id: string): Session | undefined {
+    return this.clients.projects.get(project)?.sessions.get(session_id)
+  }
+
+  list(project: string): Session[] {
+    return [...(this.clients.projects.get(project)?.sessions.values() ?? [])]
+  }
+
+  ownedBy(address: Address, key_id: string | undefined): boolean {
+    const client = this.clients.find(address)
+    return !client?.owned || client.owner === key_id
+  }
+
+  touch(session: Session): void {
+    session.last_seen_ms = this.#now()
+    const client = this.clients.find(session)
+    if (client?.session !== session || client.told === 'active') return
+    client.told = 'active'
+    this.clients.schedule(client, statusChange(session, 'active', this.#limits))
+    this.#events.sessionChanged(session, 'active')
+  }
+
+  end(session: Session, end: SessionEnd): void {
+    const client = this.clients.find(session)
+    if (client?.session !== session) return
+    const now = this.#now()
+    client.idle_since_ms = now
+    this.#over(client, session, end)
+    this.release(client)
+    this.clients.schedule(client, now + this.#limits.forget_seconds * 1000)
+  }
+
+  #over(client: Client, session: Session, end: SessionEnd): void {
+    session.ended = end
+    client.session = undefined
+    this.clients.project(client.project).sessions.delete(session.session_id)
+    this.#events.sessionEnded(session, end)
+  }
+
+  /** Tells of a session that fell silent; answers when to look again. */
+  sweep(client: Client, now: number): number {
+    const { session } = client
+    if (!session) return Number.POSITIVE_INFINITY
+    const status = sessionStatus(session, now, this.#limits)
+    if (status !== client.told) {
+      client.told = status
+      this.#events.sessionChanged(session, status)
+    }
+    return statusChange(session, status, this.#limits)
+  }
+
+  /** Lets go of an address that nobody has held for long, and that nothing is stored for; answers when to look again. */
+  forget(client: Client, now: number): number {
+    const due = this.clients.forgetDue(client, now)
+    if (due > now) return due
+    this.clients.project(client.project).clients.delete(client.client_id)
+    if (client.session) this.#over(client, client.session, 'closed')
+    return Number.POSITIVE_INFINITY
+  }
+}
