@@ -1,13 +1,26 @@
 import manifest from '../../package.json' with { type: 'json' }
-import { ConfigError, type Problem } from '../config/load.ts'
+import type { Problem } from '../config/checks.ts'
+import { ConfigError } from '../config/load.ts'
 import { nearestNames } from '../core/routing.ts'
+import { escapeControls } from '../observability/readable.ts'
+import { call } from './call.ts'
+import { wantsJson } from './client.ts'
+import { config } from './config.ts'
+import { connect } from './connect.ts'
+import { docs } from './docs.ts'
 import { parseFlags } from './flags.ts'
 import { COMMON_FLAGS, overview, verbHelp } from './help.ts'
+import { inbox } from './inbox.ts'
+import { styled } from './render.ts'
+import { send } from './send.ts'
 import { serve } from './serve.ts'
+import { sessions } from './sessions.ts'
+import { status } from './status.ts'
 import { EXIT, type ExitCode } from './terminal.ts'
 import { CliError, isOn, type Surroundings, type Verb } from './verb.ts'
+import { watch } from './watch.ts'
 
-const VERBS: readonly Verb[] = [serve]
+const VERBS: readonly Verb[] = [serve, send, inbox, watch, sessions, status, call, connect, config, docs]
 
 /**
  * Carries out one command line.
@@ -46,13 +59,16 @@ async function runVerb(verb: Verb, args: readonly string[], surroundings: Surrou
   // After an unknown flag nobody knows which words are its value and which are not.
   const problems = parsed.problems.length > 0 ? parsed.problems : miscounted(verb, parsed.positionals)
   const line = { ...parsed, problems }
-  if (line.problems.length > 0 && !verb.takes_problems) return tell(line.problems, EXIT.usage, surroundings)
+  const json = wantsJson(line)
+  if (line.problems.length > 0 && !verb.takes_problems)
+    return tell(line.problems, EXIT.usage, surroundings, json)
   try {
     return await verb.run(line, surroundings)
   } catch (error) {
     if (error instanceof ConfigError)
-      return tell(error.problems, line.problems.length > 0 ? EXIT.usage : EXIT.failed, surroundings)
-    if (error instanceof CliError) return tell([error], error.usage ? EXIT.usage : EXIT.failed, surroundings)
+      return tell(error.problems, line.problems.length > 0 ? EXIT.usage : EXIT.failed, surroundings, json)
+    if (error instanceof CliError)
+      return tell([error], error.usage ? EXIT.usage : EXIT.failed, surroundings, json)
     throw error
   }
 }
@@ -75,11 +91,25 @@ function miscounted({ name, args, positionals: [least, most] }: Verb, words: rea
   return []
 }
 
-/** Two lines for each problem: what is wrong, what to do. */
-function tell(problems: readonly Problem[], exit: ExitCode, { terminal }: Surroundings): ExitCode {
+/** Two lines for each problem: what is wrong, what to do; or one JSON object. */
+function tell(
+  problems: readonly Problem[],
+  exit: ExitCode,
+  { terminal }: Surroundings,
+  json = false,
+): ExitCode {
+  if (json) {
+    const errors = problems.map(({ what, fix, code }: Problem & { code?: string | undefined }) => ({
+      detail: what,
+      next: fix,
+      code,
+    }))
+    terminal.err(JSON.stringify({ errors }))
+    return exit
+  }
   for (const { what, fix } of problems) {
-    terminal.err(`error: ${what}`)
-    terminal.err(`  ${fix}`)
+    terminal.err(`${styled('error:', 'red', terminal)} ${escapeControls(what)}`)
+    if (fix) terminal.err(`  ${escapeControls(fix)}`)
   }
   return exit
 }

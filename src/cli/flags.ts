@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import type { Problem } from '../config/load.ts'
+import type { Problem } from '../config/checks.ts'
 import { nearestNames } from '../core/routing.ts'
 
 /** How a flag is written: `--name VALUE`, `--name`, or either (`--name[=VALUE]`). */

@@ -13,7 +13,7 @@ export function overview(verbs: readonly Verb[], terminal: Terminal): string {
     'mcp-broker: the message broker for AI agents.',
     '',
     ...heading('Try', terminal),
-    ...columns([
+    ...columns(terminal, [
       ['mcp-broker serve', 'run a broker on http://127.0.0.1:8123'],
       ['mcp-broker watch backend', 'print what is sent to "backend", as it comes'],
       ['mcp-broker send backend "hello"', 'send it something'],
@@ -22,10 +22,13 @@ export function overview(verbs: readonly Verb[], terminal: Terminal): string {
     ]),
     '',
     ...heading('Verbs', terminal),
-    ...columns(verbs.map(({ name, args, summary }) => [`${name} ${args}`.trim(), summary])),
+    ...columns(
+      terminal,
+      verbs.map(({ name, args, summary }) => [`${name} ${args}`.trim(), summary]),
+    ),
     '',
     ...heading('Everywhere', terminal),
-    ...columns([
+    ...columns(terminal, [
       ['mcp-broker VERB --help', 'examples and flags of one verb'],
       ['mcp-broker --version', 'the version'],
     ]),
@@ -41,14 +44,17 @@ export function verbHelp(verb: Verb, terminal: Terminal): string {
     verb.summary,
     '',
     ...heading('Examples', terminal),
-    ...columns(verb.examples),
+    ...columns(terminal, verb.examples),
     '',
     ...heading('Usage', terminal),
     `  mcp-broker ${[verb.name, verb.args].filter(Boolean).join(' ')} [flags]`,
     '',
     ...heading('Flags', terminal),
-    ...columns(flags.map(([name, flag]) => [flagText(name, flag), flag.help])),
-    ...(verb.notes ?? []).flatMap((note) => ['', note]),
+    ...columns(
+      terminal,
+      flags.map(([name, flag]) => [flagText(name, flag), flag.help]),
+    ),
+    ...(verb.notes ?? []).flatMap((note) => ['', ...wrap(note, terminal.width)]),
   ].join('\n')
 }
 
@@ -61,12 +67,29 @@ function heading(text: string, { colour }: Terminal): string[] {
   return [colour ? `\x1b[1m${text}\x1b[0m` : text]
 }
 
-/** Two columns, the first as wide as its widest entry, up to a point. */
-function columns(rows: readonly (readonly [string, string])[]): string[] {
+/** Two columns, the first as wide as its widest entry, up to a point; the second wrapped. */
+function columns(terminal: Terminal, rows: readonly (readonly [string, string])[]): string[] {
   const width = Math.min(COLUMN_MAX, Math.max(...rows.map(([left]) => left.length)))
-  return rows.map(([left, right]) =>
-    left.length > width ? `  ${left}\n  ${' '.repeat(width)}  ${right}` : `  ${left.padEnd(width)}  ${right}`,
-  )
+  const indent = ' '.repeat(width + 4)
+  return rows.flatMap(([left, right]) => {
+    const [first = '', ...more] = wrap(right, Math.max(COLUMN_MIN, terminal.width - indent.length))
+    const head =
+      left.length > width ? [`  ${left}`, indent + first] : [`  ${left.padEnd(width)}  ${first}`.trimEnd()]
+    return [...head, ...more.map((line) => indent + line)]
+  })
 }
 
 const COLUMN_MAX = 44
+const COLUMN_MIN = 30
+
+/** Breaks text between words, into lines of at most `width` characters. */
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' '))
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line)
+      line = word
+    } else line = line === '' ? word : `${line} ${word}`
+  return [...lines, line]
+}

@@ -28,6 +28,10 @@ export const settingFlags: Readonly<Record<string, Flag>> = Object.fromEntries([
 
 /** The settings' sources on a command line that was parsed with {@link settingFlags}. */
 export function configSources(line: Parsed, env: Sources['env']): Sources {
-  const flags = new Map([...line.flags].map(([name, texts]) => [name, texts.at(-1) ?? '']))
+  const flags = new Map(
+    [...line.flags]
+      .filter(([name]) => Object.hasOwn(settingFlags, name))
+      .map(([name, texts]) => [name, texts.at(-1) ?? '']),
+  )
   return { env, flags, problems: line.problems }
 }

@@ -17,8 +17,18 @@ export function processTerminal(env: Readonly<Record<string, string | undefined>
     interactive,
     colour: interactive && !plain,
     width: process.stdout.columns || 80,
-    out: (line) => void process.stdout.write(`${line}\n`),
-    err: (line) => void process.stderr.write(`${line}\n`),
+    out: (line) => write(process.stdout, line),
+    err: (line) => write(process.stderr, line),
+  }
+}
+
+/** Whoever reads has seen enough, as in `mcp-broker watch backend | head -1`: that is no failure. */
+function write(stream: NodeJS.WriteStream, line: string): void {
+  try {
+    stream.write(`${line}\n`)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
+    process.exit(EXIT.ok)
   }
 }
 

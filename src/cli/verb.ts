@@ -1,4 +1,4 @@
-import type { Problem } from '../config/load.ts'
+import type { Problem } from '../config/checks.ts'
 import type { Flag, Parsed } from './flags.ts'
 import type { ExitCode, Terminal } from './terminal.ts'
 

@@ -1,5 +1,11 @@
-import type { Problem } from './load.ts'
+import { isLoopback } from '../core/loopback.ts'
 import type { Config } from './schema.ts'
+
+/** One thing wrong with the settings: what and where, and what to do. */
+export interface Problem {
+  readonly what: string
+  readonly fix: string
+}
 
 /**
  * What is wrong between settings which are each right by themselves.
@@ -24,5 +30,15 @@ export function crossCheck(config: Config, origins: Readonly<Record<string, stri
       what: `${said('mailbox_bytes_max')}, but ${said('stored_bytes_max')}.`,
       fix: 'One mailbox cannot hold more than the whole broker: lower the one or raise the other.',
     })
-  return problems
+  const exposed = exposure(config)
+  return exposed ? [...problems, exposed] : problems
+}
+
+/** Why these settings would open the broker to everybody, where they would and nobody has said that it is meant. */
+export function exposure({ host, admin_key, insecure }: Config): Problem | undefined {
+  if (isLoopback(host) || admin_key !== undefined || insecure) return undefined
+  return {
+    what: `Listening on ${host} without keys would let anybody who reaches it read and send everything.`,
+    fix: 'Set MCP_BROKER_ADMIN_KEY, or listen on 127.0.0.1, or say --insecure if that is what you want.',
+  }
 }

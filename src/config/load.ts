@@ -1,15 +1,9 @@
 import { Value } from '@sinclair/typebox/value'
 import { nearestNames } from '../core/routing.ts'
-import { crossCheck } from './checks.ts'
+import { crossCheck, type Problem } from './checks.ts'
 import { FileProblem, readSettingsFile } from './file.ts'
 import type { Config } from './schema.ts'
 import { ENV_PREFIX, fromText, SETTINGS, SETTINGS_BY_KEY, type Setting, wanted } from './settings.ts'
-
-/** One thing wrong with the settings: what and where, and what to do. */
-export interface Problem {
-  readonly what: string
-  readonly fix: string
-}
 
 /** The settings cannot be used; holds everything that is wrong with them, not the first thing only. */
 export class ConfigError extends Error {

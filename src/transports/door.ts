@@ -5,6 +5,7 @@ import type { Broker } from '../broker/broker.ts'
 import type { Housekeeping } from '../broker/housekeeping.ts'
 import type { Config } from '../config/schema.ts'
 import { BrokerError } from '../core/errors.ts'
+import { isLoopback } from '../core/loopback.ts'
 
 /** What every door is built from. */
 export interface DoorContext {
@@ -106,10 +107,6 @@ export class OriginGuard {
 
 const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'])
 
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
-}
-
 /** The name in a Host header, without its port. */
 function hostname(host: string): string {
   return host.toLowerCase().replace(/:\d+$/, '')
@@ -141,15 +138,19 @@ export interface Door {
   close(drain_ms: number): Promise<void>
 }
 
-/** Does `each` for all items, evenly over `drain_ms`, so that those who come back do not come all at once. */
+const DRAIN_MS_EACH = 50
+
+/** Does `each` for all items, evenly over at most `drain_ms`, so that those who come back do not come all at once. */
 export async function spread<T>(
   items: readonly T[],
   drain_ms: number,
   each: (item: T) => void,
 ): Promise<void> {
   const turns = Math.min(items.length, 50)
+  // Few do not come as a crowd: a broker that nearly nobody uses stops at once.
+  const span_ms = Math.min(drain_ms, items.length * DRAIN_MS_EACH)
   for (let turn = 0; turn < turns; turn++) {
     for (let i = turn; i < items.length; i += turns) each(items[i]!)
-    await Bun.sleep(drain_ms / turns)
+    await Bun.sleep(span_ms / turns)
   }
 }

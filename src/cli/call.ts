@@ -1,0 +1,84 @@
+import type { TSchema } from '@sinclair/typebox'
+import type { Command } from '../broker/command.ts'
+import { COMMANDS, COMMANDS_BY_NAME } from '../broker/commands/index.ts'
+import { nearestNames } from '../core/routing.ts'
+import { escapeControls } from '../observability/readable.ts'
+import { CALL_FLAGS, call as callBroker, targetOf, wantsJson } from './client.ts'
+import { EXIT } from './terminal.ts'
+import { CliError, type Verb } from './verb.ts'
+
+export const call: Verb = {
+  name: 'call',
+  summary: 'Carry out any command of the broker.',
+  args: 'COMMAND [NAME=VALUE]…',
+  positionals: [1, Number.POSITIVE_INFINITY],
+  examples: [
+    ['mcp-broker call get_message_status message_id=0198…', 'what became of a message'],
+    ['mcp-broker call broadcast_message sender_id=cli message="lunch"', 'to everybody'],
+    [
+      `mcp-broker call checkin_client client_id=ci 'capabilities={"features":["build"]}'`,
+      'JSON where needed',
+    ],
+    ['mcp-broker call list_dead_letters reason=expired --json', 'the whole answer'],
+  ],
+  notes: [
+    `Commands: ${COMMANDS.map(({ name }) => name).join(', ')}.`,
+    '"mcp-broker docs commands" describes each with its parameters. A value is text where the parameter is text, and JSON elsewhere.',
+  ],
+  flags: CALL_FLAGS,
+  async run(line, surroundings) {
+    const { terminal } = surroundings
+    const [name = '', ...assignments] = line.positionals
+    const row = COMMANDS_BY_NAME.get(name)
+    if (!row) throw unknownCommand(name)
+    const input = Object.fromEntries(assignments.map((assignment) => parameter(row, assignment)))
+    const wait = row.waits === undefined ? 0 : Number(input[row.waits] ?? WAIT_SECONDS_MAX)
+    const output = await callBroker<never>(targetOf(line, surroundings), name, input, wait)
+    const json = wantsJson(line) || !terminal.interactive
+    terminal.out(json ? JSON.stringify(output) : escapeControls(row.text(output, Date.now())))
+    return EXIT.ok
+  },
+}
+
+/** The longest that a command may wait when it is not told how long. */
+const WAIT_SECONDS_MAX = 60
+
+function unknownCommand(name: string): CliError {
+  const near = nearestNames(name, COMMANDS_BY_NAME.keys())
+  return new CliError(
+    `There is no command "${name}".`,
+    near.length > 0 ? `Did you mean ${near.join(' or ')}?` : 'See "mcp-broker call --help".',
+    true,
+  )
+}
+
+/** Splits `name=value`. @throws CliError when it is not one, or not one of the command's parameters */
+function parameter({ name: command, input }: Command, assignment: string): [string, unknown] {
+  const at = assignment.indexOf('=')
+  const name = at === -1 ? assignment : assignment.slice(0, at)
+  const known = Object.keys(input.properties)
+  const schema = Object.hasOwn(input.properties, name) ? input.properties[name] : undefined
+  if (at < 1 || !schema) {
+    const near = nearestNames(name, known)
+    throw new CliError(
+      schema ? `${name} has no value.` : `${command} has no parameter "${name}".`,
+      schema
+        ? `Write it as ${name}=VALUE.`
+        : near.length > 0
+          ? `Did you mean ${near.join(' or ')}?`
+          : `It has ${known.join(', ') || 'none'}.`,
+      true,
+    )
+  }
+  return [name, fromAssignment(schema, assignment.slice(at + 1))]
+}
+
+function fromAssignment(schema: TSchema, text: string): unknown {
+  if (schema.type === 'string') return text
+  try {
+    return JSON.parse(text)
+  } catch {
+    // A word where text or something else may stand; the broker says if it may not.
+    return text
+  }
+}

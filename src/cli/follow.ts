@@ -1,0 +1,96 @@
+import type { ErrorBody } from '../core/errors.ts'
+import type { Message } from '../core/message.ts'
+import { authorization, type Target } from './client.ts'
+import { CliError } from './verb.ts'
+
+export interface Delivery {
+  readonly cursor: string
+  readonly message: Message
+}
+
+export interface Subscribed {
+  readonly recovered: boolean
+  readonly cursor: string
+}
+
+export interface Ended {
+  /** The WebSocket's close code and what was said with it. */
+  readonly code: number
+  readonly reason: string
+  /** Whether the connection had come about at all. */
+  readonly opened: boolean
+  /** Why it was ended from here. */
+  readonly failed?: unknown
+}
+
+export interface Following {
+  subscribed(subscribed: Subscribed): void
+  delivered(delivery: Delivery): void
+}
+
+/** After this long without a frame the broker is asked for a sign of life, and after as long again given up. */
+const QUIET_MS_MAX = 25_000
+
+interface Frame {
+  readonly id?: unknown
+  readonly method?: string
+  readonly params?: Delivery
+  readonly result?: Subscribed
+  readonly error?: { readonly message: string; readonly data?: ErrorBody }
+}
+
+/**
+ * Reads one mailbox over one WebSocket, until that ends.
+ *
+ * @param following is told of all that comes; what it throws ends the connection, and is in the result
+ */
+export function follow(
+  target: Target,
+  subscribe: {
+    readonly client_id: string
+    readonly ack: 'auto' | 'none'
+    readonly after: string | undefined
+  },
+  following: Following,
+): Promise<Ended> {
+  return new Promise((resolve) => {
+    const socket = new WebSocket(`${target.url.replace(/^http/, 'ws')}/v1/ws`, {
+      headers: authorization(target),
+    })
+    let opened = false
+    let failed: unknown
+    let asked = false
+    const request = (id: string, method: string, params?: object) =>
+      socket.send(JSON.stringify({ jsonrpc: '2.0', id, method, params }))
+    const watchdog = setInterval(() => {
+      if (asked) socket.terminate()
+      else if (opened) request('alive', 'get_my_identity')
+      asked = true
+    }, QUIET_MS_MAX)
+
+    const onFrame = (frame: Frame) => {
+      if (frame.method === 'message' && frame.params) following.delivered(frame.params)
+      else if (frame.id === 'subscribe' && frame.result) following.subscribed(frame.result)
+      else if (frame.id === 'subscribe' && frame.error)
+        throw new CliError(frame.error.message, frame.error.data?.next ?? '', false, frame.error.data?.code)
+    }
+    socket.addEventListener('open', () => {
+      opened = true
+      request('subscribe', 'subscribe', { ...subscribe, batch: true })
+    })
+    socket.addEventListener('message', ({ data }) => {
+      asked = false
+      if (failed !== undefined) return
+      try {
+        for (const frame of [JSON.parse(String(data)) as Frame | Frame[]].flat()) onFrame(frame)
+      } catch (error) {
+        failed = error
+        socket.close(1000)
+      }
+    })
+    socket.addEventListener('close', ({ code, reason }) => {
+      clearInterval(watchdog)
+      resolve({ code, reason, opened, failed })
+    })
+  })
+}
