@@ -8,6 +8,7 @@ import type { Identity } from '../../auth/identity.ts'
 import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
 import { BrokerError } from '../../core/errors.ts'
 import type { DoorContext } from '../door.ts'
+import { reportTo } from './answer.ts'
 import type { Exchange } from './exchange.ts'
 import { isListen, serveListen } from './listen.ts'
 import { createServer } from './server.ts'
@@ -71,7 +72,7 @@ export class Endpoint {
         legacy: 'reject',
         responseMode,
         keepAliveMs: 0,
-        onerror: (err) => this.#context.log.debug({ err }, 'refused'),
+        onerror: reportTo(this.#context.log),
       },
     )
   }

@@ -1,6 +1,5 @@
 import {
   type ListResourcesResult,
-  ProtocolError,
   type ReadResourceResult,
   type Resource,
   ResourceNotFoundError,
@@ -9,10 +8,9 @@ import {
 import type { Identity } from '../../auth/identity.ts'
 import type { Broker } from '../../broker/broker.ts'
 import { formatCursor } from '../../core/cursor.ts'
-import { BrokerError, errorBody } from '../../core/errors.ts'
+import { BrokerError } from '../../core/errors.ts'
 import { messageJson } from '../../core/message.ts'
 import type { Address } from '../../engine/engine.ts'
-import { errorText } from './result.ts'
 
 const PAGE = 200
 /** What one reading of an inbox shows; get_messages reads the rest. */
@@ -49,41 +47,25 @@ const INBOX_URI = /^inbox:\/\/([^/?#]{1,384})\/?$/
  * The mailbox behind a URI, with the caller's right to it checked: a caller that has checked in reads its own, another
  * any that its key owns.
  *
- * @throws ProtocolError `-32602` with the URI for what there is not; the catalogue's `client_mismatch`,
- *   `mailbox_not_owned`, `forbidden`
+ * @throws ProtocolError `-32602` with the URI for what there is not
+ * @throws BrokerError `client_mismatch`, `mailbox_not_owned`, `forbidden`
  */
 export async function openInbox(broker: Broker, identity: Identity, uri: string): Promise<Address> {
   const address = addressOf(identity, uri)
   if (!address || !(await broker.engine.mailbox(address))) throw new ResourceNotFoundError(uri)
-  const refusal = await refusalOf(broker, identity, address)
-  if (refusal) throw protocolError(refusal)
-  return address
-}
-
-async function refusalOf(
-  broker: Broker,
-  identity: Identity,
-  address: Address,
-): Promise<BrokerError | undefined> {
-  const own = ownClientId(identity)
   if (!identity.scopes.has('read'))
-    return new BrokerError('forbidden', { detail: 'Reading an inbox needs a key with the scope "read".' })
+    throw new BrokerError('forbidden', { detail: 'Reading an inbox needs a key with the scope "read".' })
+  const own = ownClientId(identity)
   if (own !== undefined && own !== address.client_id)
-    return new BrokerError('client_mismatch', {
+    throw new BrokerError('client_mismatch', {
       detail: `The inbox is of "${address.client_id}", but this session is checked in as "${own}".`,
     })
-  if (!(await broker.engine.ownedBy(address, identity.key_id))) return new BrokerError('mailbox_not_owned')
-  return undefined
+  if (!(await broker.engine.ownedBy(address, identity.key_id))) throw new BrokerError('mailbox_not_owned')
+  return address
 }
 
 function ownClientId({ session }: Identity): string | undefined {
   return session && !session.ended ? session.client_id : undefined
-}
-
-/** An entry of the catalogue as a JSON-RPC error. */
-function protocolError(error: BrokerError): ProtocolError {
-  const body = errorBody(error)
-  return new ProtocolError(error.entry.rpc_code, errorText(body), body)
 }
 
 /** The pending messages of an inbox, as get_messages gives them, without acknowledging any. */

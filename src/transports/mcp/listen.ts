@@ -1,6 +1,8 @@
-import { createMcpHandler, type ServerEventBus } from '@modelcontextprotocol/server'
+import { createMcpHandler, ProtocolError, type ServerEventBus } from '@modelcontextprotocol/server'
 import type { Identity } from '../../auth/identity.ts'
+import { BrokerError } from '../../core/errors.ts'
 import type { DoorContext } from '../door.ts'
+import { reportTo } from './answer.ts'
 import type { Exchange } from './exchange.ts'
 import { openInbox } from './inbox.ts'
 import { createServer } from './server.ts'
@@ -51,7 +53,7 @@ export async function serveListen(
     legacy: 'reject',
     bus,
     keepAliveMs: 0,
-    onerror: (err) => context.log.debug({ err }, 'refused'),
+    onerror: reportTo(context.log),
   })
   const end = () => {
     updates.close()
@@ -93,8 +95,9 @@ async function watchReadable(
     try {
       updates.watch(uri, await openInbox(broker, identity, uri))
       honoured.push(uri)
-    } catch {
-      // What cannot be read is left out: the acknowledgement says what is honoured.
+    } catch (thrown) {
+      // What may not be read is left out: the acknowledgement says what is honoured.
+      if (!(thrown instanceof BrokerError || thrown instanceof ProtocolError)) throw thrown
     }
   }
   return {

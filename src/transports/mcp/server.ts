@@ -2,6 +2,7 @@ import { Server } from '@modelcontextprotocol/server'
 import { version } from '../../../package.json'
 import type { Identity } from '../../auth/identity.ts'
 import type { DoorContext } from '../door.ts'
+import { answer, reportTo } from './answer.ts'
 import { INBOX_TEMPLATE, listInboxes, readInbox } from './inbox.ts'
 import { getPrompt, PROMPTS } from './prompts.ts'
 import { callTool, TOOLS } from './tools.ts'
@@ -33,13 +34,18 @@ export function createServer(context: DoorContext, waits: Waits, identity: Ident
       },
     },
   )
+  server.onerror = reportTo(context.log)
   server.setRequestHandler('tools/list', () => ({ tools: [...TOOLS] }))
   server.setRequestHandler('tools/call', ({ params }, call) =>
     callTool(context, waits, identity, params, call),
   )
-  server.setRequestHandler('resources/list', ({ params }) => listInboxes(broker, identity, params?.cursor))
+  server.setRequestHandler('resources/list', ({ method, params }) =>
+    answer(context, identity, method, () => listInboxes(broker, identity, params?.cursor)),
+  )
   server.setRequestHandler('resources/templates/list', () => ({ resourceTemplates: [INBOX_TEMPLATE] }))
-  server.setRequestHandler('resources/read', ({ params }) => readInbox(broker, identity, params.uri))
+  server.setRequestHandler('resources/read', ({ method, params }) =>
+    answer(context, identity, method, () => readInbox(broker, identity, params.uri)),
+  )
   server.setRequestHandler('prompts/list', () => ({ prompts: [...PROMPTS] }))
   server.setRequestHandler('prompts/get', ({ params }) => getPrompt(params))
   return server

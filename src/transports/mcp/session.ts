@@ -6,6 +6,7 @@ import {
 } from '@modelcontextprotocol/server'
 import type { Identity } from '../../auth/identity.ts'
 import type { DoorContext } from '../door.ts'
+import { answer } from './answer.ts'
 import { type SessionEvents, streamOf } from './event-store.ts'
 import type { Exchange } from './exchange.ts'
 import { openInbox } from './inbox.ts'
@@ -80,10 +81,6 @@ export class McpSession {
     return this.#initialized
   }
 
-  get busy(): boolean {
-    return this.#busy > 0
-  }
-
   connect(): Promise<void> {
     return this.#server.connect(this.#transport)
   }
@@ -147,10 +144,7 @@ export class McpSession {
         },
         ...(standalone ? { onWritable: this.#updates.flush } : {}),
       })
-      if (standalone) {
-        this.#standalone = carried.stream
-        this.#updates.flush()
-      }
+      if (standalone) this.#standalone = carried.stream
       return carried.response
     } catch (error) {
       done()
@@ -159,17 +153,19 @@ export class McpSession {
   }
 
   #offerSubscriptions(): void {
-    const { broker } = this.#parts.context
-    this.#server.setRequestHandler('resources/subscribe', async ({ params: { uri } }) => {
-      const address = await openInbox(broker, this.identity, uri)
-      if (this.#updates.size >= SUBSCRIPTIONS_MAX)
-        throw new ProtocolError(
-          ProtocolErrorCode.InvalidParams,
-          `A session subscribes to at most ${SUBSCRIPTIONS_MAX} inboxes. Unsubscribe from one first.`,
-        )
-      this.#updates.watch(uri, address)
-      return {}
-    })
+    const { context, identity } = this.#parts
+    this.#server.setRequestHandler('resources/subscribe', ({ method, params: { uri } }) =>
+      answer(context, identity, method, async () => {
+        const address = await openInbox(context.broker, identity, uri)
+        if (this.#updates.size >= SUBSCRIPTIONS_MAX)
+          throw new ProtocolError(
+            ProtocolErrorCode.InvalidParams,
+            `A session subscribes to at most ${SUBSCRIPTIONS_MAX} inboxes. Unsubscribe from one first.`,
+          )
+        this.#updates.watch(uri, address)
+        return {}
+      }),
+    )
     this.#server.setRequestHandler('resources/unsubscribe', ({ params: { uri } }) => {
       this.#updates.unwatch(uri)
       return {}

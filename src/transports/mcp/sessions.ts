@@ -29,10 +29,6 @@ export class Sessions {
     this.#endChore = context.housekeeping.every(TICK_MS, () => this.#tend())
   }
 
-  get size(): number {
-    return this.#sessions.size
-  }
-
   /**
    * Answers one request of the 2025 era.
    *

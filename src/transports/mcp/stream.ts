@@ -89,10 +89,10 @@ export class LiveStream {
       this.#held = true
       this.#exchange.timeout(0)
     }
-    if (this.#queue.length > 0) {
+    if (this.#queue.length > 0 || this.#source_ended) {
       this.#stalled_ms ??= now
       if (now - this.#stalled_ms >= stalled_ms_max) this.cut()
-    } else if (!this.#source_ended && now - this.#written_ms >= comment_ms) this.#write(COMMENT)
+    } else if (now - this.#written_ms >= comment_ms) this.#write(COMMENT)
     if (this.writable) this.#care.onWritable?.()
   }
 

@@ -232,20 +232,49 @@ test('a peer that does not read a large answer is cut off', async () => {
   await expectAlive(app)
 }, 15_000)
 
-test('a listener that reads nothing costs no more than its queue', async () => {
-  await using app = await startBroker({ slow_reader_seconds: 0.5 })
-  await postModern(app, 'tools/call', { name: 'checkin_client', arguments: { client_id: 'alice' } })
-  const response = await postModern(app, 'subscriptions/listen', {
-    notifications: { resourceSubscriptions: ['inbox://alice'] },
+test('clients that go away in the middle of a beginning leave nothing behind', async () => {
+  await using app = await startBroker({ connections_max: 8, slow_reader_seconds: 0.5 })
+  const session = await rawSession(app)
+  await answerOf(await session.call(1, 'checkin_client', { client_id: 'alice' }))
+  const listen = { notifications: { resourceSubscriptions: ['inbox://alice'] } }
+  for (let i = 0; i < 40; i++) {
+    const gone = new AbortController()
+    const asked = [
+      postModern(app, 'subscriptions/listen', listen, {}, gone.signal),
+      session.get({}, gone.signal),
+      session.call(i, 'get_messages', { wait_seconds: 60 }, gone.signal),
+    ]
+    if (i % 2) await Bun.sleep(1)
+    gone.abort()
+    await Promise.allSettled(asked)
+  }
+  await until('nobody to wait', () => (app.broker.waiters.count === 0 ? true : undefined))
+  const all = await until('all places to be free', async () => {
+    const open = await Promise.all(
+      Array.from({ length: 8 }, () => postModern(app, 'subscriptions/listen', listen)),
+    )
+    if (open.every(({ status }) => status === 200)) return open
+    for (const { body } of open) await body?.cancel()
+    return undefined
   })
-  const reader = new SseReader(response)
-  await reader.message()
-  for (let i = 0; i < 200; i++)
-    await postModern(app, 'tools/call', {
-      name: 'send_message',
-      arguments: { sender_id: 'bob', recipient_id: 'alice', message: 'x' },
-    })
-  expect(await reader.message()).toMatchObject({ params: { uri: 'inbox://alice' } })
-  await reader.cancel()
-  await expectAlive(app)
+  for (const { body } of all) await body?.cancel()
+}, 20_000)
+
+test('a fault of the broker is answered without telling what it was', async () => {
+  await using app = await startBroker()
+  app.broker.engine.listSessions = () => {
+    throw new Error('disk on fire')
+  }
+  const call = await postModern(app, 'tools/call', { name: 'list_sessions', arguments: {} })
+  const list = await postModern(app, 'resources/list')
+  const answers = [await call.text(), await list.text()]
+  expect(answers.join()).not.toContain('disk on fire')
+  expect(JSON.parse(answers[0]!).result).toMatchObject({
+    isError: true,
+    _meta: { 'mcp-broker/error': { code: 'internal', correlation_id: expect.any(String) } },
+  })
+  expect(JSON.parse(answers[1]!).error).toMatchObject({
+    code: 1500,
+    data: { code: 'internal', correlation_id: expect.any(String) },
+  })
 })

@@ -1,7 +1,12 @@
 import { expect, test } from 'bun:test'
-import { startBroker, until } from '../../harness.ts'
+import { pino } from 'pino'
+import { Keys } from '../../../src/auth/identity.ts'
+import { Housekeeping } from '../../../src/broker/housekeeping.ts'
+import { ConnectionCount } from '../../../src/transports/door.ts'
+import { Endpoint } from '../../../src/transports/mcp/endpoint.ts'
+import { startBroker, testConfig, until } from '../../harness.ts'
 import { agent, legacyClient } from './client.ts'
-import { answerOf, INITIALIZE, post, type RawSession, rawSession, SseReader } from './raw.ts'
+import { ACCEPT, answerOf, INITIALIZE, post, type RawSession, rawSession, SseReader } from './raw.ts'
 
 const PING = { jsonrpc: '2.0', id: 9, method: 'ping' }
 
@@ -91,6 +96,46 @@ test('a session belongs to the key that began it', async () => {
   const session = await rawSession(app, { authorization: `Bearer ${admin_key}` })
   expect((await session.post(PING)).status).toBe(200)
   expect((await session.post(PING, { authorization: 'Bearer something-else-entirely' })).status).toBe(401)
+})
+
+test('a session does not exist for another key, nor for another project', async () => {
+  await using app = await startBroker()
+  const config = testConfig()
+  const endpoint = new Endpoint({
+    broker: app.broker,
+    config,
+    keys: new Keys(undefined),
+    log: pino({ level: 'silent' }),
+    housekeeping: new Housekeeping(Date.now, () => {}),
+    connections: new ConnectionCount(1),
+  })
+  const ask = async (
+    identity: { project: string; key_id: string | undefined },
+    body: unknown,
+    headers = {},
+  ) => {
+    const response = await endpoint.serve({
+      request: new Request(`${app.url}/mcp`, {
+        method: 'POST',
+        headers: { accept: ACCEPT, 'content-type': 'application/json', ...headers },
+      }),
+      identity: { ...identity, scopes: new Set(['read', 'write']), session: undefined },
+      body,
+      timeout: () => {},
+    })
+    await response.text()
+    return response
+  }
+  const begun = await ask({ project: 'one', key_id: 'a' }, INITIALIZE)
+  const headers = { 'mcp-session-id': begun.headers.get('mcp-session-id')! }
+  expect((await ask({ project: 'one', key_id: 'a' }, PING, headers)).status).toBe(200)
+  for (const stranger of [
+    { project: 'one', key_id: 'b' },
+    { project: 'two', key_id: 'a' },
+    { project: 'one', key_id: undefined },
+  ])
+    await expect(ask(stranger, PING, headers)).rejects.toMatchObject({ code: 'unknown_mcp_session' })
+  await endpoint.close(0)
 })
 
 test('hints that were missed are told again from Last-Event-ID, to their own session alone', async () => {
