@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { connect } from 'node:net'
 import type { App } from '../../../src/app.ts'
 import { startBroker, until } from '../../harness.ts'
-import { answerOf, MODERN_META, post, postModern, rawSession, SseReader } from './raw.ts'
+import { answerOf, MODERN_META, post, postModern, rawSession } from './raw.ts'
 
 /** The broker goes on answering. */
 async function expectAlive(app: App): Promise<void> {
