@@ -53,6 +53,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 
   await broker.start()
   housekeeping.every(TEND_MS, () => broker.tend())
+  housekeeping.every((config.stale_seconds * 1000) / 3, () => broker.heardWaiting())
 
   const server = new Elysia({
     // Elysia's default would share the port with another process, and the messages among the two.

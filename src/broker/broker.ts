@@ -115,6 +115,12 @@ export class Broker implements EngineEvents {
     this.engine.touch(session)
   }
 
+  /** A call that waits is a sign of life for as long as it lasts. */
+  heardWaiting(): void {
+    for (const address of this.waiters.addresses())
+      this.inBackground(then(this.engine.sessionOf(address), (session) => session && this.heard(session)))
+  }
+
   /** Takes the address, resumes the session that holds it, or, with `join`, finds or begins one for a stateless caller. */
   checkin(
     identity: Identity,

@@ -40,7 +40,7 @@ export interface Reading {
 
 /** What one turn of the event loop reads from a mailbox for one subscriber; the rest waits for the next turn. */
 const READ_MESSAGES_MAX = 256
-const READ_BYTES_MAX = 256 * 1024
+const READ_BYTES_MAX = 64 * 1024
 /** A subscriber is probed when this many messages are unconfirmed, or at the latest after this long. */
 const PROBE_MESSAGES = 64
 const PROBE_INTERVAL_MS = 50

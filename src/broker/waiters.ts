@@ -10,7 +10,7 @@ interface Waiter {
 
 /** Waiting calls by mailbox; each announcement wakes at most one. */
 export class Waiters {
-  #by_mailbox = new Map<string, Waiter[]>()
+  #by_mailbox = new Map<string, { address: Address; waiters: Waiter[] }>()
   #count = 0
   #closed = false
 
@@ -47,16 +47,21 @@ export class Waiters {
       const timer = setTimeout(end, timeout_ms)
       signal?.addEventListener('abort', end)
       const waiting = this.#by_mailbox.get(key)
-      if (waiting) waiting.push(waiter)
-      else this.#by_mailbox.set(key, [waiter])
+      if (waiting) waiting.waiters.push(waiter)
+      else this.#by_mailbox.set(key, { address, waiters: [waiter] })
       this.#count++
     })
+  }
+
+  /** The mailboxes that somebody waits at. */
+  *addresses(): Generator<Address> {
+    for (const { address } of this.#by_mailbox.values()) yield address
   }
 
   /** Hands an announcement to the waiter it fits best. */
   announced(announcement: Announcement): void {
     if (this.#count === 0) return
-    const waiting = this.#by_mailbox.get(mailboxKey(announcement))
+    const waiting = this.#by_mailbox.get(mailboxKey(announcement))?.waiters
     if (!waiting) return
     const fits = waiting.map((waiter) => waiter.fit(announcement))
     let best = fits.indexOf('exact')
@@ -67,12 +72,12 @@ export class Waiters {
   /** Ends every wait, and any to come, empty-handed. */
   close(): void {
     this.#closed = true
-    for (const waiting of [...this.#by_mailbox.values()])
-      for (const waiter of [...waiting]) waiter.settle(undefined)
+    for (const { waiters } of [...this.#by_mailbox.values()])
+      for (const waiter of [...waiters]) waiter.settle(undefined)
   }
 
   #remove(key: string, waiter: Waiter): void {
-    const waiting = this.#by_mailbox.get(key)
+    const waiting = this.#by_mailbox.get(key)?.waiters
     const at = waiting?.indexOf(waiter) ?? -1
     if (!waiting || at === -1) return
     waiting.splice(at, 1)

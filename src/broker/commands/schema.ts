@@ -17,6 +17,12 @@ export function named<V extends TSchema>(value: V, options: ObjectOptions) {
   })
 }
 
+/** Names the types, because some models are told that a value without one is a text. */
+export const AnyJson = Type.Unknown({
+  type: ['object', 'array', 'string', 'number', 'boolean', 'null'],
+  description: 'any JSON; text given as message is a string',
+})
+
 export const ClientId = Type.String({
   pattern: '^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$',
   description: 'an address such as "frontend": letters, digits and . _ : @ -, at most 128 characters',
@@ -99,7 +105,7 @@ export const MessageSchema = Type.Object(
     message_id: Type.String(),
     sender_id: Type.String(),
     recipient_id: Type.Optional(Type.String({ description: 'absent on a broadcast' })),
-    payload: Type.Unknown({ description: 'any JSON; text given as message is a string' }),
+    payload: AnyJson,
     sent_at: Type.String({ description: 'RFC 3339 with milliseconds' }),
     headers: Type.Optional(Type.Record(Type.String(), Type.String())),
     priority: Type.Optional(PrioritySchema),

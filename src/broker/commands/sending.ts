@@ -17,6 +17,7 @@ import { type Appended, type MaybePromise, type SendOutcome, then } from '../../
 import type { Broker } from '../broker.ts'
 import { defineCommand } from '../command.ts'
 import {
+  AnyJson,
   CapabilityFilterSchema,
   ClientId,
   capabilityFilter,
@@ -31,7 +32,7 @@ import {
 
 const content = {
   message: Type.Optional(Type.String({ description: 'text; the same as a payload that is a string' })),
-  payload: Type.Optional(Type.Unknown({ description: 'any JSON' })),
+  payload: Type.Optional(AnyJson),
   protocol_name: Type.Optional(
     Type.String({ maxLength: 128, description: 'the protocol that the payload follows' }),
   ),

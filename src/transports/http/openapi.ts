@@ -3,8 +3,8 @@ import { version } from '../../../package.json'
 import type { Command } from '../../broker/command.ts'
 import { MessageSchema, SessionSchema } from '../../broker/commands/schema.ts'
 import { ERRORS, type ErrorCode, type ErrorEntry } from '../../core/errors.ts'
+import { EVENTS_PATH, EventsInput } from '../events.ts'
 import { problemType } from '../problem.ts'
-import { EVENTS_PATH, EventsInput } from '../sse/sse.ts'
 
 /** A JSON value which is not looked into further. */
 type Json = Record<string, unknown>

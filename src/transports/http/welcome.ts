@@ -1,6 +1,6 @@
 import { version } from '../../../package.json'
 import { preferredType } from '../accept.ts'
-import { EVENTS_PATH } from '../sse/sse.ts'
+import { EVENTS_PATH } from '../events.ts'
 import { columns, escapeHtml, htmlPage, plainText } from './pages.ts'
 
 const TITLE = `mcp-broker ${version}`

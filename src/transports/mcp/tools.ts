@@ -50,7 +50,7 @@ export async function callTool(
   const command = COMMANDS_BY_NAME.get(name)
   if (!command) throw unknownTool(name)
   const { broker, log } = context
-  const endWait = waits.begin(identity, progressOf(command, input, call))
+  const endWait = waits.begin(progressOf(command, input, call))
   try {
     const output = await runCommand(broker, command, identity, input, { signal: signalOf(call) })
     return toolResult(command, output, await unreadFor(context, identity, input), broker.now())

@@ -1,19 +1,14 @@
-import type { Identity } from '../../auth/identity.ts'
 import type { DoorContext } from '../door.ts'
 
 /** A call that waits. */
 interface Wait {
-  readonly identity: Identity
   readonly began_ms: number
   /** Tells the client that it goes on; `progress` in seconds. Undefined where the client did not ask to be told. */
   readonly tell: ((progress: number) => void) | undefined
   told_ms: number
 }
 
-/**
- * The calls that wait for mail or for a reply: each is a sign of life of its session for as long as it lasts, and sends
- * progress where the client gave a token for it.
- */
+/** The calls that wait for mail or for a reply: each sends progress where the client gave a token for it. */
 export class Waits {
   readonly #waits = new Set<Wait>()
   readonly #context: DoorContext
@@ -25,9 +20,9 @@ export class Waits {
   }
 
   /** @returns a function that ends it */
-  begin(identity: Identity, tell: Wait['tell']): () => void {
+  begin(tell: Wait['tell']): () => void {
     const now = this.#context.broker.now()
-    const wait: Wait = { identity, began_ms: now, tell, told_ms: now }
+    const wait: Wait = { began_ms: now, tell, told_ms: now }
     this.#waits.add(wait)
     return () => this.#waits.delete(wait)
   }
@@ -42,7 +37,6 @@ export class Waits {
     for (const wait of this.#waits) {
       if (now - wait.told_ms < config.stream_comment_seconds * 1000) continue
       wait.told_ms = now
-      if (wait.identity.session && !wait.identity.session.ended) broker.heard(wait.identity.session)
       wait.tell?.((now - wait.began_ms) / 1000)
     }
   }

@@ -1,31 +1,12 @@
-import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { Identity } from '../../auth/identity.ts'
 import { checkInput } from '../../broker/command.ts'
-import { ClientId, CursorText, closed } from '../../broker/commands/schema.ts'
 import { BrokerError } from '../../core/errors.ts'
 import { type Door, type DoorContext, spread } from '../door.ts'
+import { EVENTS_PATH, EventsInput } from '../events.ts'
 import { Gate, type HttpContext, queryOf } from '../gate.ts'
 import { joinInput, queryInput } from '../input.ts'
 import { EventStream } from './stream.ts'
-
-/** The path of a mailbox's event stream, as the command table writes paths. */
-export const EVENTS_PATH = '/v1/mailboxes/{client_id}/events'
-
-/** What the request for a stream may say. */
-export const EventsInput = closed({
-  client_id: ClientId,
-  after: Type.Optional(CursorText),
-  ack: Type.Optional(
-    Type.Union([Type.Literal('auto'), Type.Literal('manual'), Type.Literal('none')], {
-      description: 'auto (the default): what is written counts as read; manual or none',
-    }),
-  ),
-  receipts: Type.Optional(
-    Type.Boolean({ description: 'send an event receipt for what becomes of your messages' }),
-  ),
-  sessions: Type.Optional(Type.Boolean({ description: 'send an event session when clients come and go' })),
-})
 
 /** How long a client waits before it connects again: spread, so that not all come back at once. */
 const RETRY_MS_MIN = 2000

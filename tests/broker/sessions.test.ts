@@ -1,0 +1,44 @@
+import { expect, test } from 'bun:test'
+import { startBroker, until } from '../harness.ts'
+import { WsClient } from '../ws-client.ts'
+
+interface Listed {
+  sessions: { client_id: string; status: string }[]
+}
+
+const quick = { stale_seconds: 0.3, disconnected_seconds: 0.6, ping_seconds: 60 }
+
+test('a silent session grows stale, then disconnected, and any call brings it back', async () => {
+  await using broker = await startBroker(quick)
+  const watcher = await WsClient.connect(broker.url)
+  const silent = await WsClient.checkedIn(broker.url, 'silent')
+  const status = async (wanted: string) =>
+    until(wanted, async () => {
+      const { sessions } = await watcher.call<Listed>('list_sessions', { status_filter: wanted })
+      return sessions.find(({ client_id }) => client_id === 'silent')
+    })
+  await status('active')
+  await status('stale')
+  await status('disconnected')
+  await watcher.call('send_message', { sender_id: 'other', recipient_id: 'silent', message: 'still kept' })
+  expect(await silent.call('heartbeat')).toMatchObject({ status: 'active', unread: 1 })
+})
+
+test('a call that waits is a sign of life for as long as it lasts', async () => {
+  await using broker = await startBroker(quick)
+  const seen = new Set<string>()
+  const waiting = fetch(`${broker.url}/v1/mailboxes/waiting/messages?wait_seconds=1.2`).then((answer) =>
+    answer.json(),
+  )
+  const watcher = await WsClient.connect(broker.url)
+  let over = false
+  waiting.then(() => {
+    over = true
+  })
+  await until('the wait to end', async () => {
+    const { sessions } = await watcher.call<Listed>('list_sessions')
+    for (const { client_id, status } of sessions) if (client_id === 'waiting') seen.add(status)
+    return over ? true : undefined
+  })
+  expect([...seen]).toEqual(['active'])
+})
