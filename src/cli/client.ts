@@ -141,7 +141,7 @@ export async function send(target: Target, path: string, options: SendOptions = 
   return response
 }
 
-export function unreachable({ url }: Target): CliError {
+function unreachable({ url }: Target): CliError {
   return new CliError(
     `No broker answers at ${url}.`,
     'Start one with "mcp-broker serve", or say where it is with --url or MCP_BROKER_URL.',

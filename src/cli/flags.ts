@@ -72,9 +72,9 @@ export function parseFlags(args: readonly string[], known: Readonly<Record<strin
 }
 
 function unknownFlag(rawName: string, known: readonly string[]): Problem {
-  const near = nearestNames(rawName.replace(/^-+/, ''), known)
+  const [near] = nearestNames(rawName.replace(/^-+/, ''), known, 1)
   return {
     what: `There is no flag ${rawName} here.`,
-    fix: near.length > 0 ? `Did you mean ${near.map((name) => `--${name}`).join(' or ')}?` : 'See --help.',
+    fix: near === undefined ? 'See --help.' : `Did you mean --${near}?`,
   }
 }

@@ -17,8 +17,6 @@ export interface Ended {
   /** The WebSocket's close code and what was said with it. */
   readonly code: number
   readonly reason: string
-  /** Whether the connection had come about at all. */
-  readonly opened: boolean
   /** Why it was ended from here. */
   readonly failed?: unknown
 }
@@ -62,10 +60,11 @@ export function follow(
     let asked = false
     const request = (id: string, method: string, params?: object) =>
       socket.send(JSON.stringify({ jsonrpc: '2.0', id, method, params }))
-    const watchdog = setInterval(() => {
-      if (asked) socket.terminate()
-      else if (opened) request('alive', 'get_my_identity')
+    const watchdog = setTimeout(() => {
+      if (asked) return socket.terminate()
+      if (opened) request('alive', 'get_my_identity')
       asked = true
+      watchdog.refresh()
     }, QUIET_MS_MAX)
 
     const onFrame = (frame: Frame) => {
@@ -80,6 +79,7 @@ export function follow(
     })
     socket.addEventListener('message', ({ data }) => {
       asked = false
+      watchdog.refresh()
       if (failed !== undefined) return
       try {
         for (const frame of [JSON.parse(String(data)) as Frame | Frame[]].flat()) onFrame(frame)
@@ -89,8 +89,8 @@ export function follow(
       }
     })
     socket.addEventListener('close', ({ code, reason }) => {
-      clearInterval(watchdog)
-      resolve({ code, reason, opened, failed })
+      clearTimeout(watchdog)
+      resolve({ code, reason, failed })
     })
   })
 }

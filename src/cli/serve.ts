@@ -1,3 +1,4 @@
+import type { Logger } from 'pino'
 import type { App } from '../app.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
@@ -36,7 +37,7 @@ export const serve: Verb = {
     // Loaded here, so that the verbs that call a broker do not wait for the code of one.
     const { startApp } = await import('../app.ts')
     const app = await startApp(config, log).catch((error: unknown) => {
-      throw startError(error, config)
+      throw startError(error, config, log)
     })
     if (terminal.interactive) welcome(app, config, terminal)
     await stop
@@ -58,7 +59,7 @@ function stopSignal(): Promise<void> {
   })
 }
 
-function startError(error: unknown, { host, port }: Config): unknown {
+function startError(error: unknown, { host, port }: Config, log: Logger): unknown {
   if (!(error instanceof Error)) return error
   switch ((error as NodeJS.ErrnoException).code) {
     case 'EADDRINUSE':
@@ -72,10 +73,16 @@ function startError(error: unknown, { host, port }: Config): unknown {
         'Choose one above 1023 with --port.',
       )
     case 'EADDRNOTAVAIL':
+    // What Bun makes of a name that cannot be resolved.
+    case 'EINVAL':
     case 'ENOTFOUND':
       return new CliError(`This machine has no address ${host}.`, 'Correct --host (MCP_BROKER_HOST).')
     default:
-      return error
+      log.fatal({ err: error }, 'not started')
+      return new CliError(
+        `The broker could not start: ${error.message}`,
+        'The log says where that came from.',
+      )
   }
 }
 

@@ -51,7 +51,7 @@ export function flag(line: Parsed, name: string): string | undefined {
 /** Whether a switch is on. */
 export function isOn(line: Parsed, name: string): boolean {
   const text = flag(line, name)
-  return text !== undefined && text !== 'false'
+  return text !== undefined && !/^(false|no|off|0)$/i.test(text)
 }
 
 /** A flag's value as a number. @throws CliError when it is none */

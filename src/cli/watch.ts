@@ -1,6 +1,6 @@
 import { ERRORS, type ErrorEntry } from '../core/errors.ts'
 import type { Message } from '../core/message.ts'
-import { CALL_FLAGS, type Target, targetOf, unreachable, wantsJson } from './client.ts'
+import { CALL_FLAGS, call, type Target, targetOf, wantsJson } from './client.ts'
 import { type Delivery, type Ended, follow } from './follow.ts'
 import { printMessage } from './render.ts'
 import type { Terminal } from './terminal.ts'
@@ -58,6 +58,7 @@ export const watch: Verb = {
     let after = flag(line, 'after')
     let lost_at: number | undefined
     let tries = 0
+    let ever = false
     for (;;) {
       const ended = await follow(
         target,
@@ -69,6 +70,7 @@ export const watch: Verb = {
             after = cursor
             lost_at = undefined
             tries = 0
+            ever = true
           },
           delivered(delivery) {
             print(delivery)
@@ -77,8 +79,9 @@ export const watch: Verb = {
         },
       )
       if (ended.failed) throw ended.failed
-      const final = finalEnd(ended, target, lost_at === undefined && after === flag(line, 'after'))
+      const final = finalEnd(ended)
       if (final) throw final
+      if (!ever) throw await refusedAtOnce(target)
       lost_at ??= Date.now()
       if (Date.now() - lost_at >= retry_ms)
         throw new CliError(
@@ -102,9 +105,21 @@ function tellLost(terminal: Terminal, { code, reason }: Ended): void {
   terminal.err(`The connection is lost (${why.replace(/\.$/, '')}); trying again.`)
 }
 
+/**
+ * Why the very first connection did not come about: a WebSocket does not say, so a plain request is made.
+ *
+ * @throws CliError with the broker's own words, or that there is none
+ */
+async function refusedAtOnce(target: Target): Promise<CliError> {
+  await call(target, 'get_my_identity', {})
+  return new CliError(
+    `The broker at ${target.url} answers, but not over WebSocket.`,
+    'A proxy in between may not let them through.',
+  )
+}
+
 /** The error that an end means, where coming back would not help. */
-function finalEnd({ code, opened, reason }: Ended, target: Target, never: boolean): CliError | undefined {
-  if (never && !opened) return unreachable(target)
+function finalEnd({ code, reason }: Ended): CliError | undefined {
   const closed_for_good = (code >= 3500 && code < 4000) || (code >= 4500 && code < 5000)
   if (!closed_for_good) return undefined
   const entry = entryOf(code)

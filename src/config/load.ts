@@ -166,10 +166,10 @@ function unknownName(
   const planned = PLANNED[key.replaceAll('-', '_')]
   if (planned !== undefined)
     return { what: `${subject} has no effect yet. ${planned}`, fix: 'Remove it to go on without.' }
-  const near = nearestNames(key, known).map(render)
+  const [near] = nearestNames(key, known, 1)
   return {
     what: `${subject} is not a setting.`,
-    fix: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : 'See "mcp-broker config reference".',
+    fix: near === undefined ? 'See "mcp-broker config reference".' : `Did you mean ${render(near)}?`,
   }
 }
 

@@ -44,7 +44,7 @@ export const ConfigSchema = Type.Object(
     }),
     log_level: Type.Union(
       ['trace', 'debug', 'info', 'warn', 'error', 'silent'].map((level) => Type.Literal(level)),
-      { default: 'info', description: 'How much is logged: trace, debug, info, warn, error or silent.' },
+      { default: 'info', description: 'How much is logged.' },
     ),
     log_format: Type.Union([Type.Literal('auto'), Type.Literal('json'), Type.Literal('pretty')], {
       default: 'auto',
@@ -66,7 +66,7 @@ export const ConfigSchema = Type.Object(
       1800,
       'An MCP session of the 2025 era is forgotten after this long without a request or stream.',
     ),
-    drain_seconds: duration(5, 'How long a shutdown spreads the closing of connections over.'),
+    drain_seconds: duration(5, 'How long at most a shutdown spreads the closing of connections over.'),
     mailbox_messages_max: count(limits.mailbox_messages_max, 'Unacknowledged messages one mailbox holds.'),
     mailbox_bytes_max: count(
       limits.mailbox_bytes_max,

@@ -27,7 +27,12 @@ export function readable(json: string, colour: boolean): string {
   const stack = err ? `\n${indent(err.stack ?? err.message ?? '')}` : ''
   const head = `${time.slice(11, 23)} ${level.toUpperCase().padEnd(5)}`
   const tint = colour ? COLOURS[level] : undefined
-  return `${tint ? `${tint}${head}\x1b[0m` : head} ${escapeControls(msg + members.join(''))}${stack}\n`
+  return `${tint ? `${tint}${head}\x1b[0m` : head} ${oneLine(msg + members.join(''))}${stack}\n`
+}
+
+/** A name that somebody else chose must not begin a line that looks like another entry. */
+function oneLine(text: string): string {
+  return escapeControls(text).replaceAll('\n', '\\x0a')
 }
 
 function indent(text: string): string {
