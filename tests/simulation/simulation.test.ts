@@ -1,0 +1,40 @@
+import { expect, test } from 'bun:test'
+import { World } from './world.ts'
+
+/** `MCP_BROKER_SIM_SEED` runs one seed again; `MCP_BROKER_SIM_RUNS` says how many fresh ones otherwise. */
+const SEED = process.env.MCP_BROKER_SIM_SEED
+const RUNS = Number(process.env.MCP_BROKER_SIM_RUNS ?? 1000)
+const STEPS = 400
+
+test(
+  'nothing that was accepted disappears, whatever clients and networks do',
+  async () => {
+    const seeds = SEED
+      ? [Number(SEED)]
+      : Array.from({ length: RUNS }, () => Math.floor(Math.random() * 2 ** 31))
+    const seen = { redelivered: 0, slow_readers: 0, takeovers: 0, dead: 0 }
+    for (const seed of seeds) {
+      const world = new World(seed)
+      try {
+        await world.run(STEPS)
+      } catch (error) {
+        throw new Error(`MCP_BROKER_SIM_SEED=${seed}: ${error instanceof Error ? error.message : error}`, {
+          cause: error,
+        })
+      }
+      seen.redelivered += world.broker.counters.redelivered
+      seen.dead += world.broker.counters.dead.expired + world.broker.counters.dead.attempts_exhausted
+      seen.slow_readers += world.slow_readers
+      seen.takeovers += world.takeovers
+    }
+    // A simulation in which nothing goes wrong proves nothing.
+    if (seeds.length >= 100)
+      for (const times of Object.values(seen)) expect(times).toBeGreaterThan(seeds.length)
+  },
+  60_000 + RUNS * 100,
+)
+
+test('a reader that was away is given all its mail, turn by turn, without a further nudge', async () => {
+  const world = new World(1, { mailbox_messages_max: 1024, mailbox_overflow: 'reject' })
+  expect(await world.backlog(1000)).toBe(1000)
+})

@@ -1,0 +1,33 @@
+import type { Engine } from '../../src/engine/engine.ts'
+
+/** What an engine answers to with a promise, where it keeps things elsewhere. */
+const ANSWERS: ReadonlySet<string> = new Set<keyof Engine>([
+  'append',
+  'take',
+  'open',
+  'read',
+  'delivered',
+  'settle',
+  'mailbox',
+  'checkin',
+  'session',
+  'sessionOf',
+  'listSessions',
+  'endSession',
+])
+
+/** The same engine as if it were elsewhere: it does things at once and in order, but its answers take a turn or two. */
+export function slowEngine(engine: Engine, turns: () => number): Engine {
+  return new Proxy(engine, {
+    get(target, name) {
+      const member = Reflect.get(target, name)
+      if (typeof member !== 'function') return member
+      if (!ANSWERS.has(String(name))) return member.bind(target)
+      return async (...args: unknown[]) => {
+        const answer = member.apply(target, args)
+        for (let left = turns(); left > 0; left--) await new Promise((resolve) => setImmediate(resolve))
+        return answer
+      }
+    },
+  })
+}

@@ -1,0 +1,343 @@
+import { expect } from 'bun:test'
+import { Broker } from '../../src/broker/broker.ts'
+import { runCommand } from '../../src/broker/command.ts'
+import { COMMANDS_BY_NAME } from '../../src/broker/commands/index.ts'
+import { BrokerError } from '../../src/core/errors.ts'
+import { DEFAULT_LIMITS, type Limits } from '../../src/core/limits.ts'
+import { type Message, PRIORITIES } from '../../src/core/message.ts'
+import type { Announcement, DeadLetter } from '../../src/engine/engine.ts'
+import { MemoryEngine } from '../../src/engine/memory.ts'
+import { Agent, type Style } from './agent.ts'
+import { newIdentity } from './identity.ts'
+import { Random } from './random.ts'
+import { slowEngine } from './slow-engine.ts'
+import { Wire } from './wire.ts'
+
+const STYLES: readonly Style[] = [
+  { reads: 'live', ack: 'auto', confirms: true },
+  { reads: 'live', ack: 'auto', confirms: false },
+  { reads: 'live', ack: 'manual', confirms: true },
+  { reads: 'live', ack: 'manual', confirms: false },
+  { reads: 'poll', ack: 'auto', confirms: false },
+  { reads: 'poll', ack: 'manual', confirms: false },
+]
+const STALLED_MS_MAX = 5_000
+
+/** One message in one mailbox: what was accepted and must not disappear. */
+interface Accepted {
+  readonly recipient: string
+  readonly sender: string
+  readonly order: number
+  readonly expires_ms: number
+  died: boolean
+}
+
+/** A whole broker, its clock, and clients that behave as networks and people do. */
+export class World {
+  readonly random: Random
+  readonly broker: Broker
+  readonly agents: Agent[]
+  readonly accepted = new Map<string, Accepted>()
+  readonly limits: Limits
+  now = Date.UTC(2026, 0, 31, 12)
+  readonly #one_rank: boolean
+  /** Whether the engine answers with promises. */
+  readonly #slow: boolean
+  readonly #faults: unknown[] = []
+
+  slow_readers = 0
+  takeovers = 0
+
+  /** @param limits settled beforehand; the seed chooses the others */
+  constructor(seed: number, limits: Partial<Limits> = {}) {
+    this.random = new Random(seed)
+    this.#one_rank = this.random.chance(0.5)
+    this.limits = {
+      ...DEFAULT_LIMITS,
+      mailbox_messages_max: this.random.pick([8, 40, 1024]),
+      mailbox_overflow: this.random.pick(['reject', 'reject', 'drop_oldest']),
+      attempts_max: this.random.between(2, 6),
+      lease_seconds: this.random.pick([10, 60]),
+      ...limits,
+    }
+    const now = () => this.now
+    const engine = new MemoryEngine({
+      limits: this.limits,
+      now,
+      newId: () => crypto.randomUUID(),
+      newEpoch: () => `e${this.random.between(0, 2 ** 40).toString(36)}`,
+    })
+    this.#slow = this.random.chance(0.4)
+    const options = {
+      engine: this.#slow ? slowEngine(engine, () => this.random.between(1, 2)) : engine,
+      limits: this.limits,
+      now,
+      newId: () => Bun.randomUUIDv7(),
+      waiting_max: 10,
+      stalled_ms_max: STALLED_MS_MAX,
+      report: (fault: unknown) => void this.#faults.push(fault),
+    }
+    const world = this
+    this.broker = new (class extends Broker {
+      override announced(announcement: Announcement): void {
+        world.#announced(announcement)
+        super.announced(announcement)
+      }
+      override died(letter: DeadLetter): void {
+        const known = world.accepted.get(placeOf(letter.recipient_id, letter.message.message_id))
+        expect(known).toBeDefined()
+        if (known) known.died = true
+        super.died(letter)
+      }
+    })(options)
+    this.agents = STYLES.map((style, i) => new Agent(`agent-${i}`, style))
+  }
+
+  #announced({ client_id, message, redelivery }: Announcement): void {
+    const place = placeOf(client_id, message.message_id)
+    if (redelivery) this.#agent(client_id)?.released(message.message_id)
+    else
+      this.accepted.set(place, {
+        recipient: client_id,
+        sender: message.sender_id,
+        order: this.accepted.size,
+        expires_ms: message.expires_ms,
+        died: false,
+      })
+  }
+
+  #agent(client_id: string): Agent | undefined {
+    return this.agents.find((agent) => agent.client_id === client_id)
+  }
+
+  async run(steps: number): Promise<void> {
+    await this.broker.start()
+    for (const agent of this.agents) await this.#connect(agent, false)
+    for (let i = 0; i < steps; i++) {
+      await this.#step()
+      if (this.random.chance(0.6)) await this.turn()
+    }
+    await this.#drain()
+    this.#reckon()
+  }
+
+  /** Sends so many messages to one that is away, lets it come back, and answers how many reach it by that alone. */
+  async backlog(count: number): Promise<number> {
+    await this.broker.start()
+    const [from, to] = [this.agents[0]!, this.agents[1]!]
+    await this.#checkin(from, true)
+    for (let i = 0; i < count; i++)
+      await this.#command(from, 'send_message', { recipient_id: to.client_id, message: 'x' })
+    await this.#connect(to, false)
+    for (let i = 0; i < count / 100; i++) await this.#quiet()
+    return to.wire!.under_way.length
+  }
+
+  async #step(): Promise<void> {
+    const agent = this.random.pick(this.agents)
+    const dice = this.random.between(1, 100)
+    if (dice <= 34) await this.#send(agent)
+    else if (dice <= 37) await this.#broadcast(agent)
+    else if (dice <= 60) this.#arrive(agent, this.random.between(1, 12))
+    else if (dice <= 68) await this.#settle(agent, this.random.chance(0.7))
+    else if (dice <= 76) await this.#poll(agent)
+    else if (dice <= 80) this.#stall(agent)
+    else if (dice <= 84) this.#cut(agent)
+    else if (dice <= 90) await this.#connect(agent, this.random.chance(0.25))
+    else await this.pass(this.random.pick([50, 200, 1_000, 6_000, 20_000, 61_000]))
+  }
+
+  /** Lets the event loop turn, with what the hub has to write in it. */
+  turn(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve))
+  }
+
+  /** Lets all that is under way in the broker come to an end. */
+  async #quiet(): Promise<void> {
+    for (let i = this.#slow ? 24 : 4; i > 0; i--) await this.turn()
+  }
+
+  async pass(ms: number): Promise<void> {
+    await this.#quiet()
+    this.now += ms
+    await this.broker.tend()
+    for (const agent of this.agents) this.#noticeClosing(agent)
+  }
+
+  /** Carries a command out as a door does; answers undefined when it was refused for want of room. */
+  async #command<T>(agent: Agent, name: string, input: object, wire?: Wire): Promise<T | undefined> {
+    try {
+      const command = COMMANDS_BY_NAME.get(name)!
+      return (await runCommand(this.broker, command, agent.identity, input, { connection: wire })) as T
+    } catch (error) {
+      if (error instanceof BrokerError && error.code === 'mailbox_full') return undefined
+      throw error
+    }
+  }
+
+  async #send(from: Agent): Promise<void> {
+    const to = this.random.pick(this.agents)
+    // Where writing counts as reading, only the cursor brings back what was lost on the way: it must not expire before.
+    const short = to.style.confirms && this.random.chance(0.2)
+    await this.#command(from, 'send_message', {
+      recipient_id: to.client_id,
+      payload: 'x',
+      ttl_seconds: short ? this.random.between(1, 100) : 1_000_000,
+      priority: this.#one_rank ? 'normal' : this.random.pick(PRIORITIES),
+    })
+  }
+
+  async #broadcast(from: Agent): Promise<void> {
+    await this.#command(from, 'broadcast_message', { message: 'all', ttl_seconds: 1_000_000 })
+  }
+
+  /** Connects an agent that is not, or, as another process of the same client, one that is. */
+  async #connect(agent: Agent, takeover: boolean): Promise<void> {
+    if (agent.style.reads === 'poll') {
+      if (takeover || !agent.identity.session) await this.#checkin(agent, takeover)
+      return
+    }
+    if (agent.wire && !takeover) return
+    const before = agent.wire
+    const wire = new Wire(agent.style.confirms, (message) => this.#sent(agent, message))
+    if (takeover) agent.identity = newIdentity()
+    const resumed = await this.#checkin(agent, takeover, wire)
+    if (takeover && before) {
+      expect(before.closed).toBe('session_replaced')
+      this.takeovers++
+    }
+    agent.connected(wire)
+    // A process that starts afresh has no cursor, but for one which needs it to be safe.
+    if (!resumed && agent.style.confirms && this.random.chance(0.5)) agent.forget()
+    const { style, cursor } = agent
+    const reading = { ack: style.ack, receipts: false, sessions: false }
+    const begun = await this.broker.subscribe(agent.identity, wire, undefined, cursor, reading)
+    expect(begun.recovered).toBeTrue()
+    expect(cursor === undefined || begun.cursor === cursor).toBeTrue()
+    agent.cursor = begun.cursor
+  }
+
+  async #checkin(agent: Agent, afresh: boolean, wire?: Wire): Promise<boolean> {
+    const session_id = afresh ? undefined : agent.identity.session?.session_id
+    const input = { client_id: agent.client_id, ...(session_id ? { session_id } : {}) }
+    const checked = await this.#command<{ resumed: boolean }>(agent, 'checkin_client', input, wire)
+    return checked!.resumed
+  }
+
+  #sent(agent: Agent, { message_id }: Message): void {
+    const known = this.accepted.get(placeOf(agent.client_id, message_id))
+    expect(known).toBeDefined()
+    expect(known!.expires_ms).toBeGreaterThan(this.now)
+  }
+
+  #stall({ wire }: Agent): void {
+    if (!wire) return
+    wire.stalled = !wire.stalled
+    if (!wire.stalled) this.broker.hub.drained(wire)
+  }
+
+  #cut(agent: Agent): void {
+    const { wire } = agent
+    if (!wire) return
+    wire.closed = 'cut'
+    this.broker.hub.leave(wire)
+    agent.wire = undefined
+  }
+
+  /** The broker has closed a connection: what was under way may yet arrive, or not. */
+  #noticeClosing(agent: Agent): void {
+    const { wire } = agent
+    if (!wire?.closed) return
+    expect([wire.closed, wire.stalled]).toEqual(['slow_reader', true])
+    this.slow_readers++
+    if (this.random.chance(0.5))
+      for (const frame of wire.under_way.splice(0)) this.#receive(agent, wire, frame)
+    agent.wire = undefined
+  }
+
+  #arrive(agent: Agent, frames: number): void {
+    const { wire } = agent
+    if (!wire) return
+    for (const frame of wire.under_way.splice(0, frames)) this.#receive(agent, wire, frame)
+  }
+
+  #receive(agent: Agent, wire: Wire, frame: Wire['under_way'][number]): void {
+    if (frame !== 'probe') {
+      const known = this.accepted.get(placeOf(agent.client_id, frame.message.message_id))!
+      agent.inOrder(frame.message, known.order)
+      agent.received(frame.message, frame.cursor, this.#one_rank)
+    } else if (!wire.closed) {
+      wire.answered()
+      this.broker.hub.confirmed(wire)
+    }
+  }
+
+  async #poll(agent: Agent): Promise<void> {
+    if (agent.style.reads !== 'poll') return
+    const { ack } = agent.style
+    const limit = this.random.between(1, 10)
+    const answer = await this.#command<{ messages: Message[] }>(agent, 'get_messages', { limit, ack })
+    // An answer under a lease may be lost on its way.
+    if (ack === 'manual' && this.random.chance(0.2)) return
+    for (const message of answer!.messages) {
+      this.#sent(agent, message)
+      agent.received(message, undefined, false)
+    }
+  }
+
+  async #settle(agent: Agent, acknowledge: boolean): Promise<void> {
+    if (agent.style.ack !== 'manual' || agent.in_hand.size === 0) return
+    const message_ids = [...agent.in_hand].filter(() => this.random.chance(0.7))
+    if (message_ids.length === 0) return
+    for (const id of message_ids) agent.in_hand.delete(id)
+    if (acknowledge) await this.#command(agent, 'ack_messages', { message_ids })
+    else
+      await this.#command(agent, 'nack_messages', {
+        message_ids,
+        delay_seconds: this.random.pick([0, 0, 5, 70]),
+      })
+  }
+
+  /** Everybody comes back and reads all there is. */
+  async #drain(): Promise<void> {
+    for (let round = 0; round < 200; round++) {
+      for (const agent of this.agents) {
+        if (agent.wire?.stalled) this.#stall(agent)
+        await this.#connect(agent, false)
+      }
+      await this.#quiet()
+      for (const agent of this.agents) {
+        this.#arrive(agent, Number.POSITIVE_INFINITY)
+        if (agent.style.reads === 'poll') await this.#poll(agent)
+        if (agent.style.ack === 'manual')
+          await this.#command(agent, 'ack_messages', { message_ids: [...agent.in_hand] })
+        agent.in_hand.clear()
+      }
+      const { pending, leased } = await this.broker.engine.stats()
+      if (pending + leased === 0) return
+      await this.pass(10_000)
+    }
+    throw new Error('the mailboxes do not come to rest')
+  }
+
+  #reckon(): void {
+    expect(this.#faults).toEqual([])
+    expect(this.broker.counters.accepted).toBeLessThanOrEqual(this.accepted.size)
+    expect(this.broker.hub.subscription_count).toBe(this.agents.filter(({ wire }) => wire).length)
+    const lost = [...this.accepted].filter(
+      ([, { recipient, died }]) => !died && this.#agent(recipient) !== undefined,
+    )
+    for (const [place, { recipient }] of lost) {
+      const agent = this.#agent(recipient)!
+      expect([place, agent.style, agent.has(place.slice(recipient.length + 1))]).toEqual([
+        place,
+        agent.style,
+        true,
+      ])
+    }
+  }
+}
+
+function placeOf(client_id: string, message_id: string): string {
+  return `${client_id} ${message_id}`
+}
