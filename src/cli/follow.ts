@@ -26,7 +26,7 @@ export interface Following {
   delivered(delivery: Delivery): void
 }
 
-/** After this long without a frame the broker is asked for a sign of life, and after as long again given up. */
+/** Longer than the broker's own pings are apart, which are not seen here. */
 const QUIET_MS_MAX = 25_000
 
 interface Frame {
@@ -41,6 +41,8 @@ interface Frame {
  * Reads one mailbox over one WebSocket, until that ends.
  *
  * @param following is told of all that comes; what it throws ends the connection, and is in the result
+ * @param quiet_ms_max after this long without a frame the broker is asked for a sign of life, and after as long again
+ *   given up
  */
 export function follow(
   target: Target,
@@ -50,6 +52,7 @@ export function follow(
     readonly after: string | undefined
   },
   following: Following,
+  quiet_ms_max = QUIET_MS_MAX,
 ): Promise<Ended> {
   return new Promise((resolve) => {
     const socket = new WebSocket(`${target.url.replace(/^http/, 'ws')}/v1/ws`, {
@@ -65,7 +68,7 @@ export function follow(
       if (opened) request('alive', 'get_my_identity')
       asked = true
       watchdog.refresh()
-    }, QUIET_MS_MAX)
+    }, quiet_ms_max)
 
     const onFrame = (frame: Frame) => {
       if (frame.method === 'message' && frame.params) following.delivered(frame.params)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { App } from '../../src/app.ts'
+import { follow } from '../../src/cli/follow.ts'
 import { startBroker, until } from '../harness.ts'
 import { begin, type Running, type } from './harness.ts'
 
@@ -150,6 +151,28 @@ describe('watch', () => {
     expect(await running.done).toBe(1)
     expect(running.err[0]).toContain('answers, but not over WebSocket.')
   })
+})
+
+test('a broker that falls silent is asked, and then given up', async () => {
+  const heard: string[] = []
+  let answers = 3
+  using server = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    fetch: (request, server) => (server.upgrade(request) ? undefined : new Response(null, { status: 400 })),
+    websocket: {
+      message(socket, text) {
+        const { id, method } = JSON.parse(String(text))
+        heard.push(method)
+        if (answers-- > 0) socket.send(JSON.stringify({ jsonrpc: '2.0', id, result: {} }))
+      },
+    },
+  })
+  const target = { url: `http://127.0.0.1:${server.port}`, key: undefined }
+  const nothing = { subscribed: () => {}, delivered: () => {} }
+  const ended = await follow(target, { client_id: 'w', ack: 'auto', after: undefined }, nothing, 20)
+  expect(heard).toEqual(['subscribe', 'get_my_identity', 'get_my_identity', 'get_my_identity'])
+  expect(ended).toMatchObject({ code: 1006, failed: undefined })
 })
 
 /** A TCP wire to a broker that can be cut and mended. */
