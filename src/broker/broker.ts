@@ -223,6 +223,7 @@ export class Broker implements EngineEvents {
       then(this.engine.sessionOf(address), (session) => {
         if (!session) throw new BrokerError('unknown_client', { field: '/client_id' })
         return then(this.engine.open(address, cursor, options.ack), ({ position, recovered, pending }) => {
+          if (session.ended) throw new BrokerError('session_replaced')
           const from = formatCursor(position.epoch, Math.min(...position.sent))
           this.hub.subscribe(new Subscription(this, { address, session, connection, options, position }))
           return { session_id: session.session_id, recovered, cursor: from, unread: pending }

@@ -1,3 +1,4 @@
+import { BrokerError } from '../core/errors.ts'
 import type { Session } from '../core/session.ts'
 import type { Address, Announcement } from '../engine/engine.ts'
 import type { Connection } from './connection.ts'
@@ -50,6 +51,7 @@ export class Hub {
       if (bound?.delete(connection) && bound.size === 0) this.#by_session.delete(session_id)
     }
     this.#sessions_of.delete(connection)
+    this.#notified.delete(connection)
   }
 
   /** Starts delivery; a connection reads one mailbox, so an earlier subscription of its own ends. */
@@ -76,6 +78,11 @@ export class Hub {
     const readers = this.#readers.get(project)?.get(client_id)
     readers?.splice(readers.indexOf(subscription), 1)
     if (readers?.length === 0) this.#readers.get(project)!.delete(client_id)
+  }
+
+  /** The session that a connection reads for, which need not be its own. */
+  readingFor(connection: Connection): Session | undefined {
+    return this.#by_connection.get(connection)?.session
   }
 
   /** Whether somebody reads this mailbox live. */
@@ -186,12 +193,16 @@ export class Hub {
     this.#notified = new Set()
     for (const subscription of dirty) {
       notified.delete(subscription.connection)
-      const more = subscription.flush()
-      if (more instanceof Promise)
-        more
-          .then((again) => this.#again(subscription, again))
-          .catch((error) => this.#fail(subscription, error))
-      else this.#again(subscription, more)
+      try {
+        const more = subscription.flush()
+        if (more instanceof Promise)
+          more
+            .then((again) => this.#again(subscription, again))
+            .catch((error) => this.#fail(subscription, error))
+        else this.#again(subscription, more)
+      } catch (error) {
+        this.#fail(subscription, error)
+      }
     }
     for (const connection of notified) connection.flush()
   }
@@ -202,8 +213,8 @@ export class Hub {
   }
 
   #fail(subscription: Subscription, error: unknown): void {
-    this.report(error)
     this.leave(subscription.connection)
-    subscription.connection.close('internal')
+    subscription.connection.close(error instanceof BrokerError ? error.code : 'internal')
+    if (!(error instanceof BrokerError)) this.report(error)
   }
 }

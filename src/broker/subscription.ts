@@ -1,5 +1,6 @@
 import { formatCursor } from '../core/cursor.ts'
 import type { AckMode } from '../core/entry.ts'
+import { BrokerError } from '../core/errors.ts'
 import { messageJson } from '../core/message.ts'
 import { type Position, safeOffset } from '../core/position.ts'
 import type { Session } from '../core/session.ts'
@@ -168,6 +169,7 @@ export class Subscription {
   #caughtUp(due: readonly Due[]): boolean {
     this.#reading = false
     if (this.#closed) return false
+    if (this.#position.lapped) throw new BrokerError('slow_reader')
     if (due.length === 0) {
       if (this.#missed) return true
       this.#behind = false

@@ -3,12 +3,15 @@ import type { Address, Announcement } from '../engine/engine.ts'
 
 /** A call that waits for a message: a long poll, or an ask for its reply. */
 interface Waiter {
-  /** How well a message fits: `exact` is handed to this waiter before any other, `any` when no other is exact. */
-  readonly fit: (announcement: Announcement) => 'exact' | 'any' | undefined
+  /**
+   * How a message fits: one waiter takes it, `exact` before `any`. Where nobody does, all who `look` are woken to look
+   * into the mailbox, for not each of them takes something out.
+   */
+  readonly fit: (announcement: Announcement) => 'exact' | 'any' | 'look' | undefined
   readonly settle: (announcement: Announcement | undefined) => void
 }
 
-/** Waiting calls by mailbox; each announcement wakes at most one. */
+/** Waiting calls by mailbox; each announcement is taken by at most one. */
 export class Waiters {
   #by_mailbox = new Map<string, { address: Address; waiters: Waiter[] }>()
   #count = 0
@@ -58,7 +61,7 @@ export class Waiters {
     for (const { address } of this.#by_mailbox.values()) yield address
   }
 
-  /** Hands an announcement to the waiter it fits best. */
+  /** Hands an announcement to the waiter it fits best, or wakes those who look. */
   announced(announcement: Announcement): void {
     if (this.#count === 0) return
     const waiting = this.#by_mailbox.get(mailboxKey(announcement))?.waiters
@@ -67,6 +70,7 @@ export class Waiters {
     let best = fits.indexOf('exact')
     if (best === -1) best = fits.indexOf('any')
     if (best !== -1) waiting[best]!.settle(announcement)
+    else for (const waiter of waiting.filter((_, i) => fits[i] === 'look')) waiter.settle(announcement)
   }
 
   /** Ends every wait, and any to come, empty-handed. */

@@ -42,6 +42,8 @@ export class Mailbox {
   #ring = new Ring<Entry>()
   #ids = new Map<string, Entry>()
   #deadlines = new Deadlines<Entry>()
+  /** Highest offset overwritten, of each rank. */
+  #evicted_of: [number, number, number, number] = [0, 0, 0, 0]
   /** Retained entries of each rank, and the pending ones among them. */
   #retained_of: [number, number, number, number] = [0, 0, 0, 0]
   #pending_of: [number, number, number, number] = [0, 0, 0, 0]
@@ -246,7 +248,14 @@ export class Mailbox {
       redeliver,
       resumed_through: this.last,
       unacked_only: offset === undefined,
+      lapped: false,
     }
+  }
+
+  /** Whether what this reader was still due has been overwritten: others read the mailbox too, and were faster. */
+  laps({ sent, unacked_only, resumed_through }: Position): boolean {
+    const seen = unacked_only ? resumed_through : 0
+    return this.#evicted_of.some((evicted, rank) => evicted > Math.max(seen, sent[rank as Rank]))
   }
 
   /** The next entry a reader is due, highest priority first, with its position moved past it; undefined at the end. */
@@ -303,12 +312,6 @@ export class Mailbox {
       if (!this.#ring.at(i).gone) yield this.#ring.at(i)
   }
 
-  /** Takes everything out, for a mailbox that is given up. */
-  clear(): void {
-    this.meter.bytes -= this.bytes
-    this.bytes = 0
-  }
-
   #lease(entry: Entry, now: number, limits: Limits): void {
     this.#move(entry, LEASED)
     entry.cursor_acks = false
@@ -335,6 +338,8 @@ export class Mailbox {
       if (entry.state !== ACKED) continue
       this.#history_scan = entry.offset + 1
       this.evicted_through = Math.max(this.evicted_through, entry.offset)
+      const { rank } = entry.message
+      this.#evicted_of[rank] = Math.max(this.#evicted_of[rank], entry.offset)
       this.#remove(entry)
       return
     }

@@ -12,6 +12,8 @@ export interface Position {
   resumed_through: number
   /** Leave acknowledged messages up to `resumed_through` out: the reader named no cursor to resume from. */
   unacked_only: boolean
+  /** Something it was still due has been overwritten after others acknowledged it: it must resume, and be told so. */
+  lapped: boolean
 }
 
 /** The cursor that is safe to resume from: all at or before it has been sent. */

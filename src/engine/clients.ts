@@ -1,7 +1,7 @@
 import { Deadlines } from '../core/deadlines.ts'
 import type { Limits } from '../core/limits.ts'
 import { Mailbox, type Meter } from '../core/mailbox.ts'
-import type { Session, SessionStatus } from '../core/session.ts'
+import { type RecipientStatus, type Session, type SessionStatus, sessionStatus } from '../core/session.ts'
 import { DeadLetters } from './dead-letters.ts'
 import type { Address, EngineStats, MailboxState, SendOutcome } from './engine.ts'
 import { PROBE } from './probe.ts'
@@ -29,6 +29,11 @@ export class Client {
     this.idle_since_ms = now
   }
 
+  status(now: number, limits: Limits): RecipientStatus {
+    if (this.session) return sessionStatus(this.session, now, limits)
+    return this.owned ? 'disconnected' : 'unknown'
+  }
+
   get mailbox_state(): MailboxState {
     const { epoch, settled_offset, last, pending, leased } = this.mailbox
     return { epoch, offset: settled_offset, last, pending, leased }
@@ -42,6 +47,8 @@ export interface ProjectState {
 }
 
 const DEADLINES_MIN = 64
+/** What a remembered idempotency key takes besides its own text, about. */
+const KEY_BYTES = 512
 
 /** The addresses that an engine in this process knows, and when it must look at each. */
 export class Clients {
@@ -145,10 +152,11 @@ export class Clients {
     client.idempotency ??= new Map()
     const until_ms = now + this.limits.idempotency_seconds * 1000
     // Anew at the end: the oldest comes first.
-    client.idempotency.delete(key)
+    this.#dropKey(client.idempotency, key)
     client.idempotency.set(key, { outcome, until_ms })
+    this.meter.bytes += key.length + KEY_BYTES
     if (client.idempotency.size > this.limits.idempotency_keys_max)
-      client.idempotency.delete(client.idempotency.keys().next().value!)
+      this.#dropKey(client.idempotency, client.idempotency.keys().next().value!)
     this.schedule(client, until_ms)
   }
 
@@ -156,10 +164,14 @@ export class Clients {
   sweepIdempotency(client: Client, now: number): number {
     for (const [key, { until_ms }] of client.idempotency ?? []) {
       if (until_ms > now) return until_ms
-      client.idempotency!.delete(key)
+      this.#dropKey(client.idempotency!, key)
     }
     client.idempotency = undefined
     return Number.POSITIVE_INFINITY
+  }
+
+  #dropKey(keys: NonNullable<Client['idempotency']>, key: string): void {
+    if (keys.delete(key)) this.meter.bytes -= key.length + KEY_BYTES
   }
 
   /** When an address that nobody holds and nothing is stored for may be forgotten; Infinity while there is something. */

@@ -201,7 +201,10 @@ export interface Engine {
     after: { epoch: string; offset: number } | undefined,
     ack: AckMode,
   ): MaybePromise<Opened>
-  /** The next messages a subscriber is due; moves `position`, and leases or acknowledges as `take` says. */
+  /**
+   * The next messages a subscriber is due; moves `position`, and leases or acknowledges as `take` says. None, with
+   * `position.lapped` set, when what it was due is not here any more.
+   */
   read(address: Address, position: Position, take: Take): MaybePromise<readonly Due[]>
   /** Notes that announced messages have been sent to a subscriber. */
   delivered(address: Address, offsets: readonly number[], ack: AckMode): MaybePromise<void>

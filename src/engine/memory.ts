@@ -11,7 +11,7 @@ import type { Limits } from '../core/limits.ts'
 import type { Mailbox } from '../core/mailbox.ts'
 import { renewMessage, type StoredMessage } from '../core/message.ts'
 import { type Position, safeOffset } from '../core/position.ts'
-import { type Session, type SessionEnd, sessionStatus } from '../core/session.ts'
+import type { Session, SessionEnd } from '../core/session.ts'
 import { type Client, Clients } from './clients.ts'
 import type {
   Address,
@@ -145,9 +145,7 @@ export class MemoryEngine implements Engine {
     if (!entry) return { outcome: 'full', retry_after_ms: retryAfter(mailbox.next_due_ms - now) }
     this.#clients.schedule(client, mailbox.next_due_ms)
     this.#announce(client, entry, false)
-    if (client.session)
-      return { outcome: 'stored', recipient_status: sessionStatus(client.session, now, limits) }
-    return { outcome: 'stored', recipient_status: client.owned ? 'disconnected' : 'unknown' }
+    return { outcome: 'stored', recipient_status: client.status(now, limits) }
   }
 
   take(address: Address, take: Take): Taken {
@@ -184,7 +182,8 @@ export class MemoryEngine implements Engine {
 
   read(address: Address, position: Position, take: Take): readonly Due[] {
     const client = this.#clients.find(address)
-    if (!client || client.mailbox.epoch !== position.epoch) return []
+    position.lapped = !client || client.mailbox.epoch !== position.epoch || client.mailbox.laps(position)
+    if (!client || position.lapped) return []
     const now = this.#now()
     this.#sweepMailbox(client, now)
     const { mailbox } = client

@@ -115,3 +115,19 @@ describe('a wait', () => {
     expect(await waiters.wait(at('a'), FOREVER_MS, undefined, any)).toBeUndefined()
   })
 })
+
+test('a message that nobody takes wakes all who look, and one that is taken wakes nobody else', async () => {
+  const waiters = new Waiters(10)
+  const ended: string[] = []
+  const look = () => 'look' as const
+  const lookers = ['a', 'b'].map((name) =>
+    noting(ended, name, waiters.wait(at('r'), FOREVER_MS, undefined, look)),
+  )
+  const taker = noting(ended, 'taker', waiters.wait(at('r'), FOREVER_MS, undefined, any))
+  waiters.announced(announcement('r', 'one'))
+  await taker
+  expect(ended).toEqual(['taker: one'])
+  waiters.announced(announcement('r', 'two'))
+  await Promise.all(lookers)
+  expect(ended).toEqual(['taker: one', 'a: two', 'b: two'])
+})

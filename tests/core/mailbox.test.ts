@@ -100,13 +100,4 @@ describe('a mailbox gives memory back', () => {
     expect(mailbox.sweep(64_999, limits)).toEqual({ dead: [], released: [] })
     expect(mailbox.sweep(65_000, limits)?.released.length).toBe(10)
   })
-
-  test('given up, it no longer counts', () => {
-    const meter = { bytes: 7 }
-    const mailbox = new Mailbox('e', meter)
-    mailbox.append(message(1), limits)
-    expect(meter.bytes).toBe(9)
-    mailbox.clear()
-    expect(meter.bytes).toBe(7)
-  })
 })

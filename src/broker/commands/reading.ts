@@ -72,7 +72,7 @@ export const getMessages = defineCommand({
     const until = broker.now() + (input.wait_seconds ?? 0) * 1000
     let taken = await broker.engine.take(address, take)
     while (taken.deliveries.length === 0 && until > broker.now() && !signal?.aborted && !broker.stopping) {
-      await broker.waiters.wait(address, until - broker.now(), signal, () => 'any')
+      await broker.waiters.wait(address, until - broker.now(), signal, () => 'look')
       if (signal?.aborted) break
       taken = await broker.engine.take(address, take)
     }

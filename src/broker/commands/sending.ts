@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { Identity } from '../../auth/identity.ts'
+import type { Delivery } from '../../core/entry.ts'
 import { BrokerError } from '../../core/errors.ts'
 import { jsonDepthExceeds } from '../../core/json.ts'
 import {
@@ -13,7 +14,14 @@ import {
 } from '../../core/message.ts'
 import { nearestNames } from '../../core/routing.ts'
 import { matchesCapabilities } from '../../core/session.ts'
-import { type Appended, type MaybePromise, type SendOutcome, then } from '../../engine/engine.ts'
+import {
+  type Address,
+  type Appended,
+  type MaybePromise,
+  type SendOutcome,
+  type Take,
+  then,
+} from '../../engine/engine.ts'
 import type { Broker } from '../broker.ts'
 import { defineCommand } from '../command.ts'
 import {
@@ -203,7 +211,7 @@ export const broadcastMessage = defineCommand({
   name: 'broadcast_message',
   summary: 'Send one message to every client of the project.',
   description:
-    'Every known client but you gets the message in its mailbox, those that are away too. A capability_filter narrows it.',
+    'Every client with a session but you gets the message in its mailbox, those that have fallen silent too; one that ended its session does not. A capability_filter narrows it.',
   input: closed({ ...content, capability_filter: Type.Optional(CapabilityFilterSchema) }),
   output: Type.Object({
     ...receipt,
@@ -258,6 +266,17 @@ export const broadcastMessage = defineCommand({
     ].join('\n'),
 })
 
+/** The reply to a message that waits in the mailbox already. */
+async function waitingReply(broker: Broker, own: Address, message_id: string): Promise<Delivery | undefined> {
+  const look: Take = {
+    limit: broker.limits.mailbox_messages_max,
+    bytes_max: broker.limits.mailbox_bytes_max,
+    ack: 'none',
+  }
+  const { deliveries } = await broker.engine.take(own, look)
+  return deliveries.find(({ message }) => message.in_reply_to === message_id)
+}
+
 export const sendMessageAndWait = defineCommand({
   name: 'send_message_and_wait',
   summary: 'Send a message and wait for the reply.',
@@ -282,25 +301,26 @@ export const sendMessageAndWait = defineCommand({
     const recipient_id = await broker.recipient(identity.project, input.recipient_id)
     const message = draft(broker, input, sender_id, recipient_id)
     const own = { project: identity.project, client_id: sender_id }
+    let asked_id = message.message_id
     // Waits before it sends, so that no reply is too quick; ends the wait when sending fails.
-    const sending = new AbortController()
-    const giveUp = signal ? AbortSignal.any([signal, sending.signal]) : sending.signal
+    const over = new AbortController()
+    const giveUp = signal ? AbortSignal.any([signal, over.signal]) : over.signal
     const reply = broker.waiters.wait(own, (input.timeout ?? 60) * 1000, giveUp, ({ message: other }) => {
-      if (other.in_reply_to === message.message_id) return 'exact'
+      if (other.in_reply_to === asked_id) return 'exact'
       return other.sender_id === recipient_id && other.in_reply_to === undefined ? 'any' : undefined
     })
-    let receipt: DirectReceipt
     try {
       const outcome = await broker.append(identity.project, message, [recipient_id], input.idempotency_key)
-      receipt = await directReceiptOf(broker, identity, outcome, recipient_id)
-    } catch (error) {
-      sending.abort()
-      throw error
+      const receipt = await directReceiptOf(broker, identity, outcome, recipient_id)
+      asked_id = outcome.message_id
+      // Asked again, the reply may have come between.
+      const answered = (outcome.repeated && (await waitingReply(broker, own, asked_id))) || (await reply)
+      if (!answered || signal?.aborted) return { ...receipt, timed_out: true }
+      await broker.engine.settle(own, { message_ids: [answered.message.message_id] })
+      return { ...receipt, timed_out: false, reply: parseMessage(answered.message, answered.attempt) }
+    } finally {
+      over.abort()
     }
-    const announcement = await reply
-    if (!announcement) return { ...receipt, timed_out: true }
-    await broker.engine.settle(own, { message_ids: [announcement.message.message_id] })
-    return { ...receipt, timed_out: false, reply: parseMessage(announcement.message, announcement.attempt) }
   },
   text: ({ message_id, timed_out, reply, warnings }, now) =>
     timed_out

@@ -75,6 +75,8 @@ export class WsConnection implements Connection {
   }
 
   probe(): void {
+    // A probe that is still out was asked for by an earlier subscription: its pong proves nothing to this one.
+    this.#probing = false
     this.#probe_due = true
     this.flush()
   }

@@ -64,7 +64,7 @@ export function wsDoor(context: DoorContext): Door {
   /** Any frame counts as a sign of life. */
   const heard = (connection: WsConnection) => {
     connection.heard_ms = broker.now()
-    const session = connection.identity?.session
+    const session = connection.identity?.session ?? broker.hub.readingFor(connection)
     if (session) broker.heard(session)
   }
 

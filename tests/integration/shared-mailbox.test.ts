@@ -1,0 +1,51 @@
+import { expect, test } from 'bun:test'
+import { startBroker, until } from '../harness.ts'
+import { RawWs } from '../raw-ws.ts'
+import { WsClient } from '../ws-client.ts'
+
+test('a poll that only looks does not keep another from the message', async () => {
+  await using broker = await startBroker()
+  const sender = await WsClient.checkedIn(broker.url, 'a')
+  const looker = await WsClient.connect(broker.url)
+  const taker = await WsClient.connect(broker.url)
+  const looking = looker.call('get_messages', { client_id: 'b', ack: 'none', wait_seconds: 5 })
+  const taking = taker.call('get_messages', { client_id: 'b', wait_seconds: 5 })
+  await until('both to wait', () => (broker.broker.waiters.count === 2 ? true : undefined))
+  await sender.call('send_message', { recipient_id: 'b', message: 'x' })
+  expect(await looking).toMatchObject({ messages: [{ payload: 'x' }] })
+  expect(await taking).toMatchObject({ messages: [{ payload: 'x' }] })
+})
+
+test('asking again with the same idempotency_key finds the reply that came meanwhile', async () => {
+  await using broker = await startBroker()
+  const asker = await WsClient.checkedIn(broker.url, 'a')
+  const other = await WsClient.checkedIn(broker.url, 'b')
+  const ask = { recipient_id: 'b', message: 'q', idempotency_key: 'once', timeout: 0.01 }
+  const first = await asker.call('send_message_and_wait', ask)
+  expect(first).toMatchObject({ timed_out: true })
+  await other.call('send_message', { recipient_id: 'a', message: 'r', in_reply_to: first.message_id })
+  const again = await asker.call('send_message_and_wait', { ...ask, timeout: 5 })
+  expect(again).toMatchObject({ timed_out: false, message_id: first.message_id, reply: { payload: 'r' } })
+  expect(await other.call('get_messages')).toMatchObject({ messages: [{ payload: 'q' }], remaining: 0 })
+  const third = asker.call('send_message_and_wait', { ...ask, timeout: 5 })
+  await until('the wait', () => (broker.broker.waiters.count === 1 ? true : undefined))
+  await other.call('send_message', { recipient_id: 'a', message: 's', in_reply_to: first.message_id })
+  expect(await third).toMatchObject({ timed_out: false, reply: { payload: 's' } })
+})
+
+test('a reader whose mail another acknowledged, and history lost, is told so and not skipped ahead', async () => {
+  await using broker = await startBroker({ history_messages_max: 2 })
+  const sender = await WsClient.checkedIn(broker.url, 'a')
+  const slow = await RawWs.connect(broker.url)
+  slow.send({ jsonrpc: '2.0', id: 1, method: 'subscribe', params: { client_id: 'b', ack: 'none' } })
+  await until('the subscription', () => slow.frames().texts.find((text) => text.includes('recovered')))
+  slow.pause()
+  const payload = 'x'.repeat(100_000)
+  const fast = await WsClient.connect(broker.url)
+  for (let n = 0; n < 200; n++) {
+    await sender.call('send_message', { recipient_id: 'b', payload })
+    await fast.call('get_messages', { client_id: 'b' })
+  }
+  slow.resume()
+  expect(await until('the close', () => slow.frames().close_code)).toBe(3008)
+})
