@@ -11,6 +11,8 @@ export interface Terminal {
 }
 
 export function processTerminal(env: Readonly<Record<string, string | undefined>>): Terminal {
+  // A pipe may say at the write or later that nobody reads.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', unread)
   const interactive = process.stdout.isTTY === true
   const plain = Boolean(env.NO_COLOR) || env.TERM === 'dumb'
   return {
@@ -22,14 +24,18 @@ export function processTerminal(env: Readonly<Record<string, string | undefined>
   }
 }
 
-/** Whoever reads has seen enough, as in `mcp-broker watch backend | head -1`: that is no failure. */
 function write(stream: NodeJS.WriteStream, line: string): void {
   try {
     stream.write(`${line}\n`)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
-    process.exit(EXIT.ok)
+    unread(error)
   }
+}
+
+/** Whoever reads has seen enough, as in `mcp-broker watch backend | head -1`: that is no failure. */
+function unread(error: unknown): void {
+  if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
+  process.exit(EXIT.ok)
 }
 
 /** Exit codes, the same for every verb. */

@@ -132,6 +132,18 @@ describe('the compiled program', () => {
     expect(check.out).toContain(`mailbox_overflow\tdrop_oldest\t${path}\n`)
   })
 
+  test('does not take settings or code from the directory it is started in', async () => {
+    const planted = mkdtempSync(join(tmpdir(), 'planted-'))
+    writeFileSync(join(planted, '.env'), 'MCP_BROKER_PORT=9999\n')
+    writeFileSync(join(planted, 'bunfig.toml'), 'preload = ["./preload.ts"]\n')
+    writeFileSync(join(planted, 'preload.ts'), 'console.log("PRELOADED")\n')
+    const check = await run(['config', 'check'], { cwd: planted }, [program])
+    rmSync(planted, { recursive: true })
+    expect(check.code).toBe(0)
+    expect(check.out).toContain('port\t8123\tdefault\n')
+    expect(check.out).not.toContain('PRELOADED')
+  })
+
   test('stops in order on SIGTERM', async () => {
     await using broker = await serve()
     expect(await broker.stop()).toBe(0)

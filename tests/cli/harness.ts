@@ -9,6 +9,8 @@ export interface Ran {
 export interface Options {
   readonly env?: Record<string, string>
   readonly stdin?: string
+  /** The directory to start in. */
+  readonly cwd?: string
 }
 
 /** The environment of this process without what would set or colour something, and then `env`. */
@@ -24,11 +26,12 @@ export const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 /** Starts the real program with its output in pipes. */
 export function start(
   args: readonly string[],
-  { env, stdin }: Options = {},
+  { env, stdin, cwd }: Options = {},
   program = [process.execPath, MAIN],
 ) {
   return Bun.spawn([...program, ...args], {
     env: environment(env),
+    ...(cwd === undefined ? {} : { cwd }),
     stdin: stdin === undefined ? 'ignore' : new TextEncoder().encode(stdin),
     stdout: 'pipe',
     stderr: 'pipe',
