@@ -32,3 +32,9 @@ export async function until<T>(
     await Bun.sleep(5)
   }
 }
+
+/** Resident memory of this process with its garbage collected, in bytes. */
+export function memoryBytes(): number {
+  Bun.gc(true)
+  return process.memoryUsage.rss()
+}

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { ERRORS, type ErrorCode } from '../../../src/core/errors.ts'
-import { startBroker } from '../../harness.ts'
+import { memoryBytes, startBroker } from '../../harness.ts'
 import { type Answer, answerOf, call, RawSocket } from './client.ts'
 
 let broker: Awaited<ReturnType<typeof startBroker>>
@@ -168,12 +168,12 @@ test('a body that never ends takes no memory', async () => {
   socket.write(
     'POST /v1/messages HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n',
   )
-  const before = process.memoryUsage.rss()
+  const before = memoryBytes()
   const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`
   for (let sent = 0; sent < 500 && !socket.closed; sent++) await socket.send(chunk)
   await socket.until('the refusal', () => socket.received.includes('body_too_large') || socket.closed)
   expect(socket.received).toContain('HTTP/1.1 413')
-  expect(process.memoryUsage.rss() - before).toBeLessThan(24 * 1024 * 1024)
+  expect(memoryBytes() - before).toBeLessThan(24 * 1024 * 1024)
 })
 
 const PATHS: [string, string, ErrorCode, { field?: string; detail?: string }][] = [

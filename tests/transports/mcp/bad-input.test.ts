@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { connect } from 'node:net'
 import type { App } from '../../../src/app.ts'
-import { startBroker, until } from '../../harness.ts'
+import { memoryBytes, startBroker, until } from '../../harness.ts'
 import { answerOf, MODERN_META, post, postModern, rawSession } from './raw.ts'
 
 /** The broker goes on answering. */
@@ -186,12 +186,12 @@ test('ten thousand requests of a peer that reads no answer', async () => {
   await using app = await startBroker()
   const session = await rawSession(app)
   const { tcp, request } = deafPeer(app)
-  const before = process.memoryUsage().rss
+  const before = memoryBytes()
   const body = { jsonrpc: '2.0', id: 1, method: 'tools/list' }
   const text = request(body, session.headers)
   for (let i = 0; i < 10_000; i++) tcp.write(text)
   for (let i = 0; i < 20; i++) await expectAlive(app)
-  expect(process.memoryUsage().rss - before).toBeLessThan(300 * 1024 * 1024)
+  expect(memoryBytes() - before).toBeLessThan(300 * 1024 * 1024)
   tcp.destroy()
   await expectAlive(app)
 }, 30_000)

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { startBroker, until } from '../../harness.ts'
+import { memoryBytes, startBroker, until } from '../../harness.ts'
 import { answerOf, call, RawSocket } from '../http/client.ts'
 import { openStream } from './reader.ts'
 
@@ -31,7 +31,7 @@ test('a reader that does not read is cut off, others go on, and it resumes with 
   await using healthy = await openStream(url, 'healthy')
   await healthy.next('recovery')
 
-  const before = process.memoryUsage.rss()
+  const before = memoryBytes()
   const taken = await fill(url, 'stalled', 200)
   expect(taken).toBe(200)
   for (let payload = 0; payload < 50; payload++)
@@ -40,7 +40,7 @@ test('a reader that does not read is cut off, others go on, and it resumes with 
     expect((await healthy.next('message')).json.message).toMatchObject({ payload })
   const { hub } = broker.broker
   await until('the stalled reader to be given up', () => hub.subscription_count === 1 || undefined)
-  expect(process.memoryUsage.rss() - before).toBeLessThan(64 * MIB)
+  expect(memoryBytes() - before).toBeLessThan(64 * MIB)
 
   // What it had been sent lies in the kernel; the last whole event there is where it goes on.
   stalled.goOnReading()
