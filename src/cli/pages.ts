@@ -1,12 +1,14 @@
-import type { TSchema } from '@sinclair/typebox'
 import type { Command } from '../broker/command.ts'
 import { COMMANDS } from '../broker/commands/index.ts'
 import { configReference } from '../config/reference.ts'
 import { ERRORS, type ErrorEntry } from '../core/errors.ts'
+import { doorsPage } from './doors-page.ts'
+import { cell, membersTable } from './tables.ts'
 
 /** The reference pages, each made from the table or schema that the program itself runs on. */
 export const PAGES: Readonly<Record<string, () => string>> = {
   commands: commandsPage,
+  doors: doorsPage,
   configuration: () => configReference('markdown'),
   errors: errorsPage,
 }
@@ -43,49 +45,6 @@ ${membersTable('parameter', input) ?? 'It takes no parameters.'}
 Answer:
 
 ${membersTable('member', output) ?? 'An empty object.'}`
-}
-
-function membersTable(noun: string, schema: TSchema): string | undefined {
-  const members = Object.entries((schema.properties ?? {}) as Record<string, TSchema>)
-  if (members.length === 0) return undefined
-  const required = new Set((schema.required ?? []) as string[])
-  const rows = members.map(([name, member]) => {
-    const need = required.has(name) ? '' : ', optional'
-    return `| \`${name}\` | ${cell(typeText(member))}${need} | ${cell(member.description ?? '')} |`
-  })
-  return `| ${noun} | type | |\n|---|---|---|\n${rows.join('\n')}`
-}
-
-function cell(text: string): string {
-  return text.replaceAll('|', '\\|').replaceAll('\n', ' ')
-}
-
-/** A schema in a word or a few: "text", "list of text", `"auto" or "manual"`. */
-function typeText(schema: TSchema): string {
-  if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``
-  if (schema.anyOf) return (schema.anyOf as TSchema[]).map(typeText).join(' or ')
-  switch (schema.type) {
-    case 'array':
-      return `list of ${typeText(schema.items as TSchema)}`
-    case 'string':
-      return 'text'
-    case 'integer':
-      return 'whole number'
-    case 'number':
-      return 'number'
-    case 'boolean':
-      return 'true or false'
-    case 'object':
-      return objectText(schema)
-    default:
-      return 'any JSON'
-  }
-}
-
-function objectText({ properties, patternProperties }: TSchema): string {
-  if (patternProperties) return 'object of texts by name'
-  const names = Object.keys((properties ?? {}) as object)
-  return names.length > 0 ? `object of ${names.map((name) => `\`${name}\``).join(', ')}` : 'object'
 }
 
 function errorsPage(): string {

@@ -52,7 +52,7 @@ describe('help', () => {
     [['config', 'x'], 'There are config check and config reference.'],
     [['config', 'reference', '--format', 'xml'], 'There is no format "xml".'],
     [['docs', 'error'], 'Did you mean errors?'],
-    [['docs', 'x'], 'There are commands, configuration, errors.'],
+    [['docs', 'x'], 'There are commands, doors, configuration, errors.'],
   ])('a wrong line: %j', async (args, expected) => {
     const { code, out, err } = await type(args)
     expect({ code, out }).toEqual({ code: 2, out: '' })

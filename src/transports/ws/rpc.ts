@@ -13,10 +13,16 @@ const BATCH_MAX = 1000
 /** Calls of one connection that may wait at once. */
 const CALLS_MAX = 256
 
-const SubscribeParams = closed({
+/** What `subscribe` takes. */
+export const SubscribeParams = closed({
   client_id: Type.Optional(ClientId),
   after: Type.Optional(CursorText),
-  ack: Type.Optional(Type.Union([Type.Literal('auto'), Type.Literal('manual'), Type.Literal('none')])),
+  ack: Type.Optional(
+    Type.Union([Type.Literal('auto'), Type.Literal('manual'), Type.Literal('none')], {
+      description:
+        'auto (the default): acknowledged when the socket has shown that it arrived; manual or none',
+    }),
+  ),
   batch: Type.Optional(
     Type.Boolean({ description: 'gather what is due at once into one frame, a JSON array' }),
   ),
@@ -24,7 +30,8 @@ const SubscribeParams = closed({
   sessions: Type.Optional(Type.Boolean({ description: 'tell of sessions that come, fall silent and go' })),
 })
 
-const AuthenticateParams = closed({
+/** What `authenticate` takes. */
+export const AuthenticateParams = closed({
   key: Type.String({ maxLength: 512, description: 'the API key' }),
   project: Type.Optional(Type.String({ maxLength: 128, description: 'the project to work in' })),
 })
