@@ -10,6 +10,7 @@ export const docs: Verb = {
   positionals: [1, 1],
   examples: [
     ['mcp-broker docs commands', 'every command with its parameters, and its HTTP route'],
+    ['mcp-broker docs doors', 'what each door adds: delivery, notifications, resuming'],
     ['mcp-broker docs errors', 'every error, with its codes and what to do'],
     ['mcp-broker docs configuration', 'every setting'],
   ],
