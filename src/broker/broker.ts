@@ -173,6 +173,7 @@ export class Broker implements EngineEvents {
       }
     }
     if (said === undefined) throw new BrokerError('not_checked_in', { field: `/${param}` })
+    if (said === BROKER_CLIENT_ID) throw new BrokerError('reserved_client_id', { field: `/${param}` })
     const joined = this.checkin(identity, said, {
       resume: undefined,
       join: true,

@@ -37,6 +37,7 @@ import type {
 } from './engine.ts'
 import { retryAfter } from './engine.ts'
 import { historyPage } from './history.ts'
+import { appendOverOldest } from './overflow.ts'
 import { PROBE, probeMessage } from './probe.ts'
 import { Sessions, type SessionsOptions } from './sessions.ts'
 
@@ -136,15 +137,13 @@ export class MemoryEngine implements Engine {
       this.#sweepMailbox(client, now)
       entry = mailbox.append(message, limits)
     }
-    while (!entry && limits.mailbox_overflow === 'drop_oldest') {
-      const dropped = mailbox.dropOldest()
-      if (!dropped) break
-      this.#died(client, dropped, now)
-      entry = mailbox.append(message, limits)
-    }
+    const dropped: Dead[] = []
+    entry ??= appendOverOldest(mailbox, message, limits, dropped)
     if (!entry) return { outcome: 'full', retry_after_ms: retryAfter(mailbox.next_due_ms - now) }
     this.#clients.schedule(client, mailbox.next_due_ms)
     this.#announce(client, entry, false)
+    // Only now: what bounces to this very mailbox must not take the room that was made.
+    for (const dead of dropped) this.#died(client, dead, now)
     return { outcome: 'stored', recipient_status: client.status(now, limits) }
   }
 

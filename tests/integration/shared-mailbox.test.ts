@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import { startBroker, until } from '../harness.ts'
 import { RawWs } from '../raw-ws.ts'
+import { agent } from '../transports/mcp/client.ts'
 import { WsClient } from '../ws-client.ts'
 
 test('a poll that only looks does not keep another from the message', async () => {
@@ -48,4 +49,45 @@ test('a reader whose mail another acknowledged, and history lost, is told so and
   }
   slow.resume()
   expect(await until('the close', () => slow.frames().close_code)).toBe(3008)
+})
+
+test('a session that lost the address while it waited takes nothing that is for the newer one', async () => {
+  await using broker = await startBroker()
+  await using older = await agent('2025', broker, 'a')
+  const waiting = older.call('get_messages', { wait_seconds: 20 })
+  await until('the wait', () => (broker.broker.waiters.count === 1 ? true : undefined))
+  const newer = await WsClient.checkedIn(broker.url, 'a')
+  await newer.call('send_message', { recipient_id: 'a', message: 'for the newer' })
+  expect((await waiting).isError).toBe(true)
+  expect(await newer.call('get_messages')).toMatchObject({ messages: [{ payload: 'for the newer' }] })
+})
+
+test('a message that comes again is no reply to what was asked after it was sent', async () => {
+  await using broker = await startBroker()
+  const asker = await WsClient.checkedIn(broker.url, 'a')
+  const other = await WsClient.checkedIn(broker.url, 'b')
+  await other.call('send_message', { recipient_id: 'a', message: 'from before' })
+  await asker.call('get_messages', { ack: 'manual' })
+  const asking = asker.call('send_message_and_wait', { recipient_id: 'b', message: 'q', timeout: 20 })
+  await until('the wait', () => (broker.broker.waiters.count === 1 ? true : undefined))
+  expect(await asker.call('nack_messages')).toMatchObject({ returned: 1 })
+  await other.call('send_message', { recipient_id: 'a', message: 'the reply' })
+  expect(await asking).toMatchObject({ timed_out: false, reply: { payload: 'the reply' } })
+  expect(await asker.call('get_messages')).toMatchObject({ messages: [{ payload: 'from before' }] })
+})
+
+test('where the oldest is dropped, one new message drops one, however full the mailbox of its sender', async () => {
+  await using broker = await startBroker({ mailbox_overflow: 'drop_oldest', mailbox_messages_max: 3 })
+  const a = await WsClient.checkedIn(broker.url, 'a')
+  const b = await WsClient.checkedIn(broker.url, 'b')
+  for (let payload = 0; payload < 3; payload++) {
+    await a.call('send_message', { recipient_id: 'b', payload })
+    await b.call('send_message', { recipient_id: 'a', payload })
+  }
+  await b.call('send_message', { recipient_id: 'a', payload: 3 })
+  for (let payload = 0; payload < 4; payload++)
+    await a.call('send_message', { sender_id: 'a', recipient_id: 'a', payload: payload + 4 })
+  expect(await a.call('get_messages')).toMatchObject({ messages: [5, 6, 7].map((payload) => ({ payload })) })
+  expect(await b.call('get_messages')).toMatchObject({ messages: [0, 1, 2].map((payload) => ({ payload })) })
+  expect(await a.call('list_dead_letters')).toMatchObject({ total: 5 })
 })

@@ -3,7 +3,7 @@ import { formatCursor, parseCursor } from '../../core/cursor.ts'
 import { ACKED, DELAYED, LEASED } from '../../core/entry.ts'
 import { BrokerError } from '../../core/errors.ts'
 import { formatTime, type Message } from '../../core/message.ts'
-import { type Found, then } from '../../engine/engine.ts'
+import { type Address, type Found, type Taken, then } from '../../engine/engine.ts'
 import { defineCommand } from '../command.ts'
 import {
   ANSWER_BYTES_DEFAULT,
@@ -62,26 +62,32 @@ export const getMessages = defineCommand({
   http: { method: 'GET', path: '/v1/mailboxes/{client_id}/messages' },
   hints: { read_only: false, destructive: false, idempotent: false },
   waits: 'wait_seconds',
-  async run(broker, identity, input, { signal }) {
-    const address = await broker.reader(identity, input.client_id)
+  run(broker, identity, input, { signal }) {
     const take = {
       limit: input.limit ?? MESSAGES_DEFAULT,
       bytes_max: input.bytes_max ?? ANSWER_BYTES_DEFAULT,
       ack: input.ack ?? 'auto',
     }
     const until = broker.now() + (input.wait_seconds ?? 0) * 1000
-    let taken = await broker.engine.take(address, take)
-    while (taken.deliveries.length === 0 && until > broker.now() && !signal?.aborted && !broker.stopping) {
-      await broker.waiters.wait(address, until - broker.now(), signal, () => 'look')
-      if (signal?.aborted) break
-      taken = await broker.engine.take(address, take)
+    const answer = ({ deliveries, epoch, offset, remaining }: Taken) => {
+      broker.counters.delivered += deliveries.length
+      return { messages: messagesOf(deliveries), cursor: formatCursor(epoch, offset), remaining }
     }
-    broker.counters.delivered += taken.deliveries.length
-    return {
-      messages: messagesOf(taken.deliveries),
-      cursor: formatCursor(taken.epoch, taken.offset),
-      remaining: taken.remaining,
+    const waitForMail = async (address: Address, taken: Taken) => {
+      while (taken.deliveries.length === 0 && until > broker.now() && !broker.stopping) {
+        await broker.waiters.wait(address, until - broker.now(), signal, () => 'look')
+        if (signal?.aborted) break
+        // Who has lost the address meanwhile must not take what is another session's.
+        if (identity.session?.ended === 'replaced') throw new BrokerError('session_replaced')
+        taken = await broker.engine.take(address, take)
+      }
+      return answer(taken)
     }
+    return then(broker.reader(identity, input.client_id), (address) =>
+      then(broker.engine.take(address, take), (taken) =>
+        taken.deliveries.length > 0 || !input.wait_seconds ? answer(taken) : waitForMail(address, taken),
+      ),
+    )
   },
   text: ({ messages, remaining }, now) =>
     messages.length === 0

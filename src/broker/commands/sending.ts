@@ -305,10 +305,17 @@ export const sendMessageAndWait = defineCommand({
     // Waits before it sends, so that no reply is too quick; ends the wait when sending fails.
     const over = new AbortController()
     const giveUp = signal ? AbortSignal.any([signal, over.signal]) : over.signal
-    const reply = broker.waiters.wait(own, (input.timeout ?? 60) * 1000, giveUp, ({ message: other }) => {
-      if (other.in_reply_to === asked_id) return 'exact'
-      return other.sender_id === recipient_id && other.in_reply_to === undefined ? 'any' : undefined
-    })
+    const reply = broker.waiters.wait(
+      own,
+      (input.timeout ?? 60) * 1000,
+      giveUp,
+      ({ message: other, redelivery }) => {
+        if (other.in_reply_to === asked_id) return 'exact'
+        // What comes again was sent before: it answers nothing that was asked since.
+        const next = other.sender_id === recipient_id && other.in_reply_to === undefined && !redelivery
+        return next ? 'any' : undefined
+      },
+    )
     try {
       const outcome = await broker.append(identity.project, message, [recipient_id], input.idempotency_key)
       const receipt = await directReceiptOf(broker, identity, outcome, recipient_id)

@@ -46,7 +46,8 @@ export const checkinClient = defineCommand({
   hints: { read_only: false, destructive: false, idempotent: false },
   run(broker, identity, { client_id, name, capabilities, session_id }, { connection }) {
     const own = identity.session
-    const resume = session_id ?? (own?.client_id === client_id && !own.ended ? own.session_id : undefined)
+    // The caller's own session holds the address: another that it names can only be older.
+    const resume = own?.client_id === client_id && !own.ended ? own.session_id : session_id
     return then(
       broker.checkin(identity, client_id, { resume, join: false, name, capabilities }),
       (checked) => {
