@@ -26,6 +26,7 @@ export class WsConnection implements Connection {
   calls = 0
   /** Aborts the waiting calls when the peer goes. */
   readonly gone = new AbortController()
+  readonly opened_ms: number
   /** When anything last came from the peer, in milliseconds since the epoch. */
   heard_ms: number
   /** When an unanswered ping was sent; undefined when none is out. */
@@ -45,7 +46,8 @@ export class WsConnection implements Connection {
     private readonly buffer_bytes_max: number,
     private readonly now: () => number,
   ) {
-    this.heard_ms = now()
+    this.opened_ms = now()
+    this.heard_ms = this.opened_ms
   }
 
   message(cursor: string, json: string): void {
@@ -58,9 +60,13 @@ export class WsConnection implements Connection {
 
   /** Queues the answer to a call, or to a batch of them; a peer which lets answers pile up is closed. */
   answer(json: string): void {
-    this.#push(json)
+    // What lies here already counts, and not this answer: one that is large says nothing of its reader.
+    if (this.#queued_chars > this.buffer_bytes_max) this.flush()
     if (this.#queued_chars > this.buffer_bytes_max) this.close('slow_reader')
-    else this.events.queued(this)
+    else {
+      this.#push(json)
+      this.events.queued(this)
+    }
   }
 
   flush(): boolean {

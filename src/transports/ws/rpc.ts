@@ -46,11 +46,13 @@ interface Request {
 
 /**
  * Carries out what one frame asks for: a JSON-RPC 2.0 request, a notification, or a batch of these. Answers that are
- * there at once go out together; a call that waits is answered when it is done.
+ * there at once go out together, in more than one array where they are very long; a call that waits is answered when it
+ * is done.
  *
- * @param frame parsed JSON; a string when it was not JSON
+ * @param received parsed JSON; a string when Elysia did not take it for JSON
  */
-export function onFrame(context: DoorContext, connection: WsConnection, frame: unknown): void {
+export function onFrame(context: DoorContext, connection: WsConnection, received: unknown): void {
+  const frame = typeof received === 'string' ? parsed(received) : received
   if (!Array.isArray(frame)) {
     const answer = onRequest(context, connection, frame)
     if (answer !== undefined) connection.answer(answer)
@@ -61,12 +63,30 @@ export function onFrame(context: DoorContext, connection: WsConnection, frame: u
     connection.answer(errorJson(null, new BrokerError('invalid_request', { detail }), correlationId()))
     return
   }
-  const answers: string[] = []
+  let answers: string[] = []
+  let chars = 0
   for (const request of frame) {
+    // Its own requests may have ended the connection.
+    if (connection.closed_ms !== undefined) return
     const answer = onRequest(context, connection, request)
-    if (answer !== undefined) answers.push(answer)
+    if (answer === undefined) continue
+    answers.push(answer)
+    chars += answer.length
+    if (chars <= context.config.buffer_bytes_max) continue
+    connection.answer(`[${answers.join(',')}]`)
+    answers = []
+    chars = 0
   }
   if (answers.length > 0) connection.answer(`[${answers.join(',')}]`)
+}
+
+/** Elysia parses only what begins with a bracket: not what begins with a space or a line break. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
 }
 
 /** @returns the answer, or undefined when there is none, or none yet */

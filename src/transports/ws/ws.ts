@@ -52,10 +52,10 @@ export function wsDoor(context: DoorContext): Door {
     for (const connection of open) tend(connection, now)
   })
   const tend = (connection: WsConnection, now: number) => {
-    const { closed_ms, heard_ms, pinged_ms, identity } = connection
+    const { opened_ms, closed_ms, heard_ms, pinged_ms, identity } = connection
     if (closed_ms !== undefined) {
       if (now - closed_ms > CLOSE_MS_MAX) connection.terminate()
-    } else if (!identity && now - heard_ms > AUTHENTICATE_MS_MAX) connection.close('authentication_timeout')
+    } else if (!identity && now - opened_ms > AUTHENTICATE_MS_MAX) connection.close('authentication_timeout')
     else if (pinged_ms !== undefined && now - Math.max(pinged_ms, heard_ms) > config.pong_seconds * 1000)
       connection.close('no_pong')
     else if (pinged_ms === undefined && now - heard_ms > config.ping_seconds * 1000) connection.ping()

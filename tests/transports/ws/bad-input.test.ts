@@ -45,6 +45,8 @@ describe('bad frames', () => {
     expect(await code('{"jsonrpc":"2.0","id":1,"method":"__proto__"}')).toBe('unknown_command')
     expect(await code('{"jsonrpc":"2.0","id":1,"method":"heartbeat","params":[1]}')).toBe('invalid_params')
     expect(await client.call('heartbeat')).toMatchObject({ client_id: 'a' })
+    client.send('\n\t {"jsonrpc":"2.0","id":"padded","method":"heartbeat"}\n')
+    await until('the answer', () => client.notifications.find(({ id, result }) => id === 'padded' && result))
   })
 
   test('parameters: the error names the field, the trouble and the fix', async () => {
@@ -57,6 +59,11 @@ describe('bad frames', () => {
       message: 'There is no parameter recipient. Did you mean recipient_id?',
       data: { field: '/recipient', retryable: false },
     })
+    const nobody = await WsClient.connect(broker.url)
+    const forged = { sender_id: 'mcp-broker', recipient_id: 'a', message: 'x' }
+    expect(
+      (await nobody.request({ jsonrpc: '2.0', id: 1, method: 'send_message', params: forged })).error,
+    ).toMatchObject({ data: { code: 'reserved_client_id', field: '/sender_id' } })
     expect(await error('send_message', { message: 'x' })).toMatchObject({
       message: 'recipient_id is required.',
     })
@@ -137,6 +144,40 @@ describe('bad frames', () => {
     // Bun ends the connection without a close frame reaching every client, which then reports 1006.
     expect([1006, 1009]).toContain(await client.close_code())
     expect(await other.call('heartbeat')).toMatchObject({ client_id: 'b' })
+  })
+})
+
+describe('large answers', () => {
+  /** A mailbox of 2 MB, and a connection that may let 256 KiB lie unread. */
+  async function withMail() {
+    const broker = await startBroker({ buffer_bytes_max: 256 * 1024 })
+    const client = await WsClient.checkedIn(broker.url, 'a')
+    for (let n = 0; n < 4; n++)
+      await client.call('send_message', { recipient_id: 'a', message: 'x'.repeat(500_000) })
+    return { broker, client }
+  }
+
+  test('one that is larger than what may lie unread comes to a peer that reads', async () => {
+    const { broker, client } = await withMail()
+    await using _ = broker
+    for (let n = 0; n < 2; n++) {
+      const { messages } = await client.call<{ messages: unknown[] }>('replay_messages', {
+        bytes_max: 4_000_000,
+      })
+      expect(messages).toHaveLength(4)
+    }
+    expect(await client.call('heartbeat')).toMatchObject({ client_id: 'a' })
+  })
+
+  test('a batch cannot ask for more than may lie unread: closed with 3008, memory bounded', async () => {
+    const { broker, client } = await withMail()
+    await using _ = broker
+    const before = memoryBytes()
+    client.socket.onmessage = () => undefined
+    const ask = { jsonrpc: '2.0', method: 'replay_messages', params: { bytes_max: 4_000_000 } }
+    client.send(Array.from({ length: 500 }, (_, id) => ({ ...ask, id })))
+    expect(await client.close_code()).toBe(3008)
+    expect(memoryBytes() - before).toBeLessThan(256 * 1024 * 1024)
   })
 })
 

@@ -134,6 +134,14 @@ describe('a conversation over the WebSocket', () => {
     expect(await first.call('heartbeat')).toMatchObject({ session_id, status: 'active' })
   })
 
+  test('checking in again on the same socket resumes, even with the session_id of an older session', async () => {
+    await using broker = await startBroker()
+    const client = await WsClient.connect(broker.url)
+    const { session_id } = await client.call('checkin_client', { client_id: 'a' })
+    const stale = { client_id: 'a', session_id: crypto.randomUUID() }
+    expect(await client.call('checkin_client', stale)).toMatchObject({ session_id, resumed: true })
+  })
+
   test('receipts and sessions arrive as notifications where asked for', async () => {
     await using broker = await startBroker()
     const watcher = await WsClient.checkedIn(broker.url, 'a')
@@ -201,8 +209,18 @@ describe('keys and closing', () => {
     expect(await refusal(late.call('list_sessions'))).toBe('unauthenticated')
     expect(await late.call('authenticate', { key: admin_key })).toMatchObject({ project: 'default' })
     expect(await late.call('list_sessions')).toMatchObject({ sessions: [] })
-    const never = await WsClient.connect(broker.url)
-    expect(await never.close_code(10_000)).toBe(3502)
+    const silent = await WsClient.connect(broker.url)
+    const talker = await WsClient.connect(broker.url)
+    const talked = until(
+      'the close',
+      () => {
+        if (talker.closed) return talker.closed.code
+        talker.send({ jsonrpc: '2.0', method: 'heartbeat' })
+      },
+      10_000,
+    )
+    expect(await silent.close_code(10_000)).toBe(3502)
+    expect(await talked).toBe(3502)
   }, 15_000)
 
   test('a broker that shuts down answers who waits and closes with 3001', async () => {
