@@ -183,10 +183,29 @@ export class Broker implements EngineEvents {
     return then(joined, () => said)
   }
 
-  /** A recipient is a `client_id` or a `session_id`. */
+  /**
+   * The address of a recipient, given as `client_id` or `session_id`.
+   *
+   * @throws BrokerError `unknown_session` for what looks like a session and is none, `reserved_client_id`
+   */
   recipient(project: string, recipient_id: string): MaybePromise<string> {
+    if (recipient_id === BROKER_CLIENT_ID)
+      throw new BrokerError('reserved_client_id', {
+        field: '/recipient_id',
+        detail: `"${BROKER_CLIENT_ID}" is the broker itself, which reads no mail.`,
+        next: 'Send to a client; see list_sessions.',
+      })
     if (!SESSION_ID.test(recipient_id)) return recipient_id
-    return then(this.engine.session(project, recipient_id), (session) => session?.client_id ?? recipient_id)
+    return then(this.engine.session(project, recipient_id), (session) => {
+      if (session) return session.client_id
+      return then(this.engine.mailbox({ project, client_id: recipient_id }), (mailbox) => {
+        if (mailbox) return recipient_id
+        throw new BrokerError('unknown_session', {
+          field: '/recipient_id',
+          next: 'Send to the client_id, which outlives its sessions; see list_sessions.',
+        })
+      })
+    })
   }
 
   /** Makes a message, without storing it. */

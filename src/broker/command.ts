@@ -119,12 +119,26 @@ function inputError(input: unknown, error: ValueError | undefined): BrokerError 
   }
   if (error.message === 'Expected required property')
     return new BrokerError('invalid_params', { field: error.path, detail: `${name} is required.` })
-  const trouble = `${error.message.charAt(0).toLowerCase()}${error.message.slice(1)}`
-  const wanted = typeof error.schema.description === 'string' ? ` It is: ${error.schema.description}` : ''
   return new BrokerError('invalid_params', {
-    field: error.path,
-    detail: `${name} is ${typeName(error.value)}: ${trouble}.${wanted}`,
+    field: shortened(error.path),
+    detail: `${shortened(name)} is ${typeName(error.value)}: ${troubleOf(error)}.`,
   })
+}
+
+/** What the schema wanted instead, for people: choices by name, else its own description of what fits. */
+function troubleOf({ schema, message, value }: ValueError): string {
+  const choices = ((schema.anyOf ?? []) as TSchema[])
+    .map((choice) => choice.const)
+    .filter((word) => typeof word === 'string')
+  if (choices.length > 0) {
+    const near = nearestNames(String(value), choices)
+    return `it is one of ${choices.join(', ')}${near.length > 0 ? ` (did you mean ${near.join(' or ')}?)` : ''}`
+  }
+  const trouble =
+    schema.pattern && typeof value === 'string'
+      ? 'it does not fit'
+      : message.charAt(0).toLowerCase() + message.slice(1)
+  return typeof schema.description === 'string' ? `${trouble}. It is: ${schema.description}` : trouble
 }
 
 function shortened(name: string): string {

@@ -1,4 +1,5 @@
 import manifest from '../../package.json' with { type: 'json' }
+import { COMMANDS_BY_NAME } from '../broker/commands/index.ts'
 import type { Problem } from '../config/checks.ts'
 import { ConfigError } from '../config/load.ts'
 import { nearestNames } from '../core/routing.ts'
@@ -74,6 +75,8 @@ async function runVerb(verb: Verb, args: readonly string[], surroundings: Surrou
 }
 
 function unknownVerb(word: string): Problem {
+  if (COMMANDS_BY_NAME.has(word))
+    return { what: `There is no verb "${word}".`, fix: `Any command runs by "mcp-broker call ${word}".` }
   const near = nearestNames(
     word,
     VERBS.map(({ name }) => name),

@@ -79,8 +79,8 @@ mailbox's history, as long as that holds it; with \`ack=manual\` nothing is ackn
 Streamable HTTP, of 2026-07-28 (stateless) and of the 2025 revisions (\`initialize\`, \`Mcp-Session-Id\`, GET stream, \`Last-Event-ID\`, DELETE) on the
 one URL. Results carry \`structuredContent\` and a short text for a model to read; errors carry the catalogue's entry in
 \`_meta["mcp-broker/error"]\`. Each mailbox is a resource, \`inbox://{client_id}\`: reading it shows what is pending without acknowledging, and a
-subscription (\`resources/subscribe\`, or \`subscriptions/listen\`) hints that there is something new. Calls that wait send progress where a
-\`progressToken\` is given.
+subscription (\`resources/subscribe\`, or \`subscriptions/listen\`) hints that there is something new. Calls that wait send progress every
+\`stream_comment_seconds\` where a \`progressToken\` is given. The prompt \`join\` has an agent check in and answer what comes in.
 
 ## HTTP: \`/v1/…\`
 

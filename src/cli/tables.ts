@@ -27,9 +27,9 @@ function typeText(schema: TSchema): string {
     case 'string':
       return 'text'
     case 'integer':
-      return 'whole number'
+      return `whole number${rangeText(schema)}`
     case 'number':
-      return 'number'
+      return `number${rangeText(schema)}`
     case 'boolean':
       return 'true or false'
     case 'object':
@@ -43,4 +43,9 @@ function objectText({ properties, patternProperties }: TSchema): string {
   if (patternProperties) return 'object of texts by name'
   const names = Object.keys((properties ?? {}) as object)
   return names.length > 0 ? `object of ${names.map((name) => `\`${name}\``).join(', ')}` : 'object'
+}
+
+function rangeText({ minimum, maximum }: TSchema): string {
+  if (minimum === undefined) return ''
+  return maximum === undefined ? ` from ${minimum}` : `, ${minimum} to ${maximum}`
 }

@@ -3,8 +3,10 @@ import { DEFAULT_LIMITS as limits } from '../core/limits.ts'
 
 const count = (value: number, description: string) =>
   Type.Integer({ default: value, minimum: 1, description })
+/** Ten years: what lies beyond is a slip of the pen, and no date can hold it for ever. */
+const SECONDS_MAX = 315_360_000
 const duration = (value: number, description: string) =>
-  Type.Number({ default: value, exclusiveMinimum: 0, description })
+  Type.Number({ default: value, exclusiveMinimum: 0, maximum: SECONDS_MAX, description })
 
 /**
  * Every setting: its default, type, bounds and meaning. From here come the environment names (`MCP_BROKER_` and the
@@ -35,7 +37,8 @@ export const ConfigSchema = Type.Object(
     }),
     allowed_hosts: Type.Array(Type.String({ minLength: 1 }), {
       default: [],
-      description: 'Names accepted in the Host header besides loopback names and the host listened on.',
+      description:
+        'Names accepted in the Host header besides loopback names and the host listened on. Listening beyond loopback with none listed, any name is accepted.',
     }),
     allowed_origins: Type.Array(Type.String({ minLength: 1 }), {
       default: [],

@@ -60,7 +60,7 @@ export const ERRORS = {
     http_status: 405,
     rpc_code: 1405,
     retryable: false,
-    next: 'Use the method that /openapi names for this path.',
+    next: 'Use a method that the Allow header names.',
   },
   upgrade_required: {
     title: 'This path speaks WebSocket only.',
@@ -108,9 +108,10 @@ export const ERRORS = {
     next: 'Give the key when opening the connection.',
   },
   forbidden: {
-    title: 'The key does not carry the scope for this command.',
+    title: 'This caller has no right to that.',
     http_status: 403,
     rpc_code: 1403,
+    close_code: 3500,
     retryable: false,
     next: 'Use a key with the scope that the command names.',
   },
@@ -205,6 +206,13 @@ export const ERRORS = {
     rpc_code: 1433,
     retryable: true,
     next: 'End sessions which you no longer need with DELETE, or have the operator raise mcp_sessions_max.',
+  },
+  idempotency_conflict: {
+    title: 'This idempotency_key was used for another message.',
+    http_status: 409,
+    rpc_code: 1439,
+    retryable: false,
+    next: 'Use a key of its own for each message; the same one only to send the same message again.',
   },
   mailbox_full: {
     title: "The recipient's mailbox is full.",

@@ -1,3 +1,10 @@
+/** Bytes in use, shared by all mailboxes of an engine. */
+export interface Meter {
+  bytes: number
+  /** Those of them that are history, which gives way to what is new. */
+  history_bytes: number
+}
+
 /** Every bound the broker keeps, with its unit last in the name. The defaults are in `config/schema.ts`. */
 export interface Limits {
   /** Unacknowledged messages one mailbox holds. */

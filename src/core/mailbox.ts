@@ -14,15 +14,10 @@ import {
   PENDING,
   type State,
 } from './entry.ts'
-import type { Limits } from './limits.ts'
+import type { Limits, Meter } from './limits.ts'
 import type { Rank, StoredMessage } from './message.ts'
 import { type Position, readable } from './position.ts'
 import { Ring } from './ring.ts'
-
-/** Bytes in use, shared by all mailboxes of an engine. */
-export interface Meter {
-  bytes: number
-}
 
 /**
  * The bounded ring buffer of one client. Pure: time comes in as milliseconds since the epoch. Call `sweep` with the same
@@ -387,8 +382,10 @@ export class Mailbox {
   #count(entry: Entry, by: 1 | -1): void {
     const { message, state } = entry
     if (state === GONE) return
-    if (state === ACKED) this.history += by
-    else {
+    if (state === ACKED) {
+      this.history += by
+      this.meter.history_bytes += by * message.bytes
+    } else {
       this.#live_bytes += by * message.bytes
       if (state === PENDING) {
         this.pending += by

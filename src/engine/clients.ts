@@ -1,6 +1,6 @@
 import { Deadlines } from '../core/deadlines.ts'
-import type { Limits } from '../core/limits.ts'
-import { Mailbox, type Meter } from '../core/mailbox.ts'
+import type { Limits, Meter } from '../core/limits.ts'
+import { Mailbox } from '../core/mailbox.ts'
 import { type RecipientStatus, type Session, type SessionStatus, sessionStatus } from '../core/session.ts'
 import { DeadLetters } from './dead-letters.ts'
 import type { Address, EngineStats, MailboxState, SendOutcome } from './engine.ts'
@@ -49,13 +49,15 @@ export interface ProjectState {
 const DEADLINES_MIN = 64
 /** What a remembered idempotency key takes besides its own text, about. */
 const KEY_BYTES = 512
+const RECIPIENT_BYTES = 64
 
 /** The addresses that an engine in this process knows, and when it must look at each. */
 export class Clients {
-  readonly meter: Meter = { bytes: 0 }
+  readonly meter: Meter = { bytes: 0, history_bytes: 0 }
   readonly projects = new Map<string, ProjectState>()
   #deadlines = new Deadlines<Client>()
   #deadlines_max = DEADLINES_MIN
+  readonly #rounds = this.#everyRound()
 
   constructor(
     private readonly limits: Limits,
@@ -113,6 +115,29 @@ export class Clients {
     return client
   }
 
+  /** Whether so many bytes more are beyond `stored_bytes_max`. */
+  lacks(bytes: number): boolean {
+    return this.meter.bytes + bytes > this.limits.stored_bytes_max
+  }
+
+  /**
+   * Overwrites history, that of `first` before others', until so many bytes more are within `stored_bytes_max`. What is
+   * unread is not touched.
+   *
+   * @returns whether there is room
+   */
+  makeRoom(bytes: number, first: Address): boolean {
+    this.find(first)?.mailbox.makeRoom(bytes, this.limits)
+    while (this.lacks(bytes) && this.meter.history_bytes > 0)
+      this.#rounds.next().value.mailbox.makeRoom(bytes, this.limits)
+    return !this.lacks(bytes)
+  }
+
+  /** All clients, round and round: nobody's history is always the first to go. */
+  *#everyRound(): Generator<Client, never> {
+    for (;;) for (const { clients } of this.projects.values()) yield* clients.values()
+  }
+
   /** Sees to it that the client comes up in {@link popDue} at `due_ms` or before. */
   schedule(client: Client, due_ms: number): void {
     if (due_ms >= client.due_ms) return
@@ -154,7 +179,7 @@ export class Clients {
     // Anew at the end: the oldest comes first.
     this.#dropKey(client.idempotency, key)
     client.idempotency.set(key, { outcome, until_ms })
-    this.meter.bytes += key.length + KEY_BYTES
+    this.meter.bytes += weight(key, outcome)
     if (client.idempotency.size > this.limits.idempotency_keys_max)
       this.#dropKey(client.idempotency, client.idempotency.keys().next().value!)
     this.schedule(client, until_ms)
@@ -171,7 +196,10 @@ export class Clients {
   }
 
   #dropKey(keys: NonNullable<Client['idempotency']>, key: string): void {
-    if (keys.delete(key)) this.meter.bytes -= key.length + KEY_BYTES
+    const remembered = keys.get(key)
+    if (!remembered) return
+    keys.delete(key)
+    this.meter.bytes -= weight(key, remembered.outcome)
   }
 
   /** When an address that nobody holds and nothing is stored for may be forgotten; Infinity while there is something. */
@@ -180,4 +208,8 @@ export class Clients {
     if (!owned) return now
     return Math.max(session?.last_seen_ms ?? 0, idle_since_ms) + this.limits.forget_seconds * 1000
   }
+}
+
+function weight(key: string, { recipients }: SendOutcome): number {
+  return key.length + KEY_BYTES + recipients.length * RECIPIENT_BYTES
 }

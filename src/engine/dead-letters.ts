@@ -1,6 +1,5 @@
 import type { DeadReason } from '../core/entry.ts'
-import type { Limits } from '../core/limits.ts'
-import type { Meter } from '../core/mailbox.ts'
+import type { Limits, Meter } from '../core/limits.ts'
 import type { DeadLetter } from './engine.ts'
 
 export interface DeadLetterFilter {

@@ -50,6 +50,8 @@ export interface SendOutcome {
   readonly expires_ms: number
   /** The key was seen before; nothing was stored now. */
   readonly repeated: boolean
+  /** Whom the message that was stored went to. */
+  readonly recipients: readonly string[]
   /** One for each recipient, in order. */
   readonly deliveries: readonly Appended[]
 }

@@ -114,6 +114,7 @@ export class MemoryEngine implements Engine {
       message_id: message.message_id,
       expires_ms: message.expires_ms,
       repeated: false,
+      recipients: send.recipients,
       deliveries,
     }
     if (idempotency_key !== undefined && deliveries.some(({ outcome }) => outcome === 'stored'))
@@ -124,11 +125,8 @@ export class MemoryEngine implements Engine {
   #store(project: string, client_id: string, message: StoredMessage, now: number): Appended {
     const limits = this.#limits
     if (message.bytes > limits.mailbox_bytes_max) return { outcome: 'too_large' }
-    if (this.#clients.meter.bytes + message.bytes > limits.stored_bytes_max) {
-      this.#clients.find({ project, client_id })?.mailbox.makeRoom(message.bytes, limits)
-      if (this.#clients.meter.bytes + message.bytes > limits.stored_bytes_max)
-        return { outcome: 'storage_full', retry_after_ms: retryAfter(Number.POSITIVE_INFINITY) }
-    }
+    if (this.#clients.lacks(message.bytes) && !this.#clients.makeRoom(message.bytes, { project, client_id }))
+      return { outcome: 'storage_full', retry_after_ms: retryAfter(Number.POSITIVE_INFINITY) }
     const client = this.#clients.open(project, client_id, now)
     if (!client) return { outcome: 'too_many_clients' }
     const { mailbox } = client

@@ -79,6 +79,7 @@ export class OriginGuard {
     this.#hosts = new Set([
       ...LOOPBACK_NAMES,
       config.host.toLowerCase(),
+      `[${config.host.toLowerCase()}]`,
       ...config.allowed_hosts.map((h) => h.toLowerCase()),
     ])
     this.#origins = new Set(config.allowed_origins.map((origin) => origin.toLowerCase()))

@@ -202,7 +202,7 @@ describe('call', () => {
 
   test('readable in a terminal', async () => {
     expect((await screen('call', 'get_my_identity')).out).toContain(
-      'You have no address in project default yet.',
+      'Nothing here says that you have an address in project default yet.',
     )
   })
 
@@ -213,7 +213,7 @@ describe('call', () => {
       ['call', 'send_message', 'recipent_id=a'],
       'send_message has no parameter "recipent_id".\n  Did you mean recipient_id?',
     ],
-    [['call', 'get_my_identity', 'x=1'], 'It has none.'],
+    [['call', 'get_my_identity', 'x=1'], 'It has client_id.'],
     [['call', 'get_message_status', 'message_id'], 'message_id has no value.'],
     [['call', 'get_message_status', '__proto__=1'], 'has no parameter "__proto__"'],
     [['call', 'get_message_status'], 'get_message_status needs message_id.'],

@@ -137,6 +137,10 @@ export function sendingContract(make: MakeEngine): void {
     await rig.take('r')
     expect((await rig.send('r', { payload })).deliveries[0]!.outcome).toBe('stored')
     expect((await rig.engine.stats()).stored_bytes).toBeLessThanOrEqual(2000)
+    // What others have read gives way too, and what they have not read does not.
+    expect((await rig.send('stranger', { payload })).deliveries[0]!.outcome).toBe('stored')
+    expect(await rig.engine.stats()).toMatchObject({ pending: 2, history: 0 })
+    expect((await rig.send('another', { payload })).deliveries[0]!.outcome).toBe('storage_full')
   })
 
   test('the number of addresses is bounded', async () => {

@@ -127,7 +127,7 @@ const SECOND = 1000
 
 /** The real mailbox and the model side by side, compared after every step. */
 export class World {
-  readonly meter = { bytes: 0 }
+  readonly meter = { bytes: 0, history_bytes: 0 }
   readonly mailbox = new Mailbox('e1', this.meter)
   readonly model: Model
   now = 1_000_000

@@ -54,7 +54,7 @@ describe('a mailbox gives memory back', () => {
   }
 
   function filled(count: number): Mailbox {
-    const mailbox = new Mailbox('e', { bytes: 0 })
+    const mailbox = new Mailbox('e', { bytes: 0, history_bytes: 0 })
     for (let n = 1; n <= count; n++) mailbox.append(message(n), limits)
     return mailbox
   }

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { startBroker, until } from '../harness.ts'
 import { RawWs } from '../raw-ws.ts'
 import { agent } from '../transports/mcp/client.ts'
-import { WsClient } from '../ws-client.ts'
+import { refusal, WsClient } from '../ws-client.ts'
 
 test('a poll that only looks does not keep another from the message', async () => {
   await using broker = await startBroker()
@@ -90,4 +90,39 @@ test('where the oldest is dropped, one new message drops one, however full the m
   expect(await a.call('get_messages')).toMatchObject({ messages: [5, 6, 7].map((payload) => ({ payload })) })
   expect(await b.call('get_messages')).toMatchObject({ messages: [0, 1, 2].map((payload) => ({ payload })) })
   expect(await a.call('list_dead_letters')).toMatchObject({ total: 5 })
+})
+
+test('an idempotency_key is for one message: another recipient is refused, not told of the first', async () => {
+  await using broker = await startBroker()
+  const sender = await WsClient.checkedIn(broker.url, 'a')
+  await WsClient.checkedIn(broker.url, 'b')
+  const { message_id } = await sender.call('send_message', {
+    recipient_id: 'b',
+    message: 'x',
+    idempotency_key: 'k',
+  })
+  const again = sender.call('send_message', { recipient_id: 'b', message: 'x', idempotency_key: 'k' })
+  expect(await again).toMatchObject({ message_id, warnings: [expect.stringContaining('used before')] })
+  const other = sender.call('send_message', { recipient_id: 'c', message: 'x', idempotency_key: 'k' })
+  expect(await refusal(other)).toBe('idempotency_conflict')
+})
+
+test('a stateless caller that names itself is told who it is', async () => {
+  await using broker = await startBroker()
+  const nobody = await WsClient.connect(broker.url)
+  expect(await nobody.call('get_my_identity')).not.toHaveProperty('client_id')
+  await WsClient.checkedIn(broker.url, 'b')
+  expect(await nobody.call('get_my_identity', { client_id: 'b' })).toMatchObject({
+    client_id: 'b',
+    status: 'active',
+  })
+})
+
+test('a project that does not exist closes with 3500', async () => {
+  await using broker = await startBroker()
+  const socket = new WebSocket(`${broker.url.replace('http', 'ws')}/v1/ws?project=other`)
+  const closed = await new Promise<CloseEvent>((resolve) => {
+    socket.onclose = resolve
+  })
+  expect([closed.code, closed.reason]).toEqual([3500, 'forbidden'])
 })

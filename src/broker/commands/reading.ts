@@ -218,6 +218,9 @@ function deliveryStatus({ state }: Found): { status: Static<typeof DeliveryStatu
   return { status: state === LEASED || state === DELAYED ? 'delivered' : 'queued' }
 }
 
+/** A date and a time with its zone. Source: RFC 3339, section 5.6. */
+const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/
+
 export const replayMessages = defineCommand({
   name: 'replay_messages',
   summary: 'Read again what the mailbox still holds.',
@@ -241,7 +244,7 @@ export const replayMessages = defineCommand({
   http: { method: 'GET', path: '/v1/mailboxes/{client_id}/history' },
   hints: { read_only: true, destructive: false, idempotent: true },
   run(broker, identity, { client_id, after, since, limit, bytes_max }) {
-    const since_ms = since === undefined ? undefined : Date.parse(since)
+    const since_ms = since === undefined ? undefined : RFC_3339.test(since) ? Date.parse(since) : Number.NaN
     if (since_ms !== undefined && Number.isNaN(since_ms))
       throw new BrokerError('invalid_params', {
         field: '/since',

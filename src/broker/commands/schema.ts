@@ -30,7 +30,8 @@ export const ClientId = Type.String({
 
 export const RecipientId = Type.String({
   pattern: '^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$',
-  description: 'whom it is for: a client_id or a session_id',
+  description:
+    'whom it is for: a client_id or a session_id (letters, digits and . _ : @ -, at most 128 characters)',
 })
 
 export const SessionId = Type.String({
@@ -66,7 +67,7 @@ export const CapabilitiesSchema = closed({
 
 /** What one answer holds when the caller does not say: a model's window is not endless. */
 export const ANSWER_BYTES_DEFAULT = 128 * 1024
-const ANSWER_BYTES_MAX = 8 * 1024 * 1024
+const ANSWER_BYTES_MAX = 1024 * 1024
 
 export const BytesMax = Type.Integer({
   minimum: 1,

@@ -53,7 +53,7 @@ const content = {
   ),
   priority: Type.Optional(PrioritySchema),
   ttl_seconds: Type.Optional(
-    Type.Number({ exclusiveMinimum: 0, description: 'expires, and bounces, if unread for this long (300)' }),
+    Type.Number({ minimum: 0.001, description: 'expires, and bounces, if unread for this long (300)' }),
   ),
   in_reply_to: Type.Optional(
     Type.String({ maxLength: 128, description: 'message_id of the message this answers' }),
@@ -156,6 +156,11 @@ function directReceiptOf(
   outcome: SendOutcome,
   recipient_id: string,
 ): MaybePromise<DirectReceipt> {
+  if (outcome.recipients.length !== 1 || outcome.recipients[0] !== recipient_id)
+    throw new BrokerError('idempotency_conflict', {
+      field: '/idempotency_key',
+      detail: `This idempotency_key was used for a message that did not go to "${recipient_id}" alone.`,
+    })
   const delivery = outcome.deliveries[0]!
   refuse(delivery, recipient_id)
   const { recipient_status } = delivery
@@ -238,7 +243,7 @@ export const broadcastMessage = defineCommand({
             const refused = outcome.deliveries.flatMap((delivery, i) =>
               delivery.outcome === 'stored'
                 ? []
-                : [{ recipient_id: recipients[i] ?? 'unknown', reason: delivery.outcome }],
+                : [{ recipient_id: outcome.recipients[i]!, reason: delivery.outcome }],
             )
             const taken = outcome.deliveries.length - refused.length
             const warnings: string[] = []

@@ -198,9 +198,10 @@ export const getMyIdentity = defineCommand({
   name: 'get_my_identity',
   summary: 'Who you are here, and how to be somebody.',
   description:
-    'Says which project, address and session you have. If you have none, it says how to get one, with a ready ' +
+    'Says which project, address and session you have. A client that keeps no session names itself by client_id. If you ' +
+    'have none, it says how to get one, with a ready ' +
     'mcp_recipients.json that names the broker, you, and those you can write to.',
-  input: closed({}),
+  input: closed({ client_id: Type.Optional(ClientId) }),
   output: Type.Object({
     project: Type.String(),
     scopes: Type.Array(Type.String()),
@@ -212,7 +213,10 @@ export const getMyIdentity = defineCommand({
       {
         project: Type.String(),
         client_id: Type.String(),
-        recipients: Type.Record(Type.String(), Type.Object({ client_id: Type.String() })),
+        recipients: Type.Record(
+          Type.String(),
+          Type.Object({ client_id: Type.String(), name: Type.Optional(Type.String()) }),
+        ),
       },
       { description: 'save as mcp_recipients.json' },
     ),
@@ -220,9 +224,12 @@ export const getMyIdentity = defineCommand({
   scope: 'read',
   http: { method: 'GET', path: '/v1/identity' },
   hints: { read_only: true, destructive: false, idempotent: true },
-  run: (broker, identity) =>
+  run: (broker, identity, { client_id }) =>
     then(broker.engine.listSessions(identity.project), (sessions) => {
-      const session = identity.session?.ended ? undefined : identity.session
+      const own = identity.session?.ended ? undefined : identity.session
+      if (own && client_id !== undefined && client_id !== own.client_id)
+        throw new BrokerError('client_mismatch', { field: '/client_id' })
+      const session = own ?? sessions.find((other) => other.client_id === client_id)
       const others = sessions.filter((other) => other !== session).slice(0, 50)
       return {
         project: identity.project,
@@ -236,12 +243,15 @@ export const getMyIdentity = defineCommand({
           : {}),
         next: session
           ? `Others reach you as "${session.client_id}". Read your mail with get_messages.`
-          : 'Call checkin_client with a client_id of your choice; a stateless caller then passes it as sender_id or client_id.',
+          : 'Call checkin_client with a client_id of your choice. If you have, and your client keeps no session, name yourself in each call: sender_id when sending, client_id when reading or asking this.',
         mcp_recipients: {
           project: identity.project,
           client_id: session?.client_id ?? 'choose-a-name',
           recipients: Object.fromEntries(
-            others.map(({ name, client_id }) => [name ?? client_id, { client_id }]),
+            others.map(({ name, client_id }) => [
+              client_id,
+              { client_id, ...(name === undefined ? {} : { name }) },
+            ]),
           ),
         },
       }
@@ -250,7 +260,7 @@ export const getMyIdentity = defineCommand({
     [
       client_id
         ? `You are **${client_id}** in project ${project}.`
-        : `You have no address in project ${project} yet.`,
+        : `Nothing here says that you have an address in project ${project} yet.`,
       next,
       `mcp_recipients.json:\n\`\`\`json\n${JSON.stringify(mcp_recipients, null, 2)}\n\`\`\``,
     ].join('\n'),

@@ -11,6 +11,9 @@ import { RPC_DIALECT } from './rpc.ts'
 /** Deeper than any payload that a command takes, so that a command refuses what is its own to refuse. */
 const BODY_DEPTH_MAX = 128
 
+/** Messages in one batch, which only the revision 2025-03-26 knows: all of its answers are in memory at once. */
+const BATCH_MAX = 16
+
 /** MCP over Streamable HTTP at `/mcp`, both eras on the one URL. Sources: MCP 2025-11-25 and 2026-07-28, transports. */
 export function mcpDoor(context: DoorContext): Door {
   const gate = new Gate(context, RPC_DIALECT)
@@ -43,10 +46,14 @@ export function mcpDoor(context: DoorContext): Door {
   }
 }
 
-/** @throws BrokerError `unsupported_media_type`, `body_too_large`, `invalid_json`, `nesting_too_deep` */
+/** @throws BrokerError `unsupported_media_type`, `body_too_large`, `invalid_json`, `invalid_request`, `nesting_too_deep` */
 async function readMessage(request: Request, bytes_max: number): Promise<unknown> {
   const body = await readJson(request, bytes_max)
   if (body === undefined) throw new BrokerError('invalid_json', { detail: 'The body is empty.' })
+  if (Array.isArray(body) && body.length > BATCH_MAX)
+    throw new BrokerError('invalid_request', {
+      detail: `A batch holds at most ${BATCH_MAX} messages; this one holds ${body.length}.`,
+    })
   if (jsonDepthExceeds(body, BODY_DEPTH_MAX))
     throw new BrokerError('nesting_too_deep', {
       detail: `The body is nested deeper than ${BODY_DEPTH_MAX} levels.`,

@@ -5,6 +5,7 @@ import {
   WebStandardStreamableHTTPServerTransport,
 } from '@modelcontextprotocol/server'
 import type { Identity } from '../../auth/identity.ts'
+import { BrokerError } from '../../core/errors.ts'
 import type { DoorContext } from '../door.ts'
 import { answer } from './answer.ts'
 import { type SessionEvents, streamOf } from './event-store.ts'
@@ -45,6 +46,7 @@ export class McpSession {
   #standalone: LiveStream | undefined
   #initialized = false
   #busy = 0
+  readonly #answering = new Set<unknown>()
 
   constructor(parts: SessionParts) {
     this.#parts = parts
@@ -88,7 +90,7 @@ export class McpSession {
   /** Answers one request. @throws BrokerError `too_many_connections` */
   async handle(exchange: Exchange): Promise<Response> {
     const { request, body } = exchange
-    const release = this.#use()
+    const release = this.#use(this.#claim(body))
     try {
       if (request.method === 'GET') return await this.#handleGet(exchange, release)
       const response = await this.#transport.handleRequest(request, { parsedBody: body })
@@ -108,12 +110,33 @@ export class McpSession {
     return this.#server.close()
   }
 
-  #use(): () => void {
+  /**
+   * Notes the ids that are being answered: the SDK keeps one stream for each, and a second would never end.
+   *
+   * @throws BrokerError `invalid_request` for an id that is in use
+   */
+  #claim(body: unknown): readonly unknown[] {
+    const ids = [body].flat().flatMap((message) => {
+      const { method, id } = (message ?? {}) as { method?: unknown; id?: unknown }
+      return method === undefined || id === undefined ? [] : [id]
+    })
+    if (new Set(ids).size < ids.length || ids.some((id) => this.#answering.has(id)))
+      throw new BrokerError('invalid_request', {
+        field: '/id',
+        detail: 'A request of this session with the same id has not been answered yet.',
+        next: 'Give each request of a session an id of its own.',
+      })
+    for (const id of ids) this.#answering.add(id)
+    return ids
+  }
+
+  #use(ids: readonly unknown[]): () => void {
     this.#busy++
     let released = false
     return () => {
       if (released) return
       released = true
+      for (const id of ids) this.#answering.delete(id)
       if (--this.#busy === 0) this.#parts.onIdle()
     }
   }

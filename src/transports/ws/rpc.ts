@@ -167,9 +167,12 @@ function call(
 function authenticate({ keys }: DoorContext, connection: WsConnection, params: unknown): unknown {
   const { key, project } = checkInput(AuthenticateParams, params ?? {})
   try {
+    const session = connection.identity?.session
     connection.identity = keys.identify({ key, project })
+    // Who they are does not change with the key, within one project.
+    if (session?.project === connection.identity.project) connection.identity.session = session
   } catch (error) {
-    connection.close('unauthenticated')
+    connection.close(asBrokerError(error).code)
     throw error
   }
   return { project: connection.identity.project, scopes: [...connection.identity.scopes] }

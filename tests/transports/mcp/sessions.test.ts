@@ -220,3 +220,27 @@ test('sessions forget their broker session when another takes the address over',
   expect(result.isError).toBe(true)
   expect(result._meta).toMatchObject({ 'mcp-broker/error': { code: 'session_replaced' } })
 })
+
+test('an id that is being answered is not taken twice', async () => {
+  await using app = await startBroker()
+  const session = await rawSession(app)
+  const wait = {
+    jsonrpc: '2.0',
+    id: 7,
+    method: 'tools/call',
+    params: { name: 'get_messages', arguments: { client_id: 'a', wait_seconds: 30 } },
+  }
+  const first = await session.post(wait)
+  const second = await session.post(wait)
+  expect(second.status).toBe(400)
+  expect(await second.json()).toMatchObject({ error: { data: { code: 'invalid_request', field: '/id' } } })
+  await first.body?.cancel()
+})
+
+test('a batch is bounded', async () => {
+  await using app = await startBroker()
+  const session = await rawSession(app)
+  const refused = await session.post(Array.from({ length: 17 }, (_, id) => ({ ...PING, id })))
+  expect(refused.status).toBe(400)
+  expect(await refused.json()).toMatchObject({ error: { data: { code: 'invalid_request' } } })
+})
