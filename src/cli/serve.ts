@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { packageManager } from '../../package.json'
 import type { App } from '../app.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
@@ -86,6 +87,11 @@ function startError(error: unknown, { host, port }: Config, log: Logger): unknow
   }
 }
 
+/** What to type for this program: the single file by its name, the source by the Bun it is pinned to. */
+const PROGRAM = import.meta.path.startsWith('/$bunfs/')
+  ? 'mcp-broker'
+  : `npx -y ${packageManager} src/main.ts`
+
 function welcome({ url }: App, config: Config, terminal: Terminal): void {
   const bold = (text: string) => (terminal.colour ? `\x1b[1m${text}\x1b[0m` : text)
   const at = url === 'http://127.0.0.1:8123' ? '' : ` --url ${url}`
@@ -100,9 +106,9 @@ function welcome({ url }: App, config: Config, terminal: Terminal): void {
       `  HTTP       ${url}/openapi`,
       '',
       `  Try, in another terminal${key}:`,
-      `    mcp-broker watch backend${at}`,
-      `    mcp-broker send backend "hello"${at}`,
-      `    mcp-broker connect claude-code${at}`,
+      `    ${PROGRAM} watch backend${at}`,
+      `    ${PROGRAM} send backend "hello"${at}`,
+      `    ${PROGRAM} connect claude-code${at}`,
       '',
     ].join('\n'),
   )

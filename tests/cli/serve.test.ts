@@ -103,10 +103,10 @@ describe('serve', () => {
     const reading = (async () => {
       for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) screen += text
     })()
-    await until('the welcome', () => (screen.includes('mcp-broker connect claude-code') ? true : undefined))
+    await until('the welcome', () => (screen.includes('src/main.ts connect claude-code') ? true : undefined))
     const plain = Bun.stripANSI(screen)
     const url = /listens on (http:\/\/127\.0\.0\.1:\d+)/.exec(plain)?.[1]
-    expect(plain).toContain(`mcp-broker send backend "hello" --url ${url}`)
+    expect(plain).toContain(`src/main.ts send backend "hello" --url ${url}`)
     expect(plain).toContain(`${url}/mcp`)
     expect(plain).toMatch(/\d\d:\d\d:\d\d\.\d{3} INFO {2}listening url=/)
     expect(screen).toContain('\x1b[1m')
