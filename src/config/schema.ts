@@ -94,7 +94,10 @@ export const ConfigSchema = Type.Object(
     idempotency_seconds: duration(limits.idempotency_seconds, 'How long an idempotency key is remembered.'),
     idempotency_keys_max: count(limits.idempotency_keys_max, 'Idempotency keys remembered for one client.'),
     clients_max: count(limits.clients_max, 'Addresses in one project.'),
-    stored_bytes_max: count(limits.stored_bytes_max, 'Bytes of messages in the whole broker.'),
+    stored_bytes_max: count(
+      limits.stored_bytes_max,
+      'Bytes of messages in the whole broker. Keeping one takes about 800 bytes more, which are not counted: many tiny messages take a multiple of this.',
+    ),
     dead_letters_max: count(limits.dead_letters_max, 'Dead letters kept in one project.'),
     dead_letters_bytes_max: count(
       limits.dead_letters_bytes_max,

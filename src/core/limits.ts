@@ -55,7 +55,7 @@ export const DEFAULT_LIMITS: Limits = {
   idempotency_seconds: 600,
   idempotency_keys_max: 1024,
   clients_max: 100_000,
-  stored_bytes_max: 512 * 1024 * 1024,
+  stored_bytes_max: 256 * 1024 * 1024,
   dead_letters_max: 10_000,
   dead_letters_bytes_max: 32 * 1024 * 1024,
   stale_seconds: 30,
