@@ -93,7 +93,10 @@ export const ConfigSchema = Type.Object(
     ttl_seconds_max: duration(limits.ttl_seconds_max, 'Longest time to live a message may ask for.'),
     idempotency_seconds: duration(limits.idempotency_seconds, 'How long an idempotency key is remembered.'),
     idempotency_keys_max: count(limits.idempotency_keys_max, 'Idempotency keys remembered for one client.'),
-    clients_max: count(limits.clients_max, 'Addresses in one project.'),
+    clients_max: count(
+      limits.clients_max,
+      'Addresses in one project; when there is no place, one goes that nobody holds and nothing is stored for.',
+    ),
     stored_bytes_max: count(
       limits.stored_bytes_max,
       'Bytes of messages in the whole broker. Keeping one takes about 800 bytes more, which are not counted: many tiny messages take a multiple of this.',

@@ -64,6 +64,9 @@ export class Clients {
     private readonly newEpoch: () => string,
   ) {}
 
+  /** Lets go of an address before its time, so that there is place for another; told by the sessions how. */
+  makePlace: (project: string, now: number) => boolean = () => false
+
   /** Deadlines held in memory, for the test that they are given back. */
   get deadline_count(): number {
     return this.#deadlines.size
@@ -107,11 +110,11 @@ export class Clients {
   /** Finds or makes what is kept of an address; undefined when there is no room for another. */
   open(project: string, client_id: string, now: number): Client | undefined {
     const { clients } = this.project(project)
-    let client = clients.get(client_id)
-    if (!client && clients.size < this.limits.clients_max) {
-      client = new Client(project, client_id, new Mailbox(this.newEpoch(), this.meter), now)
-      clients.set(client_id, client)
-    }
+    const known = clients.get(client_id)
+    if (known) return known
+    if (clients.size >= this.limits.clients_max && !this.makePlace(project, now)) return undefined
+    const client = new Client(project, client_id, new Mailbox(this.newEpoch(), this.meter), now)
+    clients.set(client_id, client)
     return client
   }
 
@@ -204,7 +207,7 @@ export class Clients {
 
   /** When an address that nobody holds and nothing is stored for may be forgotten; Infinity while there is something. */
   forgetDue({ mailbox, idempotency, session, idle_since_ms, owned }: Client, now: number): number {
-    if (mailbox.retained > 0 || idempotency) return Number.POSITIVE_INFINITY
+    if (!isEmpty({ mailbox, idempotency })) return Number.POSITIVE_INFINITY
     if (!owned) return now
     return Math.max(session?.last_seen_ms ?? 0, idle_since_ms) + this.limits.forget_seconds * 1000
   }
@@ -212,4 +215,9 @@ export class Clients {
 
 function weight(key: string, { recipients }: SendOutcome): number {
   return key.length + KEY_BYTES + recipients.length * RECIPIENT_BYTES
+}
+
+/** Whether nothing would be lost with an address but its name. */
+export function isEmpty({ mailbox, idempotency }: Pick<Client, 'mailbox' | 'idempotency'>): boolean {
+  return mailbox.retained === 0 && idempotency === undefined
 }

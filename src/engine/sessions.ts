@@ -1,6 +1,12 @@
 import type { Limits } from '../core/limits.ts'
-import { type Session, type SessionEnd, sessionStatus, statusChange } from '../core/session.ts'
-import type { Client, Clients } from './clients.ts'
+import {
+  type RecipientStatus,
+  type Session,
+  type SessionEnd,
+  sessionStatus,
+  statusChange,
+} from '../core/session.ts'
+import { type Client, type Clients, isEmpty } from './clients.ts'
 import type { Address, CheckedIn, Checkin, EngineEvents } from './engine.ts'
 
 export interface SessionsOptions {
@@ -10,6 +16,10 @@ export interface SessionsOptions {
   /** A UUID for each session. */
   readonly newId: () => string
 }
+
+/** Addresses looked at when there is no place for another. */
+const LOOKED_AT_MAX = 64
+const ABSENT: ReadonlySet<RecipientStatus> = new Set(['disconnected', 'unknown'])
 
 /** Who holds which address, and how long ago it was heard of. */
 export class Sessions {
@@ -25,6 +35,7 @@ export class Sessions {
   ) {
     this.#limits = options.limits
     this.#now = options.now
+    clients.makePlace = (project, now) => this.#makePlace(project, now)
   }
 
   start(events: EngineEvents): void {
@@ -121,8 +132,29 @@ export class Sessions {
   forget(client: Client, now: number): number {
     const due = this.clients.forgetDue(client, now)
     if (due > now) return due
+    this.#letGo(client)
+    return Number.POSITIVE_INFINITY
+  }
+
+  /** Lets go of one of those that came first, if nobody is there and nothing is stored; looks at a few only. */
+  #makePlace(project: string, now: number): boolean {
+    const { clients } = this.clients.project(project)
+    let looked = 0
+    for (const client of clients.values()) {
+      if (++looked > LOOKED_AT_MAX) return false
+      if (isEmpty(client) && ABSENT.has(client.status(now, this.#limits))) {
+        this.#letGo(client)
+        return true
+      }
+      // Behind all others, so that the next search looks at these first.
+      clients.delete(client.client_id)
+      clients.set(client.client_id, client)
+    }
+    return false
+  }
+
+  #letGo(client: Client): void {
     this.clients.project(client.project).clients.delete(client.client_id)
     if (client.session) this.#over(client, client.session, 'closed')
-    return Number.POSITIVE_INFINITY
   }
 }

@@ -151,6 +151,19 @@ export function sendingContract(make: MakeEngine): void {
     expect((await rig.checkin('b')).outcome).toBe('ok')
   })
 
+  test('when there is no place for another address, one goes that nobody holds and nothing is stored for', async () => {
+    await using rig = await Rig.start(make, { clients_max: 3 })
+    await rig.checkedIn('gone')
+    await rig.checkedIn('mail')
+    await rig.sendAll('mail', ['kept'], { ttl_seconds: 1000 })
+    await rig.pass(60)
+    await rig.checkedIn('here')
+    await rig.checkedIn('new')
+    expect([...(await rig.engine.clientIds(PROJECT))].sort()).toEqual(['here', 'mail', 'new'])
+    expect((await rig.checkin('another')).outcome).toBe('too_many_clients')
+    expect(await rig.take('mail')).toEqual(['kept'])
+  })
+
   test('a broadcast is one message, acknowledged by each for itself', async () => {
     await using rig = await Rig.start(make)
     const { message_id } = await rig.send(['a', 'b', 'c'], { payload: 'all' })
