@@ -17,6 +17,17 @@ export interface Identity {
   session: Session | undefined
 }
 
+/**
+ * Holds a caller to the scopes of its key.
+ *
+ * @param what it wants to do, to begin the sentence with
+ * @throws BrokerError `forbidden`
+ */
+export function requireScope(identity: Identity, scope: Scope, what: string): void {
+  if (identity.scopes.has(scope)) return
+  throw new BrokerError('forbidden', { detail: `${what} needs a key with the scope "${scope}".` })
+}
+
 /** What a request brings to say who it is. */
 export interface Credentials {
   /** The key, from `Authorization: Bearer`, `X-API-Key` or a WebSocket subprotocol. */

@@ -1,4 +1,4 @@
-import type { Identity } from '../auth/identity.ts'
+import { type Identity, requireScope } from '../auth/identity.ts'
 import { formatCursor, parseCursor } from '../core/cursor.ts'
 import { BrokerError } from '../core/errors.ts'
 import type { Limits } from '../core/limits.ts'
@@ -238,6 +238,7 @@ export class Broker implements EngineEvents {
     after: string | undefined,
     options: SubscriptionOptions,
   ): MaybePromise<SubscribeResult> {
+    requireScope(identity, 'read', 'subscribe')
     const cursor = after === undefined ? undefined : parseCursor(after)
     return then(this.reader(identity, client_id), (address) =>
       then(this.engine.sessionOf(address), (session) => {

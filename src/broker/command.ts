@@ -1,7 +1,7 @@
 import type { Static, TObject, TSchema } from '@sinclair/typebox'
 import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
 import type { ValueError } from '@sinclair/typebox/errors'
-import type { Identity, Scope } from '../auth/identity.ts'
+import { type Identity, requireScope, type Scope } from '../auth/identity.ts'
 import { BrokerError } from '../core/errors.ts'
 import { nearestNames } from '../core/routing.ts'
 import type { MaybePromise } from '../engine/engine.ts'
@@ -70,10 +70,7 @@ export function runCommand(
   input: unknown,
   call: Call = {},
 ): MaybePromise<unknown> {
-  if (!identity.scopes.has(command.scope))
-    throw new BrokerError('forbidden', {
-      detail: `${command.name} needs a key with the scope "${command.scope}".`,
-    })
+  requireScope(identity, command.scope, command.name)
   const params = checkInput(command.input, input ?? {})
   if (identity.session) broker.heard(identity.session)
   return command.run(broker, identity, params, call)

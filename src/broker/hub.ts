@@ -24,10 +24,6 @@ export class Hub {
 
   constructor(private readonly report: (error: unknown) => void) {}
 
-  get subscriptions(): Iterable<Subscription> {
-    return this.#by_connection.values()
-  }
-
   get subscription_count(): number {
     return this.#by_connection.size
   }

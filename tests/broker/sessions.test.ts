@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { Keys, type Scope } from '../../src/auth/identity.ts'
 import { startBroker, until } from '../harness.ts'
 import { WsClient } from '../ws-client.ts'
 
@@ -41,4 +42,17 @@ test('a call that waits is a sign of life for as long as it lasts', async () => 
     return over ? true : undefined
   })
   expect([...seen]).toEqual(['active'])
+})
+
+test('subscribing needs the scope to read, as reading does', async () => {
+  await using app = await startBroker()
+  const identity = {
+    ...new Keys(undefined).identify({ key: undefined, project: undefined }),
+    scopes: new Set<Scope>(['write']),
+  }
+  const connection = { message: () => {}, notify: () => {}, flush: () => true, close: () => {} }
+  const options = { ack: 'auto', receipts: false, sessions: false } as const
+  const subscribing = () => app.broker.subscribe(identity, connection, 'a', undefined, options)
+  expect(subscribing).toThrow('subscribe needs a key with the scope "read".')
+  expect(app.broker.hub.subscription_count).toBe(0)
 })

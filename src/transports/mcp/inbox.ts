@@ -5,7 +5,7 @@ import {
   ResourceNotFoundError,
   type ResourceTemplateType,
 } from '@modelcontextprotocol/server'
-import type { Identity } from '../../auth/identity.ts'
+import { type Identity, requireScope } from '../../auth/identity.ts'
 import type { Broker } from '../../broker/broker.ts'
 import { formatCursor } from '../../core/cursor.ts'
 import { BrokerError } from '../../core/errors.ts'
@@ -53,8 +53,7 @@ const INBOX_URI = /^inbox:\/\/([^/?#]{1,384})\/?$/
 export async function openInbox(broker: Broker, identity: Identity, uri: string): Promise<Address> {
   const address = addressOf(identity, uri)
   if (!address || !(await broker.engine.mailbox(address))) throw new ResourceNotFoundError(uri)
-  if (!identity.scopes.has('read'))
-    throw new BrokerError('forbidden', { detail: 'Reading an inbox needs a key with the scope "read".' })
+  requireScope(identity, 'read', 'Reading an inbox')
   const own = ownClientId(identity)
   if (own !== undefined && own !== address.client_id)
     throw new BrokerError('client_mismatch', {

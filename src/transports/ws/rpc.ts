@@ -112,7 +112,8 @@ function onRequest(context: DoorContext, connection: WsConnection, frame: unknow
   if (!(result instanceof Promise)) return id === undefined ? undefined : resultJson(id, result)
   connection.calls++
   result
-    .then((value) => (id === undefined ? undefined : resultJson(id, value)), failed)
+    .then((value) => (id === undefined ? undefined : resultJson(id, value)))
+    .catch(failed)
     .then((answer) => {
       connection.calls--
       if (answer !== undefined) connection.answer(answer)

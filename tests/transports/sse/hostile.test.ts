@@ -31,6 +31,8 @@ test('a reader that does not read is cut off, others go on, and it resumes with 
   await using healthy = await openStream(url, 'healthy')
   await healthy.next('recovery')
 
+  // So much passes through the process once before, so that what its allocator keeps of it is not counted as growth.
+  await fill(url, 'nobody', 200)
   const before = memoryBytes()
   const taken = await fill(url, 'stalled', 200)
   expect(taken).toBe(200)
@@ -40,7 +42,7 @@ test('a reader that does not read is cut off, others go on, and it resumes with 
     expect((await healthy.next('message')).json.message).toMatchObject({ payload })
   const { hub } = broker.broker
   await until('the stalled reader to be given up', () => hub.subscription_count === 1 || undefined)
-  expect(memoryBytes() - before).toBeLessThan(96 * MIB)
+  expect(memoryBytes() - before).toBeLessThan(64 * MIB)
 
   // What it had been sent lies in the kernel; the last whole event there is where it goes on.
   stalled.goOnReading()
