@@ -1,0 +1,97 @@
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+
+/** Linux counts CPU time in these; `getconf CLK_TCK` is 100 on every machine in use. */
+const TICKS_PER_SECOND = 100
+const START_MS_MAX = 10_000
+
+/** A server in a process of its own, measured from outside. */
+export class Server implements AsyncDisposable {
+  private constructor(
+    readonly port: number,
+    private readonly process: Bun.Subprocess,
+  ) {}
+
+  /**
+   * Starts a program on a free port of the loopback address and waits until it takes connections.
+   *
+   * @param command the program and its arguments, given the port
+   */
+  static async start(
+    command: (port: number) => readonly string[],
+    env: Record<string, string> = {},
+  ): Promise<Server> {
+    const port = await freePort()
+    const [program, ...args] = command(port)
+    const child = Bun.spawn([program!, ...args], {
+      env: { ...process.env, ...env },
+      stdout: 'ignore',
+      stderr: 'inherit',
+    })
+    const server = new Server(port, child)
+    const deadline = performance.now() + START_MS_MAX
+    while (!(await takesConnections(port))) {
+      if (child.exitCode !== null || performance.now() > deadline) {
+        await server[Symbol.asyncDispose]()
+        throw new Error(`${program} ${args.join(' ')} did not start`)
+      }
+      await Bun.sleep(20)
+    }
+    return server
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`
+  }
+
+  get pid(): number {
+    return this.process.pid
+  }
+
+  /** User and system CPU time so far, in microseconds, of the process and its children. */
+  cpuMicroseconds(): number {
+    return [this.pid, ...children(this.pid)].reduce((sum, pid) => sum + cpuMicroseconds(pid), 0)
+  }
+
+  /** Resident memory now, in bytes. */
+  memoryBytes(): number {
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))![1]) * 1024
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.process.kill('SIGTERM')
+    await this.process.exited
+  }
+}
+
+/** CPU time of one process so far, in microseconds. Source: proc(5). */
+function cpuMicroseconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return ((Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND) * 1e6
+}
+
+function children(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+}
+
+async function takesConnections(port: number): Promise<boolean> {
+  try {
+    const socket = await Bun.connect({ hostname: '127.0.0.1', port, socket: { data() {} } })
+    socket.end()
+    return true
+  } catch {
+    return false
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => resolve(port))
+    })
+  })
+}
