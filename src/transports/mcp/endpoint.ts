@@ -14,6 +14,7 @@ import { isListen, serveListen } from './listen.ts'
 import { createServer } from './server.ts'
 import { Sessions } from './sessions.ts'
 import { isEventStream, Streams } from './stream.ts'
+import { asksToWait, type ToolInput } from './tool-call.ts'
 import { Waits } from './waits.ts'
 
 /** What is behind `/mcp`: both eras of the protocol, served by the SDK. Loaded with the first request. */
@@ -45,7 +46,7 @@ export class Endpoint {
       if (!request.headers.has('mcp-session-id')) throw new BrokerError('method_not_allowed')
       return this.#sessions.serve(exchange)
     }
-    if (await isLegacyRequest(request, body)) return this.#sessions.serve(exchange)
+    if (exchange.plain || (await isLegacyRequest(request, body))) return this.#sessions.serve(exchange)
     if (isListen(body)) return serveListen(this.#context, this.#streams, this.#waits, exchange, body)
     this.#identities.set(request, identity)
     const handler = mayWait(body) ? this.#streaming : this.#direct
@@ -80,7 +81,11 @@ export class Endpoint {
 
 /** Whether a request may have to wait for its answer, so that the stream must be open before: proxies time out. */
 function mayWait(body: unknown): boolean {
-  const { method, params } = (body ?? {}) as { method?: unknown; params?: { name?: unknown } }
+  const { method, params } = (body ?? {}) as {
+    method?: unknown
+    params?: { name?: unknown; arguments?: ToolInput } | null
+  }
   if (method !== 'tools/call' || typeof params?.name !== 'string') return false
-  return COMMANDS_BY_NAME.get(params.name)?.waits !== undefined
+  const command = COMMANDS_BY_NAME.get(params.name)
+  return command !== undefined && asksToWait(command, params.arguments ?? undefined)
 }

@@ -6,6 +6,7 @@ import { readJson } from '../body.ts'
 import type { Door, DoorContext } from '../door.ts'
 import { Gate, type HttpContext } from '../gate.ts'
 import type { Endpoint } from './endpoint.ts'
+import { answerPlain, plainCall, type Recognise } from './fast-lane.ts'
 import { RPC_DIALECT } from './rpc.ts'
 
 /** Deeper than any payload that a command takes, so that a command refuses what is its own to refuse. */
@@ -14,12 +15,16 @@ const BODY_DEPTH_MAX = 128
 /** Messages in one batch, which only the revision 2025-03-26 knows: all of its answers are in memory at once. */
 const BATCH_MAX = 16
 
-/** MCP over Streamable HTTP at `/mcp`, both eras on the one URL. Sources: MCP 2025-11-25 and 2026-07-28, transports. */
-export function mcpDoor(context: DoorContext): Door {
+/**
+ * MCP over Streamable HTTP at `/mcp`, both eras on the one URL. Sources: MCP 2025-11-25 and 2026-07-28, transports.
+ *
+ * @param recognise tells which calls are answered without the SDK; the answers are the same
+ */
+export function mcpDoor(context: DoorContext, recognise: Recognise = plainCall): Door {
   const gate = new Gate(context, RPC_DIALECT)
   let endpoint: Promise<Endpoint> | undefined
 
-  /** The SDK is most of this door's memory: a broker that is never asked over MCP does without it. */
+  /** The SDK is most of this door's memory: a broker that is asked for nothing but plain calls does without it. */
   const load = () => {
     endpoint ??= import('./endpoint.ts').then(({ Endpoint }) => new Endpoint(context))
     return endpoint
@@ -28,8 +33,10 @@ export function mcpDoor(context: DoorContext): Door {
   const serve = async ({ request, server }: HttpContext, identity: Identity): Promise<Response> => {
     const body =
       request.method === 'POST' ? await readMessage(request, context.config.body_bytes_max) : undefined
+    const plain = body === undefined ? undefined : recognise(request.headers, body)
+    if (plain?.era === '2026') return answerPlain(context, identity, plain, request)
     const timeout = (seconds: number) => server?.timeout(request, seconds)
-    return (await load()).serve({ request, identity, body, timeout })
+    return (await load()).serve({ request, identity, body, plain, timeout })
   }
 
   const routes = new Elysia().all(

@@ -1,10 +1,10 @@
 import { Server } from '@modelcontextprotocol/server'
-import { version } from '../../../package.json'
 import type { Identity } from '../../auth/identity.ts'
 import type { DoorContext } from '../door.ts'
 import { answer, reportTo } from './answer.ts'
 import { INBOX_TEMPLATE, listInboxes, readInbox } from './inbox.ts'
 import { getPrompt, PROMPTS } from './prompts.ts'
+import { SERVER_INFO } from './server-info.ts'
 import { callTool, TOOLS } from './tools.ts'
 import type { Waits } from './waits.ts'
 
@@ -21,19 +21,16 @@ const STATIC_TTL_MS = 300_000
 /** A server of the SDK for one session of the 2025 era, or for one request of the 2026 era. */
 export function createServer(context: DoorContext, waits: Waits, identity: Identity): Server {
   const { broker } = context
-  const server = new Server(
-    { name: 'mcp-broker', title: 'mcp-broker', version },
-    {
-      capabilities: { tools: {}, resources: { subscribe: true }, prompts: {} },
-      instructions: INSTRUCTIONS,
-      cacheHints: {
-        'server/discover': { ttlMs: STATIC_TTL_MS, cacheScope: 'public' },
-        'tools/list': { ttlMs: STATIC_TTL_MS, cacheScope: 'public' },
-        'prompts/list': { ttlMs: STATIC_TTL_MS, cacheScope: 'public' },
-        'resources/templates/list': { ttlMs: STATIC_TTL_MS, cacheScope: 'public' },
-      },
+  const server = new Server(SERVER_INFO, {
+    capabilities: { tools: {}, resources: { subscribe: true }, prompts: {} },
+    instructions: INSTRUCTIONS,
+    cacheHints: {
+      'server/discover': { ttlMs: STATIC_TTL_MS, cacheScope: 'public' },
+      'tools/list': { ttlMs: STATIC_TTL_MS, cacheScope: 'public' },
+      'prompts/list': { ttlMs: STATIC_TTL_MS, cacheScope: 'public' },
+      'resources/templates/list': { ttlMs: STATIC_TTL_MS, cacheScope: 'public' },
     },
-  )
+  })
   server.onerror = reportTo(context.log)
   server.setRequestHandler('tools/list', () => ({ tools: [...TOOLS] }))
   server.setRequestHandler('tools/call', ({ params }, call) =>

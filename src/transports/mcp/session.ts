@@ -10,6 +10,7 @@ import type { DoorContext } from '../door.ts'
 import { answer } from './answer.ts'
 import { type SessionEvents, streamOf } from './event-store.ts'
 import type { Exchange } from './exchange.ts'
+import { answerPlain } from './fast-lane.ts'
 import { openInbox } from './inbox.ts'
 import { createServer } from './server.ts'
 import { isEventStream, type LiveStream, type Streams } from './stream.ts'
@@ -89,9 +90,14 @@ export class McpSession {
 
   /** Answers one request. @throws BrokerError `too_many_connections` */
   async handle(exchange: Exchange): Promise<Response> {
-    const { request, body } = exchange
+    const { request, body, plain } = exchange
     const release = this.#use(this.#claim(body))
     try {
+      if (plain && this.#initialized) {
+        const answered = await answerPlain(this.#parts.context, this.identity, plain, request, this.id)
+        release()
+        return answered
+      }
       if (request.method === 'GET') return await this.#handleGet(exchange, release)
       const response = await this.#transport.handleRequest(request, { parsedBody: body })
       this.#retireCancelled(body)

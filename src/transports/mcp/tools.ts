@@ -7,13 +7,11 @@ import {
   type Tool,
 } from '@modelcontextprotocol/server'
 import type { Identity } from '../../auth/identity.ts'
-import { type Command, runCommand } from '../../broker/command.ts'
+import type { Command } from '../../broker/command.ts'
 import { COMMANDS, COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
-import { asBrokerError } from '../../core/errors.ts'
 import { nearestNames } from '../../core/routing.ts'
-import { correlationId, type DoorContext, logFailure } from '../door.ts'
-import { toolError, toolResult } from './result.ts'
-import { unreadFor } from './unread.ts'
+import type { DoorContext } from '../door.ts'
+import { runTool } from './tool-call.ts'
 import type { Waits } from './waits.ts'
 
 /** The command table as MCP lists it. */
@@ -49,15 +47,9 @@ export async function callTool(
 ): Promise<CallToolResult> {
   const command = COMMANDS_BY_NAME.get(name)
   if (!command) throw unknownTool(name)
-  const { broker, log } = context
   const endWait = waits.begin(progressOf(command, input, call))
   try {
-    const output = await runCommand(broker, command, identity, input, { signal: signalOf(call) })
-    return toolResult(command, output, await unreadFor(context, identity, input), broker.now())
-  } catch (thrown) {
-    const correlation_id = correlationId()
-    logFailure(log, name, thrown, correlation_id, identity)
-    return toolError(asBrokerError(thrown), await unreadFor(context, identity, input), correlation_id)
+    return await runTool(context, identity, command, input, { signal: signalOf(call) })
   } finally {
     endWait()
   }

@@ -1,0 +1,113 @@
+import { Type } from '@sinclair/typebox'
+import { TypeCompiler } from '@sinclair/typebox/compiler'
+import type { Identity } from '../../auth/identity.ts'
+import type { Command } from '../../broker/command.ts'
+import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
+import { closed } from '../../broker/commands/schema.ts'
+import { type MaybePromise, then } from '../../engine/engine.ts'
+import type { DoorContext } from '../door.ts'
+import { SERVER_INFO } from './server-info.ts'
+import { asksToWait, runTool, type ToolInput } from './tool-call.ts'
+
+/** A `tools/call` in which nothing is unusual, so that it needs no SDK to be answered. */
+export interface PlainCall {
+  readonly era: '2025' | '2026'
+  readonly id: string | number
+  readonly command: Command
+  readonly input: ToolInput
+}
+
+/** Tells a plain call from all others, by the headers and the parsed body of a POST. */
+export type Recognise = (headers: Headers, body: unknown) => PlainCall | undefined
+
+const MODERN = '2026-07-28'
+/** The revisions with sessions whose clients name them in each request. */
+const LEGACY: ReadonlySet<string | null> = new Set(['2025-11-25', '2025-06-18', '2025-03-26'])
+
+const Id = Type.Union([
+  Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }),
+  Type.String(),
+])
+const text = Type.Optional(Type.String())
+const none = Type.Optional(closed({}))
+
+/** What clients declare of themselves, in the forms that there is nothing to say against. */
+const MetaSchema = closed({
+  'io.modelcontextprotocol/protocolVersion': Type.Literal(MODERN),
+  'io.modelcontextprotocol/clientInfo': Type.Optional(
+    closed({
+      name: Type.String(),
+      version: Type.String(),
+      title: text,
+      description: text,
+      websiteUrl: text,
+    }),
+  ),
+  'io.modelcontextprotocol/clientCapabilities': closed({
+    roots: Type.Optional(closed({ listChanged: Type.Optional(Type.Boolean()) })),
+    sampling: none,
+    elicitation: Type.Optional(closed({ form: none, url: none })),
+  }),
+})
+
+const call = { name: Type.String(), arguments: Type.Optional(Type.Object({})) }
+const message = { jsonrpc: Type.Literal('2.0'), id: Id, method: Type.Literal('tools/call') }
+const ModernCall = TypeCompiler.Compile(
+  closed({ ...message, params: closed({ ...call, _meta: MetaSchema }) }),
+)
+const LegacyCall = TypeCompiler.Compile(closed({ ...message, params: closed(call) }))
+
+/**
+ * Recognises a plain call, and nothing that the SDK would refuse or treat in a way of its own: what is unusual in
+ * anything is left to the SDK. Sources: MCP 2026-07-28 and 2025-11-25, transports.
+ */
+export const plainCall: Recognise = (headers, body) => {
+  const modern = ModernCall.Check(body)
+  if (!modern && !LegacyCall.Check(body)) return undefined
+  const { id, params } = body
+  const { name, arguments: input } = params as { name: string; arguments?: Record<string, unknown> }
+  const command = COMMANDS_BY_NAME.get(name)
+  // The SDK drops a member of this name before the command can refuse it.
+  if (!command || (input && Object.hasOwn(input, '__proto__'))) return undefined
+  const fits = modern
+    ? headers.get('mcp-protocol-version') === MODERN &&
+      headers.get('mcp-method') === 'tools/call' &&
+      headers.get('mcp-name') === name &&
+      !asksToWait(command, input)
+    : // The answer to a call that waits can be resumed when the connection breaks, which the SDK sees to.
+      LEGACY.has(headers.get('mcp-protocol-version')) && command.waits === undefined
+  if (!fits || headers.get('content-type') !== 'application/json' || !takesBoth(headers.get('accept')))
+    return undefined
+  return { era: modern ? '2026' : '2025', id, command, input }
+}
+
+/** Clients have to take both, as they cannot know which will come. */
+function takesBoth(accept: string | null): boolean {
+  return accept?.includes('application/json') === true && accept.includes('text/event-stream')
+}
+
+/** Carries a plain call out and answers it, without the SDK. @param session_id of the 2025 era */
+export function answerPlain(
+  context: DoorContext,
+  identity: Identity,
+  { era, id, command, input }: PlainCall,
+  request: Request,
+  session_id?: string,
+): MaybePromise<Response> {
+  const gone = command.waits === undefined ? {} : { signal: request.signal }
+  return then(runTool(context, identity, command, input, gone), (result) => {
+    const stamped =
+      era === '2026'
+        ? { ...result, resultType: 'complete', _meta: { ...result._meta, [SERVER_INFO_KEY]: SERVER_INFO } }
+        : result
+    return new Response(JSON.stringify({ jsonrpc: '2.0', id, result: stamped }), {
+      headers:
+        session_id === undefined
+          ? JSON_TYPE
+          : { ...JSON_TYPE, 'cache-control': 'no-cache, no-transform', 'mcp-session-id': session_id },
+    })
+  })
+}
+
+const SERVER_INFO_KEY = 'io.modelcontextprotocol/serverInfo'
+const JSON_TYPE = { 'content-type': 'application/json' }

@@ -1,0 +1,47 @@
+import type { CallToolResult } from '@modelcontextprotocol/server'
+import type { Identity } from '../../auth/identity.ts'
+import { type Call, type Command, runCommand } from '../../broker/command.ts'
+import { getMessages } from '../../broker/commands/reading.ts'
+import { asBrokerError } from '../../core/errors.ts'
+import { type MaybePromise, then } from '../../engine/engine.ts'
+import { correlationId, type DoorContext, logFailure } from '../door.ts'
+import { toolError, toolResult } from './result.ts'
+import { unreadFor } from './unread.ts'
+
+/** The arguments of a tool as they came. */
+export type ToolInput = Record<string, unknown> | undefined
+
+/** Runs a command and makes the tool's result of it. Whatever goes wrong is a tool error; nothing is thrown. */
+export function runTool(
+  context: DoorContext,
+  identity: Identity,
+  command: Command,
+  input: ToolInput,
+  call: Call,
+): MaybePromise<CallToolResult> {
+  const { broker, log } = context
+  const fail = (thrown: unknown) => {
+    const correlation_id = correlationId()
+    logFailure(log, command.name, thrown, correlation_id, identity)
+    return then(unreadFor(context, identity, input), (unread) =>
+      toolError(asBrokerError(thrown), unread, correlation_id),
+    )
+  }
+  try {
+    const result = then(runCommand(broker, command, identity, input, call), (output) =>
+      then(unreadFor(context, identity, input), (unread) =>
+        toolResult(command, output, unread, broker.now()),
+      ),
+    )
+    return result instanceof Promise ? result.catch(fail) : result
+  } catch (thrown) {
+    return fail(thrown)
+  }
+}
+
+/** Whether a call may have to wait for its answer: reading mail waits when asked to, asking unless told not to. */
+export function asksToWait(command: Command, input: ToolInput): boolean {
+  if (command.waits === undefined) return false
+  const seconds = input?.[command.waits]
+  return seconds === undefined ? command !== getMessages : seconds !== 0
+}
