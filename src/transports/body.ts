@@ -15,12 +15,8 @@ export async function readJson(request: Request, bytes_max: number): Promise<unk
   return bytes.length === 0 ? undefined : parse(bytes)
 }
 
-/**
- * Reads a request's body, never more than `bytes_max` of it, whether its length was declared or not.
- *
- * @throws BrokerError `body_too_large`
- */
-export async function readBytes(request: Request, bytes_max: number): Promise<Uint8Array> {
+/** Never more than `bytes_max`, whether the length was declared or not. */
+function readBytes(request: Request, bytes_max: number): Promise<Uint8Array> {
   const { headers } = request
   if (Number(headers.get('content-length')) > bytes_max) throw tooLarge(bytes_max)
   return headers.has('transfer-encoding') ? readAtMost(request.body, bytes_max) : request.bytes()

@@ -11,10 +11,11 @@ import type { DoorContext } from '../door.ts'
 import { reportTo } from './answer.ts'
 import type { Exchange } from './exchange.ts'
 import { isListen, serveListen } from './listen.ts'
+import type { ToolInput } from './result.ts'
 import { createServer } from './server.ts'
 import { Sessions } from './sessions.ts'
 import { isEventStream, Streams } from './stream.ts'
-import { asksToWait, type ToolInput } from './tool-call.ts'
+import { asksToWait } from './tool-call.ts'
 import { Waits } from './waits.ts'
 
 /** What is behind `/mcp`: both eras of the protocol, served by the SDK. Loaded with the first request. */

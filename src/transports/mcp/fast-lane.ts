@@ -6,8 +6,9 @@ import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
 import { closed } from '../../broker/commands/schema.ts'
 import { type MaybePromise, then } from '../../engine/engine.ts'
 import type { DoorContext } from '../door.ts'
+import type { ToolInput } from './result.ts'
 import { SERVER_INFO } from './server-info.ts'
-import { asksToWait, runTool, type ToolInput } from './tool-call.ts'
+import { asksToWait, runTool } from './tool-call.ts'
 
 /** A `tools/call` in which nothing is unusual, so that it needs no SDK to be answered. */
 export interface PlainCall {

@@ -32,7 +32,9 @@ export function mcpDoor(context: DoorContext, recognise: Recognise = plainCall):
 
   const serve = async ({ request, server }: HttpContext, identity: Identity): Promise<Response> => {
     const body =
-      request.method === 'POST' ? await readMessage(request, context.config.body_bytes_max) : undefined
+      request.method === 'POST'
+        ? checkMessage(await readJson(request, context.config.body_bytes_max))
+        : undefined
     const plain = body === undefined ? undefined : recognise(request.headers, body)
     if (plain?.era === '2026') return answerPlain(context, identity, plain, request)
     const timeout = (seconds: number) => server?.timeout(request, seconds)
@@ -53,9 +55,8 @@ export function mcpDoor(context: DoorContext, recognise: Recognise = plainCall):
   }
 }
 
-/** @throws BrokerError `unsupported_media_type`, `body_too_large`, `invalid_json`, `invalid_request`, `nesting_too_deep` */
-async function readMessage(request: Request, bytes_max: number): Promise<unknown> {
-  const body = await readJson(request, bytes_max)
+/** @throws BrokerError `invalid_json` where there is none, `invalid_request`, `nesting_too_deep` */
+function checkMessage(body: unknown): unknown {
   if (body === undefined) throw new BrokerError('invalid_json', { detail: 'The body is empty.' })
   if (Array.isArray(body) && body.length > BATCH_MAX)
     throw new BrokerError('invalid_request', {

@@ -2,6 +2,9 @@ import type { CallToolResult } from '@modelcontextprotocol/server'
 import type { Command } from '../../broker/command.ts'
 import { type BrokerError, type ErrorBody, errorBody } from '../../core/errors.ts'
 
+/** The arguments of a tool as they came. */
+export type ToolInput = Record<string, unknown> | undefined
+
 /** Where a tool error carries its entry of the catalogue, in `_meta`. */
 export const ERROR_META_KEY = 'mcp-broker/error'
 

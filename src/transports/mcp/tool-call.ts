@@ -5,11 +5,8 @@ import { getMessages } from '../../broker/commands/reading.ts'
 import { asBrokerError } from '../../core/errors.ts'
 import { type MaybePromise, then } from '../../engine/engine.ts'
 import { correlationId, type DoorContext, logFailure } from '../door.ts'
-import { toolError, toolResult } from './result.ts'
+import { type ToolInput, toolError, toolResult } from './result.ts'
 import { unreadFor } from './unread.ts'
-
-/** The arguments of a tool as they came. */
-export type ToolInput = Record<string, unknown> | undefined
 
 /** Runs a command and makes the tool's result of it. Whatever goes wrong is a tool error; nothing is thrown. */
 export function runTool(

@@ -1,7 +1,7 @@
 import type { Identity } from '../../auth/identity.ts'
 import { type MaybePromise, then } from '../../engine/engine.ts'
 import type { DoorContext } from '../door.ts'
-import type { ToolInput } from './tool-call.ts'
+import type { ToolInput } from './result.ts'
 
 /**
  * How many messages wait for a caller, for the end of a tool's text: the caller's own, or those of the address which a
