@@ -49,7 +49,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const housekeeping = new Housekeeping(Date.now, report)
   const connections = new ConnectionCount(config.connections_max)
   const context: DoorContext = { broker, keys, config, log, housekeeping, connections }
-  const doors = [wsDoor(context), sseDoor(context), mcpDoor(context), httpDoor(context)]
+  const sockets = wsDoor(context)
+  const doors = [sockets, sseDoor(context), mcpDoor(context), httpDoor(context)]
 
   await broker.start()
   housekeeping.every(TEND_MS, () => broker.tend())
@@ -62,16 +63,17 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       idleTimeout: IDLE_SECONDS,
       reusePort: false,
     },
-    websocket: {
-      maxPayloadLength: config.body_bytes_max,
-      backpressureLimit: SOCKET_BUFFER_BYTES_MAX,
-      closeOnBackpressureLimit: true,
-      idleTimeout: WS_IDLE_SECONDS,
-      sendPings: false,
-    },
   })
   for (const door of doors) server.use(door.routes)
-  server.listen({ hostname: config.host, port: config.port })
+  const websocket = {
+    ...sockets.websocket,
+    maxPayloadLength: config.body_bytes_max,
+    backpressureLimit: SOCKET_BUFFER_BYTES_MAX,
+    closeOnBackpressureLimit: true,
+    idleTimeout: WS_IDLE_SECONDS,
+    sendPings: false,
+  }
+  server.listen({ hostname: config.host, port: config.port, websocket })
   const listening = server.server
   if (!listening) throw new Error(`Cannot listen on ${config.host}:${config.port}.`)
   housekeeping.start()

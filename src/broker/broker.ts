@@ -195,7 +195,7 @@ export class Broker implements EngineEvents {
         detail: `"${BROKER_CLIENT_ID}" is the broker itself, which reads no mail.`,
         next: 'Send to a client; see list_sessions.',
       })
-    if (!SESSION_ID.test(recipient_id)) return recipient_id
+    if (recipient_id.length !== SESSION_ID_CHARS || !SESSION_ID.test(recipient_id)) return recipient_id
     return then(this.engine.session(project, recipient_id), (session) => {
       if (session) return session.client_id
       return then(this.engine.mailbox({ project, client_id: recipient_id }), (mailbox) => {
@@ -220,14 +220,16 @@ export class Broker implements EngineEvents {
     recipients: readonly string[],
     idempotency_key: string | undefined,
   ): MaybePromise<SendOutcome> {
-    return then(this.engine.append([{ project, message, recipients, idempotency_key }]), (outcomes) => {
-      const outcome = outcomes[0]!
-      if (!outcome.repeated)
-        for (const delivery of outcome.deliveries)
-          if (delivery.outcome === 'stored') this.counters.accepted++
-          else this.counters.refused++
-      return outcome
-    })
+    const outcome = this.engine.append({ project, message, recipients, idempotency_key })
+    return outcome instanceof Promise ? outcome.then(this.#counted) : this.#counted(outcome)
+  }
+
+  readonly #counted = (outcome: SendOutcome): SendOutcome => {
+    if (!outcome.repeated)
+      for (const delivery of outcome.deliveries)
+        if (delivery.outcome === 'stored') this.counters.accepted++
+        else this.counters.refused++
+    return outcome
   }
 
   /** Starts live delivery of a mailbox to a connection. */
@@ -267,9 +269,9 @@ export class Broker implements EngineEvents {
 
   acknowledged(address: Address, message: StoredMessage): void {
     this.counters.acknowledged++
+    if (!this.hub.wantsReceipts) return
     const sender = { project: address.project, client_id: message.sender_id }
-    if (this.hub.isRead(sender))
-      this.hub.receipt(sender, receiptJson(message, address.client_id, 'acknowledged'), false)
+    this.hub.receipt(sender, receiptJson(message, address.client_id, 'acknowledged'), false)
   }
 
   /** A message died unread: the sender is told, live and by a message of its own, which never bounces itself. */
@@ -296,9 +298,12 @@ export class Broker implements EngineEvents {
       in_reply_to: message.message_id,
     })
     this.inBackground(
-      this.engine.append([
-        { project, message: bounce, recipients: [message.sender_id], idempotency_key: undefined },
-      ]),
+      this.engine.append({
+        project,
+        message: bounce,
+        recipients: [message.sender_id],
+        idempotency_key: undefined,
+      }),
     )
   }
 
@@ -317,6 +322,7 @@ export class Broker implements EngineEvents {
 
 /** A bounce waits a day for a sender that is away. */
 const BOUNCE_TTL_SECONDS = 24 * 3600
+const SESSION_ID_CHARS = 36
 const SESSION_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
 function receiptJson(message: StoredMessage, recipient_id: string, status: string, reason?: string): string {

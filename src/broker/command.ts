@@ -1,6 +1,6 @@
 import type { Static, TObject, TSchema } from '@sinclair/typebox'
 import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
-import type { ValueError } from '@sinclair/typebox/errors'
+import { Errors, type ValueError } from '@sinclair/typebox/errors'
 import { type Identity, requireScope, type Scope } from '../auth/identity.ts'
 import { BrokerError } from '../core/errors.ts'
 import { nearestNames } from '../core/routing.ts'
@@ -44,16 +44,28 @@ export function defineCommand<I extends TObject, O extends TSchema>(command: Com
   return command as unknown as Command
 }
 
-const checks = new WeakMap<TObject, TypeCheck<TObject>>()
+/** The compiled check of an input: of its members in TypeBox's way, of names that nobody knows in one that makes no list. */
+interface InputCheck {
+  readonly members: TypeCheck<TObject>
+  readonly names: ReadonlySet<string>
+}
 
-/** The compiled check of a command's input, made at its first use. */
-function checkOf(schema: TObject): TypeCheck<TObject> {
+const checks = new WeakMap<TObject, InputCheck>()
+
+/** Made at its first use. */
+function checkOf(schema: TObject): InputCheck {
   let check = checks.get(schema)
   if (!check) {
-    check = TypeCompiler.Compile(schema)
+    const { additionalProperties: _, ...open } = schema
+    check = { members: TypeCompiler.Compile(open as TObject), names: new Set(Object.keys(schema.properties)) }
     checks.set(schema, check)
   }
   return check
+}
+
+function hasKnownNames(input: object, names: ReadonlySet<string>): boolean {
+  for (const name in input) if (!names.has(name)) return false
+  return true
 }
 
 /**
@@ -72,16 +84,17 @@ export function runCommand(
 ): MaybePromise<unknown> {
   requireScope(identity, command.scope, command.name)
   const params = checkInput(command.input, input ?? {})
-  if (identity.session) broker.heard(identity.session)
+  // A connection's door has noted the frame already.
+  if (identity.session && !call.connection) broker.heard(identity.session)
   return command.run(broker, identity, params, call)
 }
 
 /** @throws BrokerError `invalid_params`, naming the field, its trouble and the fix */
 export function checkInput<I extends TObject>(schema: I, input: unknown): Static<I> {
-  const check = checkOf(schema)
-  if (check.Check(input)) return input as Static<I>
+  const { members, names } = checkOf(schema)
+  if (members.Check(input) && hasKnownNames(input as object, names)) return input as Static<I>
   // A name that is unknown says more than another that is missing: it is mistyped, most often.
-  const errors = [...take(check.Errors(input), ERRORS_LOOKED_AT_MAX)]
+  const errors = [...take(Errors(schema, [], input), ERRORS_LOOKED_AT_MAX)]
   throw inputError(input, errors.find(({ message }) => message === UNKNOWN_NAME) ?? errors[0])
 }
 

@@ -18,9 +18,12 @@ export class Hub {
   #by_connection = new Map<Connection, Subscription>()
   #by_session = new Map<string, Set<Connection>>()
   #sessions_of = new Map<Connection, string[]>()
-  #dirty = new Set<Subscription>()
+  /** Those with something to write in this turn, each once. */
+  #dirty: Subscription[] = []
   #notified = new Set<Connection>()
   #scheduled = false
+  /** Readers who asked for receipts. */
+  #receipt_readers = 0
 
   constructor(private readonly report: (error: unknown) => void) {}
 
@@ -60,6 +63,7 @@ export class Hub {
     if (readers) readers.push(subscription)
     else clients.set(address.client_id, [subscription])
     this.#by_connection.set(connection, subscription)
+    if (subscription.options.receipts) this.#receipt_readers++
     this.bind(subscription.session, connection)
     this.#markDirty(subscription)
   }
@@ -68,8 +72,8 @@ export class Hub {
     const subscription = this.#by_connection.get(connection)
     if (!subscription) return
     subscription.close()
+    if (subscription.options.receipts) this.#receipt_readers--
     this.#by_connection.delete(connection)
-    this.#dirty.delete(subscription)
     const { project, client_id } = subscription.address
     const readers = this.#readers.get(project)?.get(client_id)
     readers?.splice(readers.indexOf(subscription), 1)
@@ -81,9 +85,9 @@ export class Hub {
     return this.#by_connection.get(connection)?.session
   }
 
-  /** Whether somebody reads this mailbox live. */
-  isRead(address: Address): boolean {
-    return this.#readers.get(address.project)?.has(address.client_id) ?? false
+  /** Whether anybody asked to be told of acknowledgements. */
+  get wantsReceipts(): boolean {
+    return this.#receipt_readers > 0
   }
 
   /** Calls `watcher` whenever something new lies in a mailbox. @returns a function that ends it */
@@ -95,6 +99,8 @@ export class Hub {
     watchers.add(watcher)
     return () => {
       if (watchers.delete(watcher) && watchers.size === 0) clients.delete(address.client_id)
+      if (clients.size === 0 && this.#watchers.get(address.project) === clients)
+        this.#watchers.delete(address.project)
     }
   }
 
@@ -106,6 +112,7 @@ export class Hub {
         reader.announced(announcement)
         this.#markDirty(reader)
       }
+    if (this.#watchers.size === 0) return
     const watchers = this.#watchers.get(announcement.project)?.get(announcement.client_id)
     if (watchers) for (const watcher of watchers) watcher()
   }
@@ -171,7 +178,9 @@ export class Hub {
   }
 
   #markDirty(subscription: Subscription): void {
-    this.#dirty.add(subscription)
+    if (subscription.dirty) return
+    subscription.dirty = true
+    this.#dirty.push(subscription)
     this.#schedule()
   }
 
@@ -185,9 +194,10 @@ export class Hub {
     this.#scheduled = false
     const dirty = this.#dirty
     const notified = this.#notified
-    this.#dirty = new Set()
-    this.#notified = new Set()
+    this.#dirty = []
+    if (notified.size > 0) this.#notified = new Set()
     for (const subscription of dirty) {
+      subscription.dirty = false
       notified.delete(subscription.connection)
       try {
         const more = subscription.flush()
@@ -200,7 +210,7 @@ export class Hub {
         this.#fail(subscription, error)
       }
     }
-    for (const connection of notified) connection.flush()
+    if (notified.size > 0) for (const connection of notified) connection.flush()
   }
 
   #again(subscription: Subscription, more: boolean): void {

@@ -43,8 +43,8 @@ export interface Reading {
 const READ_MESSAGES_MAX = 256
 const READ_BYTES_MAX = 64 * 1024
 /** A subscriber is probed when this many messages are unconfirmed, or at the latest after this long. */
-const PROBE_MESSAGES = 64
-const PROBE_INTERVAL_MS = 50
+const PROBE_MESSAGES = 256
+const PROBE_INTERVAL_MS = 200
 
 /**
  * One connection's reading of one mailbox. The delivery rule: a message announced next in line goes straight out;
@@ -70,6 +70,8 @@ export class Subscription {
   #probed = 0
   #probed_ms = 0
   #closed = false
+  /** Counted among those that the hub flushes at the end of this turn. */
+  dirty = false
   /** Since when the transport takes nothing more, in milliseconds since the epoch; undefined while it does. */
   stalled_ms: number | undefined
   /** How the engine is told: where arrival can be confirmed, `auto` leases until it is. */
@@ -117,8 +119,7 @@ export class Subscription {
     this.#sent(this.#queued)
     this.#queued = []
     if (!writable) {
-      this.stalled_ms ??= this.broker.now()
-      this.#fallBehind()
+      this.#stall()
       return false
     }
     this.stalled_ms = undefined
@@ -149,6 +150,12 @@ export class Subscription {
     this.#closed = true
   }
 
+  /** The transport takes nothing more: what comes now waits in the mailbox. */
+  #stall(): void {
+    this.stalled_ms ??= this.broker.now()
+    this.#fallBehind()
+  }
+
   #fallBehind(): void {
     if (this.#behind) return
     this.#behind = true
@@ -170,18 +177,21 @@ export class Subscription {
     this.#reading = false
     if (this.#closed) return false
     if (this.#position.lapped) throw new BrokerError('slow_reader')
-    if (due.length === 0) {
-      if (this.#missed) return true
+    let bytes = 0
+    for (const { safe_offset, message, attempt } of due) {
+      bytes += message.bytes
+      this.connection.message(formatCursor(this.#position.epoch, safe_offset), messageJson(message, attempt))
+    }
+    const at_end = due.length < READ_MESSAGES_MAX && bytes < READ_BYTES_MAX
+    if (at_end && !this.#missed) {
       this.#behind = false
       this.#offset = safeOffset(this.#position)
-      return false
     }
-    for (const { safe_offset, message, attempt } of due)
-      this.connection.message(formatCursor(this.#position.epoch, safe_offset), messageJson(message, attempt))
+    if (due.length === 0) return this.#behind
     this.broker.counters.delivered += due.length
-    if (!this.connection.flush()) this.stalled_ms ??= this.broker.now()
+    if (!this.connection.flush()) this.#stall()
     this.#confirmLater(due.map(({ offset }) => offset))
-    return this.stalled_ms === undefined
+    return this.#behind && this.stalled_ms === undefined
   }
 
   #sent(offsets: readonly number[]): void {

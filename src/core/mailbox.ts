@@ -1,4 +1,3 @@
-import { Deadlines } from './deadlines.ts'
 import {
   ACKED,
   type AckMode,
@@ -35,8 +34,12 @@ export class Mailbox {
   bytes = 0
   #live_bytes = 0
   #ring = new Ring<Entry>()
-  #ids = new Map<string, Entry>()
-  #deadlines = new Deadlines<Entry>()
+  /** No entry falls due before this. */
+  #due_ms = Number.POSITIVE_INFINITY
+  /** Of the newest message. */
+  #last_id = ''
+  /** Ids rise with offsets, as those of UUIDv7 do unless a message is put back: then one is found by halving. */
+  #ids_rise = true
   /** Highest offset overwritten, of each rank. */
   #evicted_of: [number, number, number, number] = [0, 0, 0, 0]
   /** Retained entries of each rank, and the pending ones among them. */
@@ -61,14 +64,14 @@ export class Mailbox {
     return this.live + this.history
   }
 
-  /** Slots and deadlines held in memory, for the test that they are given back. */
-  get footprint(): { slots: number; deadlines: number } {
-    return { slots: this.#ring.capacity, deadlines: this.#deadlines.size }
+  /** Slots held in memory, for the test that they are given back. */
+  get footprint(): number {
+    return this.#ring.capacity
   }
 
   /** When `sweep` has something to do, in milliseconds since the epoch; may be early, never late. */
   get next_due_ms(): number {
-    return this.#deadlines.next_ms
+    return this.#due_ms
   }
 
   /**
@@ -81,11 +84,15 @@ export class Mailbox {
     if (this.#live_bytes + message.bytes > limits.mailbox_bytes_max) return undefined
     while (this.history > 0 && this.bytes + message.bytes > limits.mailbox_bytes_max) this.#evictOldest()
     const entry = new Entry(++this.last, message)
+    if (this.#ring.length === 0) this.#ids_rise = true
+    else if (message.message_id <= this.#last_id) this.#ids_rise = false
+    this.#last_id = message.message_id
     this.#ring.push(entry)
-    this.#ids.set(message.message_id, entry)
-    this.#deadlines.push(entry.due_ms, entry)
+    if (entry.due_ms < this.#due_ms) this.#due_ms = entry.due_ms
     this.#retained_of[message.rank]++
-    this.#count(entry, 1)
+    this.pending++
+    this.#pending_of[message.rank]++
+    this.#live_bytes += message.bytes
     this.bytes += message.bytes
     this.meter.bytes += message.bytes
     return entry
@@ -152,7 +159,10 @@ export class Mailbox {
   }
 
   find(message_id: string): Entry | undefined {
-    return this.#ids.get(message_id)
+    if (this.#ids_rise) return this.#ring.findRising((entry) => compare(entry.message.message_id, message_id))
+    for (let i = 0; i < this.#ring.length; i++)
+      if (this.#ring.at(i).message.message_id === message_id) return this.#ring.at(i)
+    return undefined
   }
 
   /** Entries read but not acknowledged, oldest first. */
@@ -182,7 +192,7 @@ export class Mailbox {
     if (entry.failures >= limits.attempts_max) fallen.dead.push(this.#bury(entry, 'attempts_exhausted'))
     else if (delay_ms > 0) {
       this.#move(entry, DELAYED)
-      this.#due(entry, Math.min(now + delay_ms, entry.message.expires_ms))
+      this.#due(entry, now + delay_ms)
     } else {
       this.#release(entry)
       fallen.released.push(entry)
@@ -190,16 +200,24 @@ export class Mailbox {
   }
 
   /**
-   * Does what time has brought: takes out what has expired, gives back what was leased or delayed for long enough. Costs
-   * as much as there is to do, however much is stored.
+   * Does what time has brought: takes out what has expired, gives back what was leased or delayed for long enough. One
+   * pass over what is stored, when the first of it may be due.
    *
    * @returns what changed, or undefined when nothing was due
    */
   sweep(now: number, limits: Limits): Fallen | undefined {
-    if (this.#deadlines.next_ms > now) return undefined
+    if (this.#due_ms > now) return undefined
+    const due: Entry[] = []
+    this.#due_ms = Number.POSITIVE_INFINITY
+    for (let i = 0; i < this.#ring.length; i++) {
+      const entry = this.#ring.at(i)
+      if (entry.state === GONE) continue
+      if (entry.due_ms <= now) due.push(entry)
+      else if (entry.due_ms < this.#due_ms) this.#due_ms = entry.due_ms
+    }
+    if (due.length === 0) return undefined
     const fallen: Fallen = { dead: [], released: [] }
-    for (let entry = this.#deadlines.popDue(now); entry; entry = this.#deadlines.popDue(now)) {
-      if (entry.state === GONE || entry.due_ms > now) continue
+    for (const entry of due) {
       if (entry.message.expires_ms <= now) {
         if (entry.state === ACKED) this.#remove(entry)
         else fallen.dead.push(this.#bury(entry, 'expired'))
@@ -310,20 +328,20 @@ export class Mailbox {
   #lease(entry: Entry, now: number, limits: Limits): void {
     this.#move(entry, LEASED)
     entry.cursor_acks = false
-    this.#due(entry, Math.min(now + limits.lease_seconds * 1000, entry.message.expires_ms))
+    this.#due(entry, now + limits.lease_seconds * 1000)
   }
 
   #release(entry: Entry): void {
     this.#move(entry, PENDING)
-    entry.due_ms = entry.message.expires_ms
+    this.#due(entry, entry.message.expires_ms)
     const rank = entry.message.rank
     this.#scan[rank] = Math.min(this.#scan[rank], entry.offset - 1)
   }
 
   #settle(entry: Entry, limits: Limits): void {
     this.#move(entry, ACKED)
-    entry.due_ms = entry.message.expires_ms
-    this.#history_scan = Math.min(this.#history_scan, entry.offset)
+    this.#due(entry, entry.message.expires_ms)
+    if (entry.offset < this.#history_scan) this.#history_scan = entry.offset
     while (this.history > limits.history_messages_max) this.#evictOldest()
   }
 
@@ -352,25 +370,16 @@ export class Mailbox {
     this.bytes -= message.bytes
     this.meter.bytes -= message.bytes
     this.#retained_of[message.rank]--
-    this.#ids.delete(message.message_id)
     entry.message = NO_MESSAGE
     this.#ring.release()
-    this.#tidyDeadlines()
+    if (this.#ring.length === 0) this.#due_ms = Number.POSITIVE_INFINITY
   }
 
-  /** Looks at the entry earlier than its expiry; the entry for the expiry itself stays where it is. */
+  /** Has the sweep look at an entry at `due_ms`, or at its expiry if that is earlier. */
   #due(entry: Entry, due_ms: number): void {
-    if (due_ms === entry.due_ms) return
-    entry.due_ms = due_ms
-    if (due_ms === entry.message.expires_ms) return
-    this.#deadlines.push(due_ms, entry)
-    this.#tidyDeadlines()
-  }
-
-  /** Leases begun anew and entries that went leave deadlines behind: drops these before they are the most of it. */
-  #tidyDeadlines(): void {
-    if (this.#deadlines.size > 64 && this.#deadlines.size > 4 * this.#ring.length)
-      this.#deadlines.retain((due_ms, entry) => !entry.gone && entry.due_ms <= due_ms)
+    const { expires_ms } = entry.message
+    entry.due_ms = due_ms < expires_ms ? due_ms : expires_ms
+    if (entry.due_ms < this.#due_ms) this.#due_ms = entry.due_ms
   }
 
   #move(entry: Entry, state: State): void {
@@ -393,4 +402,8 @@ export class Mailbox {
       } else this.leased += by
     }
   }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }

@@ -63,16 +63,17 @@ export interface Draft {
   readonly protocol_version?: string | undefined
 }
 
-let formattedMs = -1
-let formatted = ''
+/** The last two times formatted, the later used first: messages come many to the millisecond, with two times each. */
+let last = { ms: -1, text: '' }
+let before = { ms: -1, text: '' }
 
-/** RFC 3339 in UTC with milliseconds. The last result is kept: messages come many to the millisecond. */
+/** RFC 3339 in UTC with milliseconds. */
 export function formatTime(ms: number): string {
-  if (ms !== formattedMs) {
-    formatted = new Date(ms).toISOString()
-    formattedMs = ms
-  }
-  return formatted
+  if (ms === last.ms) return last.text
+  const found = ms === before.ms ? before : { ms, text: new Date(ms).toISOString() }
+  before = last
+  last = found
+  return found.text
 }
 
 /**
@@ -100,7 +101,7 @@ export function createMessage(
   else message.broadcast = true
   if (draft.headers !== undefined) message.headers = draft.headers
   if (draft.rank !== RANK_DEFAULT) message.priority = PRIORITIES[draft.rank]
-  if (draft.ttl_seconds !== ttl_default) message.expires_at = new Date(expires_ms).toISOString()
+  if (draft.ttl_seconds !== ttl_default) message.expires_at = formatTime(expires_ms)
   if (draft.in_reply_to !== undefined) message.in_reply_to = draft.in_reply_to
   if (draft.protocol_name !== undefined) message.protocol_name = draft.protocol_name
   if (draft.protocol_version !== undefined) message.protocol_version = draft.protocol_version

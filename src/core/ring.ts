@@ -46,7 +46,8 @@ export class Ring<E extends RingEntry> {
       this.#holes--
     }
     if (this.#length === 0) {
-      this.#slots = []
+      // Few slots are kept: a mailbox that is read as it fills would make them anew for each message.
+      if (this.#slots.length > CAPACITY_MIN) this.#slots = []
       this.#head = 0
     } else if (this.#holes > CAPACITY_MIN && this.#holes * 2 > this.#length) {
       this.#resize(this.#slots.length)
@@ -70,6 +71,22 @@ export class Ring<E extends RingEntry> {
       else low = middle + 1
     }
     return low
+  }
+
+  /** The entry for which `compare` answers 0, where it rises with the offsets; holes are not asked. */
+  findRising(compare: (entry: E) => number): E | undefined {
+    let low = 0
+    let high = this.#length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      let at = middle
+      while (at < high && this.at(at).gone) at++
+      const order = at === high ? 1 : compare(this.at(at))
+      if (order === 0) return this.at(at)
+      if (order < 0) low = at + 1
+      else high = middle
+    }
+    return undefined
   }
 
   /** Copies what is not a hole into a buffer that fits it, of at most `capacity` slots. */

@@ -27,6 +27,8 @@ export interface Session {
   capabilities: Capabilities
   readonly created_ms: number
   last_seen_ms: number
+  /** The status last told of, so that a change is told once. */
+  told: SessionStatus
   /** Why it is over; undefined while it holds the address. */
   ended: SessionEnd | undefined
 }

@@ -1,7 +1,7 @@
 import { Deadlines } from '../core/deadlines.ts'
 import type { Limits, Meter } from '../core/limits.ts'
 import { Mailbox } from '../core/mailbox.ts'
-import { type RecipientStatus, type Session, type SessionStatus, sessionStatus } from '../core/session.ts'
+import { type RecipientStatus, type Session, sessionStatus } from '../core/session.ts'
 import { DeadLetters } from './dead-letters.ts'
 import type { Address, EngineStats, MailboxState, SendOutcome } from './engine.ts'
 import { PROBE } from './probe.ts'
@@ -9,8 +9,6 @@ import { PROBE } from './probe.ts'
 /** All that is kept of one address. */
 export class Client {
   session: Session | undefined
-  /** The status last told of, so that a change is told once. */
-  told: SessionStatus = 'disconnected'
   /** The key that first checked in here. */
   owner: string | undefined
   owned = false

@@ -4,8 +4,8 @@ import type { Position } from '../core/position.ts'
 import type { Capabilities, RecipientStatus, Session, SessionEnd, SessionStatus } from '../core/session.ts'
 
 /**
- * THE storage seam. Mailboxes, sessions and dead letters, wherever they are kept. Calls are batches where batches come,
- * and answer at once or with a promise: a caller awaits only what is one, so that memory pays for none.
+ * THE storage seam. Mailboxes, sessions and dead letters, wherever they are kept. Calls answer at once
+ * or with a promise: a caller awaits only what is one, so that memory pays for none.
  */
 export type MaybePromise<T> = T | Promise<T>
 
@@ -190,8 +190,11 @@ export interface Engine {
   health(): MaybePromise<Health>
   stats(): MaybePromise<EngineStats>
 
-  /** For each send one atomic step: idempotency, limits, offset, store, announce. */
-  append(batch: readonly Send[]): MaybePromise<readonly SendOutcome[]>
+  /**
+   * One atomic step: idempotency, limits, offset, store, announce. An engine that is slower than memory gathers what one
+   * turn of the event loop brings.
+   */
+  append(send: Send): MaybePromise<SendOutcome>
   /** Reads pending messages, highest priority first. */
   take(address: Address, take: Take): MaybePromise<Taken>
   /**

@@ -11,7 +11,7 @@ import type { Limits } from '../core/limits.ts'
 import type { Mailbox } from '../core/mailbox.ts'
 import { renewMessage, type StoredMessage } from '../core/message.ts'
 import { type Position, safeOffset } from '../core/position.ts'
-import type { Session, SessionEnd } from '../core/session.ts'
+import type { RecipientStatus, Session, SessionEnd } from '../core/session.ts'
 import { type Client, Clients } from './clients.ts'
 import type {
   Address,
@@ -47,6 +47,13 @@ export interface MemoryEngineOptions extends SessionsOptions {
 }
 
 const NO_DELIVERIES: readonly Delivery[] = []
+/** One answer for each status a recipient can have: most sends end in the first. */
+const STORED: Readonly<Record<RecipientStatus, Appended>> = {
+  active: { outcome: 'stored', recipient_status: 'active' },
+  stale: { outcome: 'stored', recipient_status: 'stale' },
+  disconnected: { outcome: 'stored', recipient_status: 'disconnected' },
+  unknown: { outcome: 'stored', recipient_status: 'unknown' },
+}
 
 /** Everything in this process, answered at once, and lost with it. */
 export class MemoryEngine implements Engine {
@@ -97,19 +104,16 @@ export class MemoryEngine implements Engine {
     return this.#clients.stats()
   }
 
-  append(batch: readonly Send[]): SendOutcome[] {
+  append(send: Send): SendOutcome {
     const now = this.#now()
-    return batch.map((send) => this.#appendOne(send, now))
-  }
-
-  #appendOne(send: Send, now: number): SendOutcome {
     const { project, message, idempotency_key } = send
     const remembered =
       idempotency_key === undefined
         ? undefined
         : this.#clients.remembered(project, message.sender_id, idempotency_key, now)
     if (remembered) return { ...remembered, repeated: true }
-    const deliveries = send.recipients.map((recipient) => this.#store(project, recipient, message, now))
+    const deliveries: Appended[] = []
+    for (const recipient of send.recipients) deliveries.push(this.#store(project, recipient, message, now))
     const outcome = {
       message_id: message.message_id,
       expires_ms: message.expires_ms,
@@ -135,14 +139,17 @@ export class MemoryEngine implements Engine {
       this.#sweepMailbox(client, now)
       entry = mailbox.append(message, limits)
     }
-    const dropped: Dead[] = []
-    entry ??= appendOverOldest(mailbox, message, limits, dropped)
+    let dropped: Dead[] | undefined
+    if (!entry) {
+      dropped = []
+      entry = appendOverOldest(mailbox, message, limits, dropped)
+    }
     if (!entry) return { outcome: 'full', retry_after_ms: retryAfter(mailbox.next_due_ms - now) }
     this.#clients.schedule(client, mailbox.next_due_ms)
     this.#announce(client, entry, false)
     // Only now: what bounces to this very mailbox must not take the room that was made.
-    for (const dead of dropped) this.#died(client, dead, now)
-    return { outcome: 'stored', recipient_status: client.status(now, limits) }
+    if (dropped) for (const dead of dropped) this.#died(client, dead, now)
+    return STORED[client.status(now, limits)]
   }
 
   take(address: Address, take: Take): Taken {
@@ -233,7 +240,11 @@ export class MemoryEngine implements Engine {
         else unknown.push(id)
       }
     } else if (settle.offsets) {
-      entries = settle.offsets.flatMap((offset) => mailbox.entryAt(offset) ?? [])
+      entries = []
+      for (const offset of settle.offsets) {
+        const entry = mailbox.entryAt(offset)
+        if (entry) entries.push(entry)
+      }
     } else entries = mailbox.leasedEntries()
     let settled = 0
     const fallen: Fallen = { dead: [], released: [] }

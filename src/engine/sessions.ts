@@ -69,10 +69,10 @@ export class Sessions {
       capabilities: {},
       created_ms: now,
       last_seen_ms: now,
+      told: 'disconnected',
       ended: undefined,
     }
     client.session = session
-    client.told = 'disconnected'
     this.clients.project(client.project).sessions.set(session.session_id, session)
     return session
   }
@@ -92,9 +92,10 @@ export class Sessions {
 
   touch(session: Session): void {
     session.last_seen_ms = this.#now()
+    if (session.told === 'active') return
     const client = this.clients.find(session)
-    if (client?.session !== session || client.told === 'active') return
-    client.told = 'active'
+    if (client?.session !== session) return
+    session.told = 'active'
     this.clients.schedule(client, statusChange(session, 'active', this.#limits))
     this.#events.sessionChanged(session, 'active')
   }
@@ -121,8 +122,8 @@ export class Sessions {
     const { session } = client
     if (!session) return Number.POSITIVE_INFINITY
     const status = sessionStatus(session, now, this.#limits)
-    if (status !== client.told) {
-      client.told = status
+    if (status !== session.told) {
+      session.told = status
       this.#events.sessionChanged(session, status)
     }
     return statusChange(session, status, this.#limits)

@@ -39,17 +39,17 @@ export function sendingContract(make: MakeEngine): void {
       })
   })
 
-  test('takes a batch in order, each send with its own outcome', async () => {
+  test('takes sends of one turn in order, each with its own outcome', async () => {
     await using rig = await Rig.start(make, { mailbox_messages_max: 2 })
-    const batch = ['a', 'b', 'c', 'd'].map((payload, i) => ({
+    const sends = ['a', 'b', 'c', 'd'].map((payload, i) => ({
       project: PROJECT,
       message: rig.message({ payload, recipient_id: i === 3 ? 'other' : 'r' }),
       recipients: [i === 3 ? 'other' : 'r'],
       idempotency_key: undefined,
     }))
-    const outcomes = await rig.engine.append(batch)
+    const outcomes = await Promise.all(sends.map((send) => rig.engine.append(send)))
     expect(outcomes.map(({ message_id }) => message_id)).toEqual(
-      batch.map(({ message }) => message.message_id),
+      sends.map(({ message }) => message.message_id),
     )
     expect(outcomes.map(({ deliveries }) => deliveries[0]!.outcome)).toEqual([
       'stored',
@@ -206,15 +206,15 @@ export function sendingContract(make: MakeEngine): void {
     expect(await rig.take('r')).toEqual(['once', 'other sender', 'other key', 'after'])
   })
 
-  test('a key counts from the first of one batch', async () => {
+  test('a key counts from the first of one turn', async () => {
     await using rig = await Rig.start(make)
-    const batch = ['a', 'b'].map((payload) => ({
+    const sends = ['a', 'b'].map((payload) => ({
       project: PROJECT,
       message: rig.message({ payload }),
       recipients: ['r'],
       idempotency_key: 'k',
     }))
-    const [first, second] = await rig.engine.append(batch)
+    const [first, second] = await Promise.all(sends.map((send) => rig.engine.append(send)))
     expect(second).toEqual({ ...first!, repeated: true })
     expect(await rig.take('r')).toEqual(['a'])
   })

@@ -69,13 +69,13 @@ export function timeContract(make: MakeEngine): void {
           return Reflect.get(target, property, receiver)
         },
       })
-    const batch = Array.from({ length: 100_000 }, (_, i) => ({
+    const sends = Array.from({ length: 100_000 }, (_, i) => ({
       project: PROJECT,
       message: watched(rig.message({ ttl_seconds: i === 77_777 ? 5 : 3000 })),
       recipients: [`r${i % 1000}`],
       idempotency_key: undefined,
     }))
-    for (let i = 0; i < batch.length; i += 5000) await rig.engine.append(batch.slice(i, i + 5000))
+    for (const send of sends) await rig.engine.append(send)
     looks = 0
     await rig.pass(4)
     expect(looks).toBe(0)

@@ -90,10 +90,7 @@ export class Rig implements AsyncDisposable {
       ...said,
       recipient_id: typeof recipients === 'string' ? recipients : undefined,
     })
-    const batch = [{ project, message, recipients: [recipients].flat(), idempotency_key }]
-    const outcomes = await this.engine.append(batch)
-    expect(outcomes.length).toBe(1)
-    return outcomes[0]!
+    return this.engine.append({ project, message, recipients: [recipients].flat(), idempotency_key })
   }
 
   /** Sends messages with these payloads to one mailbox; they must all be stored. @returns their ids */

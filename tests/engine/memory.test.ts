@@ -29,7 +29,7 @@ describe('the memory engine', () => {
     await using rig = await Rig.start(makeMemoryEngine)
     const message = rig.message()
     const recipients = ['a', 'b']
-    await rig.engine.append([{ project: PROJECT, message, recipients, idempotency_key: undefined }])
+    await rig.engine.append({ project: PROJECT, message, recipients, idempotency_key: undefined })
     expect(rig.announced.map((announcement) => announcement.message === message)).toEqual([true, true])
   })
 

@@ -148,6 +148,8 @@ function refuse(
   }
 }
 
+const NONE: string[] = []
+
 type DirectReceipt = Static<ReturnType<typeof closed<typeof directReceipt>>>
 
 function directReceiptOf(
@@ -170,17 +172,30 @@ function directReceiptOf(
     recipient_status,
     stored: broker.engine.stored,
     expires_at: formatTime(outcome.expires_ms),
-    warnings: [],
+    warnings: outcome.repeated ? ['This idempotency_key was used before: nothing was sent anew.'] : NONE,
   }
-  if (outcome.repeated) receipt.warnings.push('This idempotency_key was used before: nothing was sent anew.')
   if (recipient_status !== 'unknown') return receipt
   return then(broker.engine.clientIds(identity.project), (known) => {
     // One more than shown: the address exists by now, and is nearest to itself.
     const near = nearestNames(recipient_id, known, 4).filter((id) => id !== recipient_id)
     const hint = near.length > 0 ? ` Near names: ${near.join(', ')}.` : ''
-    receipt.warnings.push(`Nobody has checked in as "${recipient_id}" yet; the message waits there.${hint}`)
-    return receipt
+    const warning = `Nobody has checked in as "${recipient_id}" yet; the message waits there.${hint}`
+    return { ...receipt, warnings: [...receipt.warnings, warning] }
   })
+}
+
+function sendDirect(
+  broker: Broker,
+  identity: Identity,
+  input: Content,
+  sender_id: string,
+  recipient_id: string,
+): MaybePromise<DirectReceipt> {
+  const message = draft(broker, input, sender_id, recipient_id)
+  const outcome = broker.append(identity.project, message, [recipient_id], input.idempotency_key)
+  return outcome instanceof Promise
+    ? outcome.then((stored) => directReceiptOf(broker, identity, stored, recipient_id))
+    : directReceiptOf(broker, identity, outcome, recipient_id)
 }
 
 export const sendMessage = defineCommand({
@@ -194,20 +209,15 @@ export const sendMessage = defineCommand({
   scope: 'write',
   http: { method: 'POST', path: '/v1/messages', status: 201 },
   hints: { read_only: false, destructive: false, idempotent: false },
-  run: (broker, identity, input) =>
-    then(broker.sender(identity, input.sender_id), (sender_id) =>
-      then(broker.recipient(identity.project, input.recipient_id), (recipient_id) =>
-        then(
-          broker.append(
-            identity.project,
-            draft(broker, input, sender_id, recipient_id),
-            [recipient_id],
-            input.idempotency_key,
-          ),
-          (outcome) => directReceiptOf(broker, identity, outcome, recipient_id),
-        ),
-      ),
-    ),
+  run(broker, identity, input) {
+    const sender_id = broker.sender(identity, input.sender_id)
+    const recipient_id = broker.recipient(identity.project, input.recipient_id)
+    if (typeof sender_id === 'string' && typeof recipient_id === 'string')
+      return sendDirect(broker, identity, input, sender_id, recipient_id)
+    return Promise.all([sender_id, recipient_id]).then(([from, to]) =>
+      sendDirect(broker, identity, input, from, to),
+    )
+  },
   text: ({ message_id, recipient_status, warnings }) =>
     [`Queued \`${message_id}\`; the recipient is ${recipient_status}.`, ...warnings].join('\n'),
 })

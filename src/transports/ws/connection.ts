@@ -1,5 +1,6 @@
 import type { ServerWebSocket } from 'bun'
-import type { Identity } from '../../auth/identity.ts'
+import type { Credentials, Identity } from '../../auth/identity.ts'
+import type { Call } from '../../broker/command.ts'
 import type { Connection } from '../../broker/connection.ts'
 import { ERRORS, type ErrorCode } from '../../core/errors.ts'
 
@@ -24,8 +25,10 @@ export class WsConnection implements Connection {
   batch = false
   /** Calls which have not been answered yet. */
   calls = 0
-  /** Aborts the waiting calls when the peer goes. */
-  readonly gone = new AbortController()
+  /** Gives back the place among the open connections; undefined where there was none. */
+  leave: (() => void) | undefined
+  /** What the calls of this connection know of it. */
+  readonly call: Call
   readonly opened_ms: number
   /** When anything last came from the peer, in milliseconds since the epoch. */
   heard_ms: number
@@ -33,21 +36,44 @@ export class WsConnection implements Connection {
   pinged_ms: number | undefined
   /** When the close was asked for; undefined while open. */
   closed_ms: number | undefined
-  #queue: string[] = []
+  /** Set when the socket opens, before anything can come or go. */
+  #socket!: ServerWebSocket<WsConnection>
+  /** Frames that are whole, and the one that gathers messages, whose bracket is still open. */
+  #frames: string[] = []
+  #gathered = ''
   #queued_chars = 0
   #writable = true
+  #gone: AbortController | undefined
   /** The ping that is out asked for proof of arrival, and another is to follow its pong. One ping is out at a time. */
   #probing = false
   #probe_due = false
 
   constructor(
-    private readonly socket: ServerWebSocket<unknown>,
+    private said: Credentials | undefined,
     private readonly events: ConnectionEvents,
     private readonly buffer_bytes_max: number,
     private readonly now: () => number,
   ) {
     this.opened_ms = now()
     this.heard_ms = this.opened_ms
+    this.call = new WsCall(this)
+  }
+
+  opened(socket: ServerWebSocket<WsConnection>): void {
+    this.#socket = socket
+  }
+
+  /** What the upgrade said of who it is, once: a key is not kept. */
+  takeCredentials(): Credentials {
+    const said = this.said ?? { key: undefined, project: undefined }
+    this.said = undefined
+    return said
+  }
+
+  /** Aborts the calls that wait, when the peer goes; made when the first call waits. */
+  get signal(): AbortSignal {
+    this.#gone ??= new AbortController()
+    return this.#gone.signal
   }
 
   message(cursor: string, json: string): void {
@@ -58,20 +84,21 @@ export class WsConnection implements Connection {
     this.#push(`{"jsonrpc":"2.0","method":"${kind}","params":${json}}`)
   }
 
-  /** Queues the answer to a call, or to a batch of them; a peer which lets answers pile up is closed. */
-  answer(json: string): void {
+  /** Queues the answer to a call, or to a batch of calls; a peer which lets answers pile up is closed. */
+  answer(answers: readonly string[], batched: boolean): void {
     // What lies here already counts, and not this answer: one that is large says nothing of its reader.
     if (this.#queued_chars > this.buffer_bytes_max) this.flush()
     if (this.#queued_chars > this.buffer_bytes_max) this.close('slow_reader')
     else {
-      this.#push(json)
+      const json = answers.join(',')
+      this.#push(batched && !this.batch ? `[${json}]` : json)
       this.events.queued(this)
     }
   }
 
   flush(): boolean {
     if (this.closed_ms !== undefined) return false
-    if (this.#writable && this.#queue.length > 0) this.socket.cork(() => this.#write())
+    if (this.#writable && this.#queued_chars > 0) this.#write()
     if (this.#writable && this.#probe_due && this.pinged_ms === undefined) {
       this.#probe_due = false
       this.#probing = true
@@ -90,7 +117,7 @@ export class WsConnection implements Connection {
   /** Asks whether anybody is there. */
   ping(): void {
     this.pinged_ms = this.now()
-    this.socket.ping()
+    this.#socket.ping()
   }
 
   /** The pong to the ping that was out. @returns whether it proves the arrival of what was flushed before a probe */
@@ -112,37 +139,68 @@ export class WsConnection implements Connection {
     if (this.closed_ms !== undefined) return
     this.flush()
     this.closed_ms = this.now()
-    this.#queue = []
+    this.#frames = []
+    this.#gathered = ''
     const entry = ERRORS[code]
-    this.socket.close('close_code' in entry ? entry.close_code : 1011, code)
+    this.#socket.close('close_code' in entry ? entry.close_code : 1011, code)
   }
 
   /** Cuts a socket whose peer does not take part in the close. */
   terminate(): void {
-    this.socket.terminate()
+    this.#socket.terminate()
   }
 
+  /** The socket is closed, by whichever end. */
+  closed(): void {
+    this.closed_ms ??= this.now()
+    this.#gone?.abort()
+  }
+
+  /** Queues what makes one frame, or one element of a frame that gathers. */
   #push(json: string): void {
     if (this.closed_ms !== undefined) return
-    this.#queue.push(json)
     this.#queued_chars += json.length
+    if (this.batch) this.#gather(json)
+    else this.#frames.push(json)
+  }
+
+  /** @param elements of a JSON array: one, or several with commas between */
+  #gather(elements: string): void {
+    this.#gathered = this.#gathered === '' ? `[${elements}` : `${this.#gathered},${elements}`
+    if (this.#gathered.length >= FRAME_CHARS_MAX) this.#seal()
+  }
+
+  #seal(): void {
+    if (this.#gathered === '') return
+    this.#frames.push(`${this.#gathered}]`)
+    this.#gathered = ''
   }
 
   #write(): void {
-    const queue = this.#queue
+    this.#seal()
+    // One frame is one write as it is.
+    if (this.#frames.length === 1) this.#sendFrames()
+    else this.#socket.cork(() => this.#sendFrames())
+  }
+
+  #sendFrames(): void {
     let sent = 0
-    while (sent < queue.length && this.#writable) {
-      let end = sent + 1
-      let chars = queue[sent]!.length
-      if (this.batch)
-        while (end < queue.length && chars + queue[end]!.length < FRAME_CHARS_MAX)
-          chars += queue[end++]!.length
-      const frame = end - sent === 1 ? queue[sent]! : `[${queue.slice(sent, end).join(',')}]`
+    for (const frame of this.#frames) {
+      if (!this.#writable) break
       // -1: taken, but behind a peer that does not read; 0: dropped, because the socket is closed.
-      if (this.socket.sendText(frame) <= 0) this.#writable = false
-      this.#queued_chars -= chars
-      sent = end
+      if (this.#socket.sendText(frame) <= 0) this.#writable = false
+      sent++
     }
-    this.#queue = sent === queue.length ? [] : queue.slice(sent)
+    this.#frames = sent === this.#frames.length ? [] : this.#frames.slice(sent)
+    this.#queued_chars = this.#frames.reduce((chars, frame) => chars + frame.length, 0)
+  }
+}
+
+/** What a call that came over a connection knows of it. */
+class WsCall implements Call {
+  constructor(readonly connection: WsConnection) {}
+
+  get signal(): AbortSignal {
+    return this.connection.signal
   }
 }

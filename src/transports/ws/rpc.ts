@@ -48,19 +48,26 @@ interface Request {
  * Carries out what one frame asks for: a JSON-RPC 2.0 request, a notification, or a batch of these. Answers that are
  * there at once go out together, in more than one array where they are very long; a call that waits is answered when it
  * is done.
- *
- * @param received parsed JSON; a string when Elysia did not take it for JSON
  */
-export function onFrame(context: DoorContext, connection: WsConnection, received: unknown): void {
-  const frame = typeof received === 'string' ? parsed(received) : received
-  if (!Array.isArray(frame)) {
-    const answer = onRequest(context, connection, frame)
-    if (answer !== undefined) connection.answer(answer)
+export function onFrame(context: DoorContext, connection: WsConnection, received: string | Buffer): void {
+  let frame: unknown
+  try {
+    frame = typeof received === 'string' ? JSON.parse(received) : received
+  } catch {
+    refuse(connection, new BrokerError('invalid_json'))
     return
   }
+  if (Array.isArray(frame)) onBatch(context, connection, frame)
+  else {
+    const answer = onRequest(context, connection, frame)
+    if (answer !== undefined) connection.answer([answer], false)
+  }
+}
+
+function onBatch(context: DoorContext, connection: WsConnection, frame: readonly unknown[]): void {
   if (frame.length === 0 || frame.length > BATCH_MAX) {
     const detail = `A batch holds 1 to ${BATCH_MAX} requests; this one holds ${frame.length}.`
-    connection.answer(errorJson(null, new BrokerError('invalid_request', { detail }), correlationId()))
+    refuse(connection, new BrokerError('invalid_request', { detail }))
     return
   }
   let answers: string[] = []
@@ -73,67 +80,78 @@ export function onFrame(context: DoorContext, connection: WsConnection, received
     answers.push(answer)
     chars += answer.length
     if (chars <= context.config.buffer_bytes_max) continue
-    connection.answer(`[${answers.join(',')}]`)
+    connection.answer(answers, true)
     answers = []
     chars = 0
   }
-  if (answers.length > 0) connection.answer(`[${answers.join(',')}]`)
+  if (answers.length > 0) connection.answer(answers, true)
 }
 
-/** Elysia parses only what begins with a bracket: not what begins with a space or a line break. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
+/** Answers a frame that holds no request whose id could be named. */
+function refuse(connection: WsConnection, error: BrokerError): void {
+  connection.answer([errorJson(null, error, correlationId())], false)
 }
 
 /** @returns the answer, or undefined when there is none, or none yet */
 function onRequest(context: DoorContext, connection: WsConnection, frame: unknown): string | undefined {
   let request: Request
   try {
-    request = parseRequest(frame)
+    request = checkRequest(frame)
   } catch (error) {
     return errorJson(null, asBrokerError(error), correlationId())
   }
-  const { id, method } = request
-  const failed = (thrown: unknown): string | undefined => {
-    const correlation_id = correlationId()
-    logFailure(context.log, method, thrown, correlation_id, connection.identity)
-    return id === undefined ? undefined : errorJson(id, asBrokerError(thrown), correlation_id)
-  }
-  let result: MaybePromise<unknown>
+  const { id } = request
   try {
-    result = call(context, connection, request)
-  } catch (error) {
-    return failed(error)
+    const result = call(context, connection, request)
+    if (result instanceof Promise) answerLater(context, connection, request, result)
+    else if (id !== undefined) return resultJson(id, result)
+    return undefined
+  } catch (thrown) {
+    return failureJson(context, connection, request, thrown)
   }
-  if (!(result instanceof Promise)) return id === undefined ? undefined : resultJson(id, result)
+}
+
+function answerLater(
+  context: DoorContext,
+  connection: WsConnection,
+  request: Request,
+  result: Promise<unknown>,
+): void {
+  const { id } = request
   connection.calls++
   result
     .then((value) => (id === undefined ? undefined : resultJson(id, value)))
-    .catch(failed)
+    .catch((thrown) => failureJson(context, connection, request, thrown))
     .then((answer) => {
       connection.calls--
-      if (answer !== undefined) connection.answer(answer)
+      if (answer !== undefined) connection.answer([answer], false)
     })
-  return undefined
 }
 
-/** @throws BrokerError `invalid_json`, `invalid_request` */
-function parseRequest(frame: unknown): Request {
-  if (typeof frame === 'string') throw new BrokerError('invalid_json')
+/** Logs what went wrong. @returns the answer; undefined where none is wanted */
+function failureJson(
+  { log }: DoorContext,
+  { identity }: WsConnection,
+  { id, method }: Request,
+  thrown: unknown,
+): string | undefined {
+  const correlation_id = correlationId()
+  logFailure(log, method, thrown, correlation_id, identity)
+  return id === undefined ? undefined : errorJson(id, asBrokerError(thrown), correlation_id)
+}
+
+/** @throws BrokerError `invalid_request` */
+function checkRequest(frame: unknown): Request {
   if (typeof frame !== 'object' || frame === null || Array.isArray(frame) || ArrayBuffer.isView(frame))
     throw new BrokerError('invalid_request')
-  const { jsonrpc, id, method, params } = frame as Record<string, unknown>
+  const { jsonrpc, id, method } = frame as Record<string, unknown>
   if (jsonrpc !== '2.0')
     throw new BrokerError('invalid_request', { field: '/jsonrpc', detail: 'jsonrpc must be "2.0".' })
   if (typeof method !== 'string')
     throw new BrokerError('invalid_request', { field: '/method', detail: 'method must be a text.' })
   if (id !== undefined && id !== null && typeof id !== 'string' && typeof id !== 'number')
     throw new BrokerError('invalid_request', { field: '/id', detail: 'id must be a text or a number.' })
-  return { id, method, params }
+  return frame as Request
 }
 
 function call(
@@ -148,10 +166,7 @@ function call(
   if (connection.calls >= CALLS_MAX) throw new BrokerError('too_many_waiting', { retry_after_ms: 1000 })
   const command = COMMANDS_BY_NAME.get(method)
   if (command)
-    return runCommand(context.broker, command, identity, params, {
-      signal: connection.gone.signal,
-      connection,
-    })
+    return runCommand(context.broker, command, identity, params, connection.call)
   if (method === 'subscribe') return subscribe(context, connection, params)
   if (method === 'unsubscribe') {
     context.broker.hub.unsubscribe(connection)

@@ -1,4 +1,4 @@
-import type { ServerWebSocket } from 'bun'
+import type { Server, WebSocketHandler } from 'bun'
 import { Elysia } from 'elysia'
 import { asBrokerError, BrokerError, ERRORS } from '../../core/errors.ts'
 import {
@@ -10,6 +10,7 @@ import {
   OriginGuard,
   spread,
 } from '../door.ts'
+import { queryOf } from '../gate.ts'
 import { problem } from '../problem.ts'
 import { WsConnection } from './connection.ts'
 import { onFrame } from './rpc.ts'
@@ -20,14 +21,13 @@ const AUTHENTICATE_MS_MAX = 5000
 /** A peer that takes no part in the close is cut after this time. */
 const CLOSE_MS_MAX = 3000
 
-/** What Elysia keeps with the socket, and ours beside it. */
-interface SocketData {
-  connection?: WsConnection
-  leave?: () => void
+/** The one door whose connections are no HTTP: Bun tells it of them itself. */
+export interface WsDoor extends Door {
+  readonly websocket: WebSocketHandler<WsConnection>
 }
 
 /** The WebSocket door, `/v1/ws`: JSON-RPC 2.0 in text frames. */
-export function wsDoor(context: DoorContext): Door {
+export function wsDoor(context: DoorContext): WsDoor {
   const { broker, keys, config, connections, housekeeping } = context
   const guard = new OriginGuard(config)
   const open = new Set<WsConnection>()
@@ -68,6 +68,23 @@ export function wsDoor(context: DoorContext): Door {
     if (session) broker.heard(session)
   }
 
+  /** Sends the peer away before the upgrade where that can be told by then, and lets it in otherwise. */
+  const upgrade = (request: Request, server: Server<WsConnection> | null): Response | undefined => {
+    guard.check(request.headers)
+    if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') throw new BrokerError('upgrade_required')
+    if (broker.stopping) throw new BrokerError('shutting_down', { retry_after_ms: 1000 })
+    const { headers } = request
+    const offered = subprotocols(headers)
+    const said = credentials(headers, queryOf(request), offered)
+    const data = new WsConnection(said, events, config.buffer_bytes_max, broker.now)
+    const upgraded = server?.upgrade(request, {
+      data,
+      ...(offered.includes(SUBPROTOCOL) ? { headers: { 'sec-websocket-protocol': SUBPROTOCOL } } : {}),
+    })
+    if (!upgraded) throw new BrokerError('upgrade_required')
+    return undefined
+  }
+
   const routes = new Elysia()
     // Only what is thrown before the upgrade comes here: afterwards the connection says it itself.
     .onError(({ error }) => {
@@ -75,67 +92,47 @@ export function wsDoor(context: DoorContext): Door {
       logFailure(context.log, '/v1/ws', error, correlation_id)
       return problem(asBrokerError(error), correlation_id)
     })
-    .get('/v1/ws', ({ request }) => {
-      guard.check(request.headers)
-      throw new BrokerError('upgrade_required')
-    })
-    .ws('/v1/ws', {
-      beforeHandle({ request, set }) {
-        guard.check(request.headers)
-        if (broker.stopping) throw new BrokerError('shutting_down', { retry_after_ms: 1000 })
-        if (subprotocols(request.headers).includes(SUBPROTOCOL))
-          set.headers['sec-websocket-protocol'] = SUBPROTOCOL
-      },
-      open(ws) {
-        const socket = ws.raw as unknown as ServerWebSocket<SocketData>
-        const connection = new WsConnection(socket, events, config.buffer_bytes_max, broker.now)
-        socket.data.connection = connection
-        open.add(connection)
-        try {
-          socket.data.leave = connections.enter()
-          const { request } = ws.data
-          const said = credentials(
-            request.headers,
-            new URL(request.url).searchParams,
-            subprotocols(request.headers),
-          )
-          if (said.key !== undefined || !keys.required) connection.identity = keys.identify(said)
-        } catch (error) {
-          const code =
-            error instanceof BrokerError && 'close_code' in ERRORS[error.code]
-              ? error.code
-              : 'unauthenticated'
-          connection.close(code)
-        }
-      },
-      message(ws, frame) {
-        const { connection } = ws.raw.data as SocketData
-        if (!connection || connection.closed_ms !== undefined) return
-        heard(connection)
-        onFrame(context, connection, frame)
-      },
-      pong(ws: unknown) {
-        const { connection } = (ws as ServerWebSocket<SocketData>).data
-        if (!connection) return
-        heard(connection)
-        if (connection.ponged()) broker.hub.confirmed(connection)
-      },
-      drain(ws) {
-        ;(ws.raw.data as SocketData).connection?.drained()
-      },
-      close(ws) {
-        const { connection, leave } = ws.raw.data as SocketData
-        leave?.()
-        if (!connection) return
-        open.delete(connection)
-        connection.closed_ms ??= broker.now()
-        connection.gone.abort()
-        broker.hub.leave(connection)
-      },
-    })
+    .get('/v1/ws', ({ request, server }) => upgrade(request, server))
+
+  /** Bun calls these itself: a wrapper for each event, and a promise for each frame, would cost more than most frames do. */
+  const websocket: WebSocketHandler<WsConnection> = {
+    open(socket) {
+      const { data: connection } = socket
+      connection.opened(socket)
+      open.add(connection)
+      try {
+        connection.leave = connections.enter()
+        const said = connection.takeCredentials()
+        if (said.key !== undefined || !keys.required) connection.identity = keys.identify(said)
+      } catch (error) {
+        const code =
+          error instanceof BrokerError && 'close_code' in ERRORS[error.code] ? error.code : 'unauthenticated'
+        connection.close(code)
+      }
+    },
+    message({ data: connection }, frame) {
+      if (connection.closed_ms !== undefined) return
+      heard(connection)
+      onFrame(context, connection, frame)
+    },
+    pong({ data: connection }) {
+      heard(connection)
+      if (connection.ponged()) broker.hub.confirmed(connection)
+    },
+    drain({ data: connection }) {
+      connection.drained()
+    },
+    close({ data: connection }) {
+      connection.leave?.()
+      open.delete(connection)
+      connection.closed()
+      broker.hub.leave(connection)
+    },
+  }
 
   return {
     routes,
+    websocket,
     async close(drain_ms) {
       await spread([...open], drain_ms, (connection) => connection.close('shutting_down'))
     },
