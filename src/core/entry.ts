@@ -20,7 +20,7 @@ export type DeadReason = 'expired' | 'overflowed' | 'attempts_exhausted' | 'reje
 /** `auto` acknowledges what is read, `manual` leases it, `none` only looks. */
 export type AckMode = 'auto' | 'manual' | 'none'
 
-/** One message in one mailbox. */
+/** One message in one mailbox, until it is acknowledged. */
 export class Entry {
   state: State = PENDING
   /** Deliveries so far: the `attempt` a reader sees. */
@@ -43,8 +43,9 @@ export class Entry {
     this.due_ms = message.expires_ms
   }
 
+  /** No longer the mailbox's to deliver: history, or not even that. */
   get gone(): boolean {
-    return this.state === GONE
+    return this.state >= ACKED
   }
 }
 

@@ -11,11 +11,11 @@ import {
   LEASED,
   NO_MESSAGE,
   PENDING,
-  type State,
 } from './entry.ts'
+import { type Evicted, History } from './history.ts'
 import type { Limits, Meter } from './limits.ts'
 import type { Rank, StoredMessage } from './message.ts'
-import { type Position, readable } from './position.ts'
+import { entriesAfter, liveAt, nextEntry, type Position, type Retained } from './position.ts'
 import { Ring } from './ring.ts'
 
 /**
@@ -23,32 +23,30 @@ import { Ring } from './ring.ts'
  * `now` before reading: what has expired is only taken out there.
  */
 export class Mailbox {
-  /** Offset of the newest message; 0 before the first. */
-  last = 0
   /** Highest offset whose acknowledged message has been overwritten: history below is not whole. */
   evicted_through = 0
   pending = 0
-  /** Leased and delayed: delivered, not yet acknowledged. */
-  leased = 0
-  history = 0
+  /** Not acknowledged: pending, leased and delayed. */
+  live = 0
   bytes = 0
   #live_bytes = 0
+  /** What is not acknowledged yet. */
   #ring = new Ring<Entry>()
-  /** No entry falls due before this. */
+  #history = new History()
+  /** Nothing in the ring falls due before this. */
   #due_ms = Number.POSITIVE_INFINITY
   /** Of the newest message. */
   #last_id = ''
   /** Ids rise with offsets, as those of UUIDv7 do unless a message is put back: then one is found by halving. */
   #ids_rise = true
+  /** What the two hold of each rank. */
+  readonly #retained: Retained = { live: this.#ring, history: this.#history, of_rank: [0, 0, 0, 0], last: 0 }
   /** Highest offset overwritten, of each rank. */
   #evicted_of: [number, number, number, number] = [0, 0, 0, 0]
-  /** Retained entries of each rank, and the pending ones among them. */
-  #retained_of: [number, number, number, number] = [0, 0, 0, 0]
+  /** Pending entries of each rank. */
   #pending_of: [number, number, number, number] = [0, 0, 0, 0]
   /** No pending entry of rank r lies at or below `#scan[r]`. */
   #scan: [number, number, number, number] = [0, 0, 0, 0]
-  /** No history lies below this offset. */
-  #history_scan = 0
 
   constructor(
     /** Names this history; a mailbox made anew gets another. From a CSPRNG. */
@@ -56,8 +54,19 @@ export class Mailbox {
     private readonly meter: Meter,
   ) {}
 
-  get live(): number {
-    return this.pending + this.leased
+  /** Offset of the newest message; 0 before the first. */
+  get last(): number {
+    return this.#retained.last
+  }
+
+  /** Acknowledged messages that are kept. */
+  get history(): number {
+    return this.#history.length
+  }
+
+  /** Leased and delayed: delivered, not yet acknowledged. */
+  get leased(): number {
+    return this.live - this.pending
   }
 
   get retained(): number {
@@ -66,12 +75,12 @@ export class Mailbox {
 
   /** Slots held in memory, for the test that they are given back. */
   get footprint(): number {
-    return this.#ring.capacity
+    return this.#ring.capacity + this.#history.capacity
   }
 
   /** When `sweep` has something to do, in milliseconds since the epoch; may be early, never late. */
   get next_due_ms(): number {
-    return this.#due_ms
+    return Math.min(this.#due_ms, this.#history.due_ms)
   }
 
   /**
@@ -83,15 +92,15 @@ export class Mailbox {
     if (this.live >= limits.mailbox_messages_max) return undefined
     if (this.#live_bytes + message.bytes > limits.mailbox_bytes_max) return undefined
     while (this.history > 0 && this.bytes + message.bytes > limits.mailbox_bytes_max) this.#evictOldest()
-    const entry = new Entry(++this.last, message)
-    if (this.#ring.length === 0) this.#ids_rise = true
+    const entry = new Entry(++this.#retained.last, message)
+    if (this.retained === 0) this.#ids_rise = true
     else if (message.message_id <= this.#last_id) this.#ids_rise = false
     this.#last_id = message.message_id
     this.#ring.push(entry)
     if (entry.due_ms < this.#due_ms) this.#due_ms = entry.due_ms
-    this.#retained_of[message.rank]++
-    this.pending++
-    this.#pending_of[message.rank]++
+    this.#retained.of_rank[message.rank]++
+    this.live++
+    this.#pend(message.rank, 1)
     this.#live_bytes += message.bytes
     this.bytes += message.bytes
     this.meter.bytes += message.bytes
@@ -106,7 +115,7 @@ export class Mailbox {
   /** Takes the oldest unacknowledged message out, to make room; undefined when there is none. */
   dropOldest(): Dead | undefined {
     for (let i = 0; i < this.#ring.length; i++)
-      if (this.#ring.at(i).state < ACKED) return this.#bury(this.#ring.at(i), 'overflowed')
+      if (!this.#ring.at(i).gone) return this.#bury(this.#ring.at(i), 'overflowed')
     return undefined
   }
 
@@ -134,7 +143,6 @@ export class Mailbox {
 
   #takeAll(taken: Entry[], ack: AckMode, now: number, limits: Limits): Delivery[] {
     return taken.map((entry) => {
-      // Where little history is kept, what is acknowledged here may be overwritten at once.
       const { offset, message } = entry
       if (ack !== 'none') this.#scan[message.rank] = offset
       this.deliver(entry, ack, false, now, limits)
@@ -152,13 +160,20 @@ export class Mailbox {
       entry.attempts++
       if (ack === 'auto') this.#settle(entry, limits)
       else this.#lease(entry, now, limits)
-    } else if (again && (entry.state === LEASED || entry.state === ACKED)) {
+    } else if (again && entry.state === LEASED) {
       entry.attempts++
-      if (entry.state === LEASED) this.#lease(entry, now, limits)
+      this.#lease(entry, now, limits)
+    } else if (again && entry.state === ACKED) {
+      entry.attempts++
+      this.#history.delivered(entry.offset)
     }
   }
 
   find(message_id: string): Entry | undefined {
+    return this.#findLive(message_id) ?? this.#history.find(message_id, this.#ids_rise)
+  }
+
+  #findLive(message_id: string): Entry | undefined {
     if (this.#ids_rise) return this.#ring.findRising((entry) => compare(entry.message.message_id, message_id))
     for (let i = 0; i < this.#ring.length; i++)
       if (this.#ring.at(i).message.message_id === message_id) return this.#ring.at(i)
@@ -191,7 +206,7 @@ export class Mailbox {
     entry.failures++
     if (entry.failures >= limits.attempts_max) fallen.dead.push(this.#bury(entry, 'attempts_exhausted'))
     else if (delay_ms > 0) {
-      this.#move(entry, DELAYED)
+      entry.state = DELAYED
       this.#due(entry, now + delay_ms)
     } else {
       this.#release(entry)
@@ -206,22 +221,21 @@ export class Mailbox {
    * @returns what changed, or undefined when nothing was due
    */
   sweep(now: number, limits: Limits): Fallen | undefined {
+    this.#history.expire(now).forEach(this.#forget)
     if (this.#due_ms > now) return undefined
     const due: Entry[] = []
     this.#due_ms = Number.POSITIVE_INFINITY
     for (let i = 0; i < this.#ring.length; i++) {
       const entry = this.#ring.at(i)
-      if (entry.state === GONE) continue
+      if (entry.gone) continue
       if (entry.due_ms <= now) due.push(entry)
       else if (entry.due_ms < this.#due_ms) this.#due_ms = entry.due_ms
     }
     if (due.length === 0) return undefined
     const fallen: Fallen = { dead: [], released: [] }
     for (const entry of due) {
-      if (entry.message.expires_ms <= now) {
-        if (entry.state === ACKED) this.#remove(entry)
-        else fallen.dead.push(this.#bury(entry, 'expired'))
-      } else if (entry.state === LEASED) {
+      if (entry.message.expires_ms <= now) fallen.dead.push(this.#bury(entry, 'expired'))
+      else if (entry.state === LEASED) {
         this.fail(entry, 0, now, limits, fallen)
       } else if (entry.state === DELAYED) {
         this.#release(entry)
@@ -236,7 +250,7 @@ export class Mailbox {
     if (this.live === 0) return this.last
     for (let i = 0; i < this.#ring.length; i++) {
       const entry = this.#ring.at(i)
-      if (entry.state < ACKED) return Math.max(entry.offset - 1, this.evicted_through)
+      if (!entry.gone) return Math.max(entry.offset - 1, this.evicted_through)
     }
     return this.last
   }
@@ -273,103 +287,75 @@ export class Mailbox {
 
   /** The next entry a reader is due, highest priority first, with its position moved past it; undefined at the end. */
   next(position: Position): Entry | undefined {
-    for (let rank = 3; rank >= 0; rank--) {
-      const again = position.redeliver.length > 0 ? this.#nextAgain(position, rank) : undefined
-      if (again) return again
-      const found = this.#nextAfter(position, rank as Rank)
-      if (!found) {
-        position.sent[rank as Rank] = this.last
-        continue
-      }
-      position.sent[rank as Rank] = found.offset
-      for (let lower = rank - 1; lower >= 0; lower--) {
-        const before = this.#nextAfter(position, lower as Rank)
-        position.sent[lower as Rank] = before ? before.offset - 1 : this.last
-      }
-      return found
-    }
-    return undefined
+    return nextEntry(this.#retained, position)
   }
 
-  #nextAgain(position: Position, rank: number): Entry | undefined {
-    for (let i = 0; i < position.redeliver.length; i++) {
-      const offset = position.redeliver[i]!
-      const entry = this.entryAt(offset)
-      if (entry?.state === PENDING && entry.message.rank !== rank) continue
-      position.redeliver.splice(i--, 1)
-      // Further on than the reader has come, it is met in its turn.
-      if (entry?.state === PENDING && offset <= position.sent[entry.message.rank]) return entry
-    }
-    return undefined
-  }
-
-  #nextAfter(position: Position, rank: Rank): Entry | undefined {
-    if (this.#retained_of[rank] === 0 || position.sent[rank] >= this.last) return undefined
-    for (let i = this.#ring.indexAfter(position.sent[rank]); i < this.#ring.length; i++) {
-      const entry = this.#ring.at(i)
-      if (entry.message.rank === rank && readable(entry, position)) return entry
-    }
-    return undefined
-  }
-
+  /** An entry that is not acknowledged yet. */
   entryAt(offset: number): Entry | undefined {
-    const index = this.#ring.indexAfter(offset - 1)
-    if (index === this.#ring.length) return undefined
-    const entry = this.#ring.at(index)
-    return entry.offset === offset && !entry.gone ? entry : undefined
+    return liveAt(this.#ring, offset)
   }
 
   /** Retained entries after an offset in the order they came, whatever their state. */
-  *after(offset: number): Generator<Entry> {
-    for (let i = this.#ring.indexAfter(offset); i < this.#ring.length; i++)
-      if (!this.#ring.at(i).gone) yield this.#ring.at(i)
+  after(offset: number): Generator<Entry> {
+    return entriesAfter(this.#retained, offset)
   }
 
   #lease(entry: Entry, now: number, limits: Limits): void {
-    this.#move(entry, LEASED)
+    if (entry.state === PENDING) this.#pend(entry.message.rank, -1)
+    entry.state = LEASED
     entry.cursor_acks = false
     this.#due(entry, now + limits.lease_seconds * 1000)
   }
 
+  /** Pending again. */
   #release(entry: Entry): void {
-    this.#move(entry, PENDING)
-    this.#due(entry, entry.message.expires_ms)
-    const rank = entry.message.rank
+    const { rank, expires_ms } = entry.message
+    entry.state = PENDING
+    this.#pend(rank, 1)
+    this.#due(entry, expires_ms)
     this.#scan[rank] = Math.min(this.#scan[rank], entry.offset - 1)
   }
 
   #settle(entry: Entry, limits: Limits): void {
-    this.#move(entry, ACKED)
-    this.#due(entry, entry.message.expires_ms)
-    if (entry.offset < this.#history_scan) this.#history_scan = entry.offset
-    while (this.history > limits.history_messages_max) this.#evictOldest()
+    const { message } = entry
+    this.#history.add(entry)
+    this.meter.history_bytes += message.bytes
+    this.#leave(entry, ACKED)
+    while (this.#history.length > limits.history_messages_max) this.#evictOldest()
   }
 
   #evictOldest(): void {
-    for (let i = this.#ring.indexAfter(this.#history_scan - 1); i < this.#ring.length; i++) {
-      const entry = this.#ring.at(i)
-      if (entry.state !== ACKED) continue
-      this.#history_scan = entry.offset + 1
-      this.evicted_through = Math.max(this.evicted_through, entry.offset)
-      const { rank } = entry.message
-      this.#evicted_of[rank] = Math.max(this.#evicted_of[rank], entry.offset)
-      this.#remove(entry)
-      return
-    }
+    const evicted = this.#history.evict()
+    const { offset, rank } = evicted
+    this.evicted_through = Math.max(this.evicted_through, offset)
+    this.#evicted_of[rank] = Math.max(this.#evicted_of[rank], offset)
+    this.#forget(evicted)
+  }
+
+  /** Nothing of a message is kept any more that was history. */
+  readonly #forget = ({ bytes, rank }: Evicted): void => {
+    this.bytes -= bytes
+    this.meter.bytes -= bytes
+    this.meter.history_bytes -= bytes
+    this.#retained.of_rank[rank]--
   }
 
   #bury(entry: Entry, reason: DeadReason): Dead {
-    const dead = { message: entry.message, attempts: entry.attempts, reason }
-    this.#remove(entry)
-    return dead
-  }
-
-  #remove(entry: Entry): void {
-    this.#move(entry, GONE)
-    const { message } = entry
+    const { message, attempts } = entry
     this.bytes -= message.bytes
     this.meter.bytes -= message.bytes
-    this.#retained_of[message.rank]--
+    this.#retained.of_rank[message.rank]--
+    this.#leave(entry, GONE)
+    return { message, attempts, reason }
+  }
+
+  /** Takes an entry out of the ring. */
+  #leave(entry: Entry, state: typeof ACKED | typeof GONE): void {
+    const { rank, bytes } = entry.message
+    if (entry.state === PENDING) this.#pend(rank, -1)
+    entry.state = state
+    this.live--
+    this.#live_bytes -= bytes
     entry.message = NO_MESSAGE
     this.#ring.release()
     if (this.#ring.length === 0) this.#due_ms = Number.POSITIVE_INFINITY
@@ -382,25 +368,9 @@ export class Mailbox {
     if (entry.due_ms < this.#due_ms) this.#due_ms = entry.due_ms
   }
 
-  #move(entry: Entry, state: State): void {
-    this.#count(entry, -1)
-    entry.state = state
-    this.#count(entry, 1)
-  }
-
-  #count(entry: Entry, by: 1 | -1): void {
-    const { message, state } = entry
-    if (state === GONE) return
-    if (state === ACKED) {
-      this.history += by
-      this.meter.history_bytes += by * message.bytes
-    } else {
-      this.#live_bytes += by * message.bytes
-      if (state === PENDING) {
-        this.pending += by
-        this.#pending_of[message.rank] += by
-      } else this.leased += by
-    }
+  #pend(rank: Rank, by: 1 | -1): void {
+    this.pending += by
+    this.#pending_of[rank] += by
   }
 }
 

@@ -1,4 +1,7 @@
-import { ACKED, DELAYED, type Entry, GONE } from './entry.ts'
+import { DELAYED, type Entry, PENDING } from './entry.ts'
+import type { History } from './history.ts'
+import type { Rank } from './message.ts'
+import type { Ring } from './ring.ts'
 
 /**
  * How far one reader has come, per priority: everything of rank r at or below `sent[r]` has been sent to it. With
@@ -22,8 +25,91 @@ export function safeOffset(position: Position): number {
   return Math.min(low, normal, high, urgent)
 }
 
-/** Whether an entry further on is something to send to this reader. */
-export function readable(entry: Entry, position: Position): boolean {
-  if (entry.state === GONE || entry.state === DELAYED) return false
-  return !(entry.state === ACKED && position.unacked_only && entry.offset <= position.resumed_through)
+/** All that a mailbox holds. */
+export interface Retained {
+  /** What is not acknowledged yet. */
+  readonly live: Ring<Entry>
+  readonly history: History
+  /** How many of both there are of each rank. */
+  readonly of_rank: [number, number, number, number]
+  /** Offset of the newest message; 0 before the first. */
+  last: number
+}
+
+/** The next entry a reader is due, highest priority first, with its position moved past it; undefined at the end. */
+export function nextEntry(retained: Retained, position: Position): Entry | undefined {
+  for (let rank = 3; rank >= 0; rank--) {
+    const again = position.redeliver.length > 0 ? nextAgain(retained, position, rank as Rank) : undefined
+    if (again) return again
+    const found = nextOfRank(retained, position, rank as Rank)
+    if (!found) {
+      position.sent[rank as Rank] = retained.last
+      continue
+    }
+    position.sent[rank as Rank] = found.offset
+    for (let lower = rank - 1; lower >= 0; lower--) {
+      const before = nextOfRank(retained, position, lower as Rank)
+      position.sent[lower as Rank] = before ? before.offset - 1 : retained.last
+    }
+    return found
+  }
+  return undefined
+}
+
+function nextAgain({ live }: Retained, { redeliver, sent }: Position, rank: Rank): Entry | undefined {
+  for (let i = 0; i < redeliver.length; i++) {
+    const offset = redeliver[i]!
+    const entry = liveAt(live, offset)
+    if (entry?.state === PENDING && entry.message.rank !== rank) continue
+    redeliver.splice(i--, 1)
+    // Further on than the reader has come, it is met in its turn.
+    if (entry?.state === PENDING && offset <= sent[entry.message.rank]) return entry
+  }
+  return undefined
+}
+
+function nextOfRank(
+  { live, history, of_rank, last }: Retained,
+  { sent, unacked_only, resumed_through }: Position,
+  rank: Rank,
+): Entry | undefined {
+  const from = sent[rank]
+  if (of_rank[rank] === 0 || from >= last) return undefined
+  const unread = nextLive(live, from, rank)
+  for (
+    let i = history.indexAfter(unacked_only ? Math.max(from, resumed_through) : from);
+    i < history.length;
+    i++
+  ) {
+    if (unread && history.offsetAt(i) > unread.offset) break
+    if (history.rankAt(i) === rank) return history.entryAt(i)
+  }
+  return unread
+}
+
+function nextLive(live: Ring<Entry>, offset: number, rank: Rank): Entry | undefined {
+  for (let i = live.indexAfter(offset); i < live.length; i++) {
+    const entry = live.at(i)
+    if (entry.state < DELAYED && entry.message.rank === rank) return entry
+  }
+  return undefined
+}
+
+export function liveAt(live: Ring<Entry>, offset: number): Entry | undefined {
+  const index = live.indexAfter(offset - 1)
+  if (index === live.length) return undefined
+  const entry = live.at(index)
+  return entry.offset === offset && !entry.gone ? entry : undefined
+}
+
+/** Retained entries after an offset in the order they came, whatever their state. */
+export function* entriesAfter({ live, history }: Retained, offset: number): Generator<Entry> {
+  let past = history.indexAfter(offset)
+  for (let i = live.indexAfter(offset); i < live.length; i++) {
+    const entry = live.at(i)
+    if (entry.gone) continue
+    while (past < history.length && history.offsetAt(past) < entry.offset) yield history.entryAt(past++)
+    yield entry
+  }
+  while (past < history.length) yield history.entryAt(past++)
 }

@@ -36,6 +36,14 @@ export type Appended =
   | { readonly outcome: 'full' | 'storage_full'; readonly retry_after_ms: number }
   | { readonly outcome: 'too_many_clients' | 'too_large' }
 
+/** One outcome for each status a recipient can have: most sends end in the first. */
+export const STORED: Readonly<Record<RecipientStatus, Appended>> = {
+  active: { outcome: 'stored', recipient_status: 'active' },
+  stale: { outcome: 'stored', recipient_status: 'stale' },
+  disconnected: { outcome: 'stored', recipient_status: 'disconnected' },
+  unknown: { outcome: 'stored', recipient_status: 'unknown' },
+}
+
 const RETRY_AFTER_MS_MIN = 100
 const RETRY_AFTER_MS_MAX = 1000
 

@@ -11,7 +11,7 @@ import type { Limits } from '../core/limits.ts'
 import type { Mailbox } from '../core/mailbox.ts'
 import { renewMessage, type StoredMessage } from '../core/message.ts'
 import { type Position, safeOffset } from '../core/position.ts'
-import type { RecipientStatus, Session, SessionEnd } from '../core/session.ts'
+import type { Session, SessionEnd } from '../core/session.ts'
 import { type Client, Clients } from './clients.ts'
 import type {
   Address,
@@ -35,7 +35,7 @@ import type {
   Take,
   Taken,
 } from './engine.ts'
-import { retryAfter } from './engine.ts'
+import { retryAfter, STORED } from './engine.ts'
 import { historyPage } from './history.ts'
 import { appendOverOldest } from './overflow.ts'
 import { PROBE, probeMessage } from './probe.ts'
@@ -47,13 +47,6 @@ export interface MemoryEngineOptions extends SessionsOptions {
 }
 
 const NO_DELIVERIES: readonly Delivery[] = []
-/** One answer for each status a recipient can have: most sends end in the first. */
-const STORED: Readonly<Record<RecipientStatus, Appended>> = {
-  active: { outcome: 'stored', recipient_status: 'active' },
-  stale: { outcome: 'stored', recipient_status: 'stale' },
-  disconnected: { outcome: 'stored', recipient_status: 'disconnected' },
-  unknown: { outcome: 'stored', recipient_status: 'unknown' },
-}
 
 /** Everything in this process, answered at once, and lost with it. */
 export class MemoryEngine implements Engine {

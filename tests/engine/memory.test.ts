@@ -18,8 +18,8 @@ describe('the memory engine', () => {
   test('answers at once', async () => {
     await using rig = await Rig.start(makeMemoryEngine)
     const message = rig.message()
-    const batch = [{ project: PROJECT, message, recipients: ['r'], idempotency_key: undefined }]
-    expect(rig.engine.append(batch)).not.toBeInstanceOf(Promise)
+    const send = { project: PROJECT, message, recipients: ['r'], idempotency_key: undefined }
+    expect(rig.engine.append(send)).not.toBeInstanceOf(Promise)
     expect(rig.announced.length).toBe(1)
     expect(rig.engine.take(rig.at('r'), { limit: 1, bytes_max: 1, ack: 'auto' })).not.toBeInstanceOf(Promise)
     expect(rig.acknowledged.length).toBe(1)
@@ -44,13 +44,13 @@ describe('the memory engine', () => {
     await rig.sendAll('r', ['expires'], { sender_id: 'r', ttl_seconds: 60 })
     rig.onDied = ({ reason }) => {
       if (reason !== 'expired') return
-      const bounces = ['b1', 'b2'].map((payload) => ({
-        project: PROJECT,
-        message: rig.message({ payload }),
-        recipients: ['r'],
-        idempotency_key: undefined,
-      }))
-      rig.engine.append(bounces)
+      for (const payload of ['b1', 'b2'])
+        rig.engine.append({
+          project: PROJECT,
+          message: rig.message({ payload }),
+          recipients: ['r'],
+          idempotency_key: undefined,
+        })
     }
     rig.announced.length = 0
     await rig.pass(60)

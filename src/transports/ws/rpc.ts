@@ -165,8 +165,7 @@ function call(
     throw new BrokerError('unauthenticated', { next: 'Call authenticate with {"key":"…"} first.' })
   if (connection.calls >= CALLS_MAX) throw new BrokerError('too_many_waiting', { retry_after_ms: 1000 })
   const command = COMMANDS_BY_NAME.get(method)
-  if (command)
-    return runCommand(context.broker, command, identity, params, connection.call)
+  if (command) return runCommand(context.broker, command, identity, params, connection.call)
   if (method === 'subscribe') return subscribe(context, connection, params)
   if (method === 'unsubscribe') {
     context.broker.hub.unsubscribe(connection)

@@ -71,7 +71,8 @@ export function wsDoor(context: DoorContext): WsDoor {
   /** Sends the peer away before the upgrade where that can be told by then, and lets it in otherwise. */
   const upgrade = (request: Request, server: Server<WsConnection> | null): Response | undefined => {
     guard.check(request.headers)
-    if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') throw new BrokerError('upgrade_required')
+    if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket')
+      throw new BrokerError('upgrade_required')
     if (broker.stopping) throw new BrokerError('shutting_down', { retry_after_ms: 1000 })
     const { headers } = request
     const offered = subprotocols(headers)

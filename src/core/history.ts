@@ -1,0 +1,179 @@
+import { ACKED, Entry } from './entry.ts'
+import type { Rank, StoredMessage } from './message.ts'
+
+/** What is noted of a message beside it, so that letting go of one that has grown cold touches nothing but these. */
+const OFFSET = 0
+const BYTES = 1
+const EXPIRES = 2
+/** How often it was delivered, and its rank in the two lowest bits. */
+const MARKS = 3
+const FIELDS = 4
+
+const CAPACITY_MIN = 16
+
+/** What was overwritten or has expired. */
+export interface Evicted {
+  readonly offset: number
+  readonly bytes: number
+  readonly rank: Rank
+}
+
+/**
+ * The acknowledged messages of one mailbox in rising order of offset, for replay and resume: a circular buffer that
+ * doubles as they come and halves as they go.
+ */
+export class History {
+  #messages: (StoredMessage | undefined)[] = []
+  #notes = new Float64Array(0)
+  #head = 0
+  #length = 0
+  /** None expires before this; in milliseconds since the epoch. */
+  due_ms = Number.POSITIVE_INFINITY
+
+  get length(): number {
+    return this.#length
+  }
+
+  /** Slots taken from memory, for the test that they are given back. */
+  get capacity(): number {
+    return this.#messages.length
+  }
+
+  /** Takes in what has been acknowledged. Most come in order; one that does not moves those behind it. */
+  add({ offset, message, attempts }: Entry): void {
+    if (this.#length === this.#messages.length) this.#resize(Math.max(CAPACITY_MIN, this.#length * 2))
+    let index = this.#length++
+    while (index > 0 && this.offsetAt(index - 1) > offset) this.#move(index - 1, index--)
+    const slot = this.#slot(index)
+    const at = slot * FIELDS
+    this.#messages[slot] = message
+    this.#notes[at + OFFSET] = offset
+    this.#notes[at + BYTES] = message.bytes
+    this.#notes[at + EXPIRES] = message.expires_ms
+    this.#notes[at + MARKS] = attempts * 4 + message.rank
+    if (message.expires_ms < this.due_ms) this.due_ms = message.expires_ms
+  }
+
+  /** Overwrites the oldest. There must be one. */
+  evict(): Evicted {
+    const evicted = this.#evictedAt(0)
+    this.#messages[this.#head] = undefined
+    this.#head = (this.#head + 1) & (this.#messages.length - 1)
+    this.#length--
+    this.#shrink()
+    return evicted
+  }
+
+  /** Lets go of what has expired by `now`: one pass over what is here, when the first of it may have. */
+  expire(now: number): readonly Evicted[] {
+    if (this.due_ms > now) return NOTHING
+    const expired: Evicted[] = []
+    this.due_ms = Number.POSITIVE_INFINITY
+    let kept = 0
+    for (let index = 0; index < this.#length; index++) {
+      const expires_ms = this.#note(index, EXPIRES)
+      if (expires_ms <= now) expired.push(this.#evictedAt(index))
+      else {
+        if (kept < index) this.#move(index, kept)
+        kept++
+        if (expires_ms < this.due_ms) this.due_ms = expires_ms
+      }
+    }
+    for (let index = kept; index < this.#length; index++) this.#messages[this.#slot(index)] = undefined
+    this.#length = kept
+    this.#shrink()
+    return expired
+  }
+
+  offsetAt(index: number): number {
+    return this.#note(index, OFFSET)
+  }
+
+  rankAt(index: number): Rank {
+    return (this.#note(index, MARKS) & 3) as Rank
+  }
+
+  /** A message as an entry of its own: what is done to it is not noted here. */
+  entryAt(index: number): Entry {
+    const entry = new Entry(this.offsetAt(index), this.#messages[this.#slot(index)]!)
+    entry.state = ACKED
+    entry.attempts = Math.floor(this.#note(index, MARKS) / 4)
+    return entry
+  }
+
+  /** Notes one more delivery of the message at this offset, if it is here. */
+  delivered(offset: number): void {
+    const index = this.indexAfter(offset - 1)
+    if (index < this.#length && this.offsetAt(index) === offset)
+      this.#notes[this.#slot(index) * FIELDS + MARKS]! += 4
+  }
+
+  /** Index of the first message whose offset is above `offset`; `length` when there is none. */
+  indexAfter(offset: number): number {
+    let low = 0
+    let high = this.#length
+    if (high === 0 || this.offsetAt(high - 1) <= offset) return high
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.offsetAt(middle) > offset) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+
+  /** The message of this id. @param ids_rise whether ids rise with the offsets: then it is found by halving */
+  find(message_id: string, ids_rise: boolean): Entry | undefined {
+    let low = 0
+    let high = this.#length
+    while (low < high) {
+      const middle = ids_rise ? (low + high) >> 1 : low
+      const id = this.#messages[this.#slot(middle)]!.message_id
+      if (id === message_id) return this.entryAt(middle)
+      if (ids_rise && id > message_id) high = middle
+      else low = middle + 1
+    }
+    return undefined
+  }
+
+  #evictedAt(index: number): Evicted {
+    return { offset: this.offsetAt(index), bytes: this.#note(index, BYTES), rank: this.rankAt(index) }
+  }
+
+  #slot(index: number): number {
+    return (this.#head + index) & (this.#messages.length - 1)
+  }
+
+  #note(index: number, field: number): number {
+    return this.#notes[this.#slot(index) * FIELDS + field]!
+  }
+
+  #move(from: number, to: number): void {
+    const source = this.#slot(from)
+    const target = this.#slot(to)
+    this.#messages[target] = this.#messages[source]
+    this.#notes.copyWithin(target * FIELDS, source * FIELDS, (source + 1) * FIELDS)
+  }
+
+  #shrink(): void {
+    if (this.#length === 0) {
+      this.due_ms = Number.POSITIVE_INFINITY
+      if (this.#messages.length > CAPACITY_MIN) this.#resize(0)
+    } else if (this.#messages.length > CAPACITY_MIN * 4 && this.#length * 4 < this.#messages.length)
+      this.#resize(this.#messages.length / 2)
+  }
+
+  #resize(capacity: number): void {
+    const messages: (StoredMessage | undefined)[] = new Array(capacity)
+    const notes = new Float64Array(capacity * FIELDS)
+    for (let index = 0; index < this.#length; index++) {
+      const slot = this.#slot(index)
+      messages[index] = this.#messages[slot]
+      notes.set(this.#notes.subarray(slot * FIELDS, (slot + 1) * FIELDS), index * FIELDS)
+    }
+    this.#messages = messages
+    this.#notes = notes
+    this.#head = 0
+  }
+}
+
+const NOTHING: readonly Evicted[] = []
