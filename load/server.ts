@@ -4,6 +4,13 @@ import { createServer } from 'node:net'
 /** Linux counts CPU time in these; `getconf CLK_TCK` is 100 on every machine in use. */
 const TICKS_PER_SECOND = 100
 const START_MS_MAX = 10_000
+const STOP_MS_MAX = 10_000
+
+/** Running now: none outlives the driver. */
+const running = new Set<Bun.Subprocess>()
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
 
 /** A server in a process of its own, measured from outside. */
 export class Server implements AsyncDisposable {
@@ -16,6 +23,7 @@ export class Server implements AsyncDisposable {
    * Starts a program on a free port of the loopback address and waits until it takes connections.
    *
    * @param command the program and its arguments, given the port
+   * @throws Error when it ends or does not listen in time
    */
   static async start(
     command: (port: number) => readonly string[],
@@ -25,9 +33,11 @@ export class Server implements AsyncDisposable {
     const [program, ...args] = command(port)
     const child = Bun.spawn([program!, ...args], {
       env: { ...process.env, ...env },
+      stdin: 'ignore',
       stdout: 'ignore',
       stderr: 'inherit',
     })
+    running.add(child)
     const server = new Server(port, child)
     const deadline = performance.now() + START_MS_MAX
     while (!(await takesConnections(port))) {
@@ -44,31 +54,62 @@ export class Server implements AsyncDisposable {
     return `http://127.0.0.1:${this.port}`
   }
 
-  get pid(): number {
-    return this.process.pid
-  }
-
   /** User and system CPU time so far, in microseconds, of the process and its children. */
   cpuMicroseconds(): number {
-    return [this.pid, ...children(this.pid)].reduce((sum, pid) => sum + cpuMicroseconds(pid), 0)
+    return this.#pids().reduce((sum, pid) => sum + cpuMicroseconds(pid), 0)
   }
 
-  /** Resident memory now, in bytes. */
+  /** Resident memory now, in bytes, of the process and its children. */
   memoryBytes(): number {
-    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))![1]) * 1024
+    return this.#pids().reduce((sum, pid) => sum + memoryBytes(pid), 0)
+  }
+
+  /**
+   * Resident memory once it has stopped falling, in bytes: what a runtime with a garbage collector holds after a load is
+   * known only when it has had the time to look.
+   *
+   * @param ms_max waits no longer
+   */
+  async settledMemoryBytes(ms_max = 20_000): Promise<number> {
+    const deadline = performance.now() + ms_max
+    let lowest = this.memoryBytes()
+    let lowered_ms = performance.now()
+    while (performance.now() < deadline && performance.now() - lowered_ms < QUIET_MS) {
+      await Bun.sleep(250)
+      const now = this.memoryBytes()
+      if (now < lowest - NOISE_BYTES) lowered_ms = performance.now()
+      lowest = Math.min(lowest, now)
+    }
+    return this.memoryBytes()
+  }
+
+  #pids(): number[] {
+    const { pid } = this.process
+    return [pid, ...children(pid)]
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.process.kill('SIGTERM')
+    const cut = setTimeout(() => this.process.kill('SIGKILL'), STOP_MS_MAX)
     await this.process.exited
+    clearTimeout(cut)
+    running.delete(this.process)
   }
 }
+
+/** Memory that has not fallen by more than this for so long has settled. */
+const NOISE_BYTES = 256 * 1024
+const QUIET_MS = 5000
 
 /** CPU time of one process so far, in microseconds. Source: proc(5). */
 function cpuMicroseconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return ((Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND) * 1e6
+}
+
+function memoryBytes(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024
 }
 
 function children(pid: number): number[] {

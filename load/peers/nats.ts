@@ -1,8 +1,9 @@
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Payload } from '../open-loop.ts'
 import { Server } from '../server.ts'
-import { connectWebSocket, type Payload, type Peer } from './peer.ts'
+import { connectWebSocket, type Peer } from './peer.ts'
 
 /** nats-server over its WebSocket listener. Source: the NATS client protocol. */
 export const NATS: Peer = {
@@ -10,28 +11,22 @@ export const NATS: Peer = {
   async start() {
     const program = Bun.which('nats-server')
     if (!program) return undefined
+    const config = join(mkdtempSync(join(tmpdir(), 'load-nats-')), 'nats.conf')
     return Server.start((port) => {
-      const config = join(mkdtempSync(join(tmpdir(), 'nats-')), 'nats.conf')
-      writeFileSync(config, `listen: "127.0.0.1:-1"\nwebsocket { listen: "127.0.0.1:${port}", no_tls: true }\n`)
+      writeFileSync(
+        config,
+        `listen: "127.0.0.1:-1"\nwebsocket { listen: "127.0.0.1:${port}", no_tls: true }\n`,
+      )
       return [program, '-c', config, '-l', '/dev/null']
     })
   },
-  async connect(server, name, onMessage) {
-    let rest = ''
-    const ready = Promise.withResolvers<void>()
-    const socket = await connectWebSocket(`ws://127.0.0.1:${server.port}`, (text) => {
-      rest = parse(rest + text, {
-        payload: onMessage,
-        ping: () => socket.send('PONG\r\n'),
-        pong: () => ready.resolve(),
-      })
-    })
-    socket.send('CONNECT {"verbose":false,"pedantic":false,"lang":"load","version":"1"}\r\n')
-    if (onMessage) socket.send(`SUB ${name} 1\r\n`)
-    socket.send('PING\r\n')
-    await ready.promise
+  async read(server, name, onMessage) {
+    await connect(server, onMessage, `SUB ${name} 1\r\n`)
+  },
+  async write(server, _name, recipient) {
+    const socket = await connect(server, () => {}, '')
     return {
-      send: (recipient, payloads) =>
+      send: (payloads) =>
         void socket.send(
           payloads.map((payload) => `PUB ${recipient} ${payload.length}\r\n${payload}\r\n`).join(''),
         ),
@@ -40,14 +35,34 @@ export const NATS: Peer = {
   },
 }
 
+/** Connects and says `hello`; resolves when the server has heard it. */
+async function connect(
+  { url }: Server,
+  onMessage: (payload: Payload) => void,
+  hello: string,
+): Promise<WebSocket> {
+  let rest = ''
+  const ready = Promise.withResolvers<void>()
+  const socket = await connectWebSocket(url.replace('http', 'ws'), (text) => {
+    rest = readOperations(rest + text, {
+      payload: onMessage,
+      ping: () => socket.send('PONG\r\n'),
+      pong: () => ready.resolve(),
+    })
+  })
+  socket.send(`CONNECT {"verbose":false,"pedantic":false,"lang":"load","version":"1"}\r\n${hello}PING\r\n`)
+  await ready.promise
+  return socket
+}
+
 interface Handlers {
-  readonly payload: ((payload: Payload) => void) | undefined
+  readonly payload: (payload: Payload) => void
   readonly ping: () => void
   readonly pong: () => void
 }
 
 /** Reads all whole operations; payloads are ASCII. @returns the rest, which is not whole yet */
-function parse(text: string, { payload, ping, pong }: Handlers): string {
+function readOperations(text: string, { payload, ping, pong }: Handlers): string {
   let at = 0
   for (;;) {
     const end = text.indexOf('\r\n', at)
@@ -56,7 +71,7 @@ function parse(text: string, { payload, ping, pong }: Handlers): string {
       const size = Number(text.slice(text.lastIndexOf(' ', end) + 1, end))
       const begin = end + 2
       if (text.length < begin + size + 2) return text.slice(at)
-      payload?.(JSON.parse(text.slice(begin, begin + size)))
+      payload(JSON.parse(text.slice(begin, begin + size)))
       at = begin + size + 2
       continue
     }

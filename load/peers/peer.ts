@@ -1,17 +1,10 @@
+import type { Payload } from '../open-loop.ts'
 import type { Server } from '../server.ts'
-
-/** What every message of a scenario carries. */
-export interface Payload {
-  /** Which message of the run it is, from 0. */
-  readonly n: number
-  /** When it was meant to leave, in milliseconds of the driver's `performance.now`. */
-  readonly t: number
-}
 
 /** One end of a conversation. */
 export interface Talker {
-  /** Sends messages, in one frame. @param payloads each as JSON */
-  send(recipient: string, payloads: readonly string[]): void
+  /** Sends messages to the other end, in one frame where the peer knows such. @param payloads each as JSON */
+  send(payloads: readonly string[]): void
   close(): void
 }
 
@@ -20,17 +13,15 @@ export interface Peer {
   readonly name: string
   /** Undefined where the program is not installed. */
   start(): Promise<Server | undefined>
-  /** Connects under a name. @param onMessage told of each message that arrives; absent: this end only sends */
-  connect(server: Server, name: string, onMessage?: (payload: Payload) => void): Promise<Talker>
+  /** Connects an end that reads what is sent to its name. */
+  read(server: Server, name: string, onMessage: (payload: Payload) => void): Promise<void>
+  /** Connects an end that sends to one name. */
+  write(server: Server, name: string, recipient: string): Promise<Talker>
 }
 
 /** Connects a WebSocket. @param onText called with each frame, as text */
-export async function connectWebSocket(
-  url: string,
-  onText: (text: string) => void,
-  protocols: string[] = [],
-): Promise<WebSocket> {
-  const socket = new WebSocket(url, protocols)
+export async function connectWebSocket(url: string, onText: (text: string) => void): Promise<WebSocket> {
+  const socket = new WebSocket(url)
   socket.binaryType = 'arraybuffer'
   socket.onmessage = ({ data }) => onText(typeof data === 'string' ? data : TEXT.decode(data))
   await new Promise<void>((resolve, reject) => {

@@ -1,0 +1,124 @@
+import { Ledger, openLoop, payloadJson } from './open-loop.ts'
+import type { Peer } from './peers/peer.ts'
+import type { Measured, Row, Run } from './scenario.ts'
+import { median } from './stats.ts'
+
+/** Pairs of a sender and a reader. */
+export interface Pairs {
+  readonly pairs: number
+  /** Messages per second, all pairs together. */
+  readonly rate: number
+  /** Messages in a frame. */
+  readonly batch: number
+}
+
+/** Time for every compiler to have done its work, before anything is counted. */
+const WARM_SECONDS = 2
+const SECONDS = 6
+const SHORT_WARM_SECONDS = 1.5
+const SHORT_SECONDS = 3
+
+/** How long a measurement warms up, and how long it then measures, in seconds. */
+export function windows({ short }: Run): { warm_seconds: number; seconds: number } {
+  return short
+    ? { warm_seconds: SHORT_WARM_SECONDS, seconds: SHORT_SECONDS }
+    : { warm_seconds: WARM_SECONDS, seconds: SECONDS }
+}
+
+/** Measures one peer once: each sender's frames fall due at an even pace, spread over all senders. */
+export async function measurePairs(
+  run: Run,
+  peer: Peer,
+  { pairs, rate, batch }: Pairs,
+): Promise<Measured | undefined> {
+  await using server = await peer.start()
+  if (!server) return undefined
+  const { warm_seconds, seconds } = windows(run)
+  const interval_ms = (batch * 1000) / rate
+  const warm_frames = Math.round((warm_seconds * 1000) / interval_ms)
+  const total = warm_frames + Math.round((seconds * 1000) / interval_ms)
+  const ledger = new Ledger(total * batch)
+  const talkers = await Promise.all(
+    Array.from({ length: pairs }, async (_, i) => {
+      await peer.read(server, `sink-${i}`, ledger.arrive)
+      return peer.write(server, `source-${i}`, `sink-${i}`)
+    }),
+  )
+  let cpu_before = 0
+  let arrived_before = 0
+  await openLoop({ interval_ms, total }, (frame, intended_ms) => {
+    if (frame === warm_frames) {
+      cpu_before = server.cpuMicroseconds()
+      arrived_before = ledger.arrived
+    }
+    talkers[frame % pairs]!.send(
+      Array.from({ length: batch }, (_, i) => payloadJson(frame * batch + i, intended_ms)),
+    )
+  })
+  await ledger.settle()
+  const delivered = ledger.arrived - arrived_before
+  return {
+    rate: delivered / seconds,
+    latency: ledger.latency(warm_frames * batch),
+    cpu_us: (server.cpuMicroseconds() - cpu_before) / delivered,
+    memory_bytes: server.memoryBytes(),
+    lost: ledger.lost,
+    twice: ledger.twice,
+  }
+}
+
+/** What is measured under a name. */
+export interface Contender {
+  readonly name: string
+  /** @returns undefined where it is not installed */
+  measure(): Promise<Measured | undefined>
+}
+
+/**
+ * Measures all in turn, several times over, so that a noisy moment of the machine does not fall on one alone. Of each
+ * the median by CPU stands for it (the least of two in the short form); what was lost counts from all.
+ */
+export async function compare(
+  run: Run,
+  contenders: readonly Contender[],
+): Promise<Map<string, Measured | undefined>> {
+  const rounds = run.short ? 2 : 3
+  const measured = new Map<string, Measured[]>(contenders.map(({ name }) => [name, []]))
+  for (let round = 1; round <= rounds; round++)
+    for (const { name, measure } of contenders) {
+      run.say(`${name}, round ${round} of ${rounds}`)
+      const one = await measure()
+      if (one) measured.get(name)!.push(one)
+      run.say(
+        `${name}, round ${round} of ${rounds}: ${one ? `${one.cpu_us?.toFixed(2)} µs` : 'not installed'}`,
+      )
+    }
+  return new Map([...measured].map(([name, all]) => [name, typical(all, run.short)]))
+}
+
+/** @param least take the one of least CPU, not the median */
+export function typical(all: readonly Measured[], least: boolean): Measured | undefined {
+  const cpus = all.map(({ cpu_us }) => cpu_us ?? 0)
+  const wanted = least ? Math.min(...cpus) : median(cpus)
+  const one = all.find(({ cpu_us }) => (cpu_us ?? 0) === wanted)
+  return (
+    one && {
+      ...one,
+      lost: all.reduce((sum, { lost }) => sum + lost, 0),
+      twice: all.reduce((sum, { twice }) => sum + twice, 0),
+    }
+  )
+}
+
+/** The rows of what was measured for comparison only. */
+export function referenceRows(measured: ReadonlyMap<string, Measured | undefined>): Row[] {
+  return [...measured].map(([what, one]) => ({
+    what,
+    reference: true,
+    budgets: [],
+    lost: 0,
+    twice: 0,
+    ...one,
+    note: one ? undefined : 'not installed',
+  }))
+}

@@ -1,0 +1,129 @@
+import type { Latency, Point } from './stats.ts'
+
+/** A bound that a measured figure is held to. */
+export interface Budget {
+  /** What is bounded, such as `CPU per message, to the bare relay`. */
+  readonly what: string
+  readonly bound: 'at most' | 'at least'
+  readonly limit: number
+  readonly value: number
+  /** `×` marks a ratio to something measured in the same run: the only budgets that the short form keeps. */
+  readonly unit: '×' | 'ms' | 's' | 'KB' | 'MB' | '%'
+}
+
+/** What was measured of one server under one workload. What does not apply is undefined. */
+export interface Measured {
+  /** Messages delivered, or calls answered, per second. */
+  readonly rate?: number | undefined
+  readonly latency?: Latency | undefined
+  /** CPU time of the server per message or call, user and system, in microseconds. */
+  readonly cpu_us?: number | undefined
+  /** Resident memory of the server at the end, in bytes. */
+  readonly memory_bytes?: number | undefined
+  /** Messages that should have arrived and did not, or calls that failed. */
+  readonly lost: number
+  /** Messages that arrived again. Delivery is at least once: told, not judged. */
+  readonly twice: number
+}
+
+/** One line of the table. */
+export interface Row extends Measured {
+  /** What was measured: the peer, or the variant of the scenario. */
+  readonly what: string
+  /** Measured for comparison: what it loses is no fault of the broker. */
+  readonly reference?: boolean
+  readonly budgets: readonly Budget[]
+  readonly note?: string | undefined
+  /** Why there is nothing measured: the scenario threw. */
+  readonly broke?: string
+}
+
+/** A figure over time, with the line fitted through it. */
+export interface Series {
+  readonly title: string
+  readonly unit: 'ms' | 'MB'
+  /** Seconds since the start, and the figure. */
+  readonly points: readonly Point[]
+}
+
+export interface Outcome {
+  readonly rows: readonly Row[]
+  readonly series?: readonly Series[]
+}
+
+/** What a scenario is told of the run that it is part of. */
+export interface Run {
+  /** The short form: less time for each measurement, ratios only. */
+  readonly short: boolean
+  readonly soak_minutes: number
+  /** Shows what is being done now. */
+  say(text: string): void
+  /** CPU per message of `direct`, in microseconds, once it has been measured in this run. */
+  direct_cpu_us?: number | undefined
+}
+
+export interface Scenario {
+  readonly name: string
+  /** What it does, in a sentence. */
+  readonly summary: string
+  /** Whether the short form includes it. */
+  readonly in_short: boolean
+  run(run: Run): Promise<Outcome>
+}
+
+/** What a scenario came to, with its budgets as they were applied. */
+export interface Result extends Outcome {
+  readonly scenario: string
+  readonly summary: string
+}
+
+/** In the short form a budget is loosened by half, because so short a measurement is noisy. */
+const SHORT_SLACK = 1.5
+
+/** A ratio of two figures of the same run; no budget where the other side was not measured. */
+export function ratio(
+  what: string,
+  value: number | undefined,
+  against: number | undefined,
+  bound: Budget['bound'],
+  limit: number,
+): Budget[] {
+  if (value === undefined || against === undefined) return []
+  return [{ what, bound, limit, value: bound === 'at most' ? value / against : against / value, unit: '×' }]
+}
+
+/** The budgets as the short form keeps them: ratios only, loosened. */
+export function loosened(budgets: readonly Budget[]): Budget[] {
+  return budgets
+    .filter(({ unit }) => unit === '×')
+    .map((budget) => ({
+      ...budget,
+      limit: budget.bound === 'at most' ? budget.limit * SHORT_SLACK : budget.limit / SHORT_SLACK,
+    }))
+}
+
+/** Whether the figure is within the bound. What could not be measured is not. */
+export function isMet({ bound, limit, value }: Budget): boolean {
+  return bound === 'at most' ? value <= limit : value >= limit
+}
+
+/** What is wrong with a row, one sentence each; none: it passed. */
+export function faults({ lost, reference, budgets, broke }: Row): string[] {
+  const missed = budgets.filter((budget) => !isMet(budget)).map((budget) => `missed: ${budgetText(budget)}`)
+  if (lost > 0 && !reference) missed.unshift(`${lost} lost`)
+  if (broke !== undefined) missed.unshift(broke)
+  return missed
+}
+
+/** A budget and what was measured, in words. */
+export function budgetText({ what, bound, limit, value, unit }: Budget): string {
+  const sign = bound === 'at most' ? '≤' : '≥'
+  return `${what} ${figure(value)} ${sign} ${figure(limit)} ${unit}`
+}
+
+/** A figure with as many decimals as it deserves. */
+export function figure(value: number): string {
+  if (!Number.isFinite(value)) return '–'
+  const size = Math.abs(value)
+  return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2)
+}

@@ -1,0 +1,67 @@
+import { compare, measurePairs, type Pairs, referenceRows } from '../pairs.ts'
+import { BROKER } from '../peers/broker.ts'
+import { NATS } from '../peers/nats.ts'
+import { NCHAN } from '../peers/nchan.ts'
+import type { Peer } from '../peers/peer.ts'
+import { RELAY_PEER } from '../peers/relay.ts'
+import { type Budget, type Measured, type Outcome, type Run, ratio, type Scenario } from '../scenario.ts'
+
+const BATCHED: Pairs = { pairs: 50, rate: 100_000, batch: 10 }
+const SINGLE: Pairs = { pairs: 50, rate: 30_000, batch: 1 }
+
+type Costs = (name: string) => number | undefined
+
+export const direct: Scenario = {
+  name: 'direct',
+  summary: '50 pairs, 100,000 messages/s of 200 bytes, publishers that batch 10 messages to a frame',
+  in_short: true,
+  async run(run) {
+    const outcome = await sideBySide(run, BATCHED, [BROKER, RELAY_PEER, NATS], (cpu_us) => [
+      ...ratio('CPU to bare relay', cpu_us(BROKER.name), cpu_us(RELAY_PEER.name), 'at most', 1.7),
+      ...ratio('CPU to nats-server', cpu_us(BROKER.name), cpu_us(NATS.name), 'at most', 1.5),
+    ])
+    run.direct_cpu_us = outcome.rows[0]!.cpu_us
+    return outcome
+  },
+}
+
+export const directFrames: Scenario = {
+  name: 'direct-frames',
+  summary: '50 pairs, 30,000 messages/s of 200 bytes, a frame per message',
+  in_short: true,
+  run: (run) =>
+    sideBySide(run, SINGLE, run.short ? [BROKER, RELAY_PEER] : [BROKER, RELAY_PEER, NATS, NCHAN], (cpu_us) =>
+      ratio('CPU to bare relay', cpu_us(BROKER.name), cpu_us(RELAY_PEER.name), 'at most', 1.4),
+    ),
+}
+
+/** CPU per message of the broker alone, in microseconds, for a scenario that is measured against it. */
+export async function directCpu(run: Run): Promise<number | undefined> {
+  if (run.direct_cpu_us === undefined) {
+    const alone = [{ name: 'direct, to compare with', measure: () => measurePairs(run, BROKER, BATCHED) }]
+    const [measured] = (await compare(run, alone)).values()
+    run.direct_cpu_us = measured?.cpu_us
+  }
+  return run.direct_cpu_us
+}
+
+async function sideBySide(
+  run: Run,
+  pairs: Pairs,
+  peers: readonly Peer[],
+  budgets: (cpu_us: Costs) => Budget[],
+): Promise<Outcome> {
+  const contenders = peers.map((peer) => ({
+    name: peer.name,
+    measure: () => measurePairs(run, peer, pairs),
+  }))
+  const measured = await compare(run, contenders)
+  const own: Measured = measured.get(BROKER.name)!
+  const others = new Map([...measured].filter(([name]) => name !== BROKER.name))
+  return {
+    rows: [
+      { ...own, what: BROKER.name, budgets: budgets((name) => measured.get(name)?.cpu_us) },
+      ...referenceRows(others),
+    ],
+  }
+}

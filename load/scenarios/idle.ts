@@ -1,0 +1,118 @@
+import { readFileSync } from 'node:fs'
+import { post } from '../clients/events.ts'
+import { initialize } from '../clients/mcp.ts'
+import { connectRpc, type Rpc } from '../clients/rpc.ts'
+import { startBroker } from '../peers/broker.ts'
+import type { Row, Run, Scenario } from '../scenario.ts'
+import type { Server } from '../server.ts'
+
+const SOCKETS = 10_000
+const STREAMS = 2000
+const MCP_SESSIONS = 2000
+/** Opened and closed before the first look, so that what is needed once is not counted to the sessions. */
+const WARM = 500
+const AT_ONCE = 200
+/** Files that the driver has open besides sockets, and some to spare. */
+const SPARE_FILES = 200
+
+export const idle: Scenario = {
+  name: 'idle',
+  summary:
+    'memory of an idle session: 10,000 over WebSocket, 2,000 event streams, 2,000 MCP sessions of 2025',
+  in_short: false,
+  async run(run) {
+    const sockets = await measureIdle(run, 'WebSocket session', SOCKETS, socketSession)
+    const kilobytes = sockets.bytes / 1024
+    return {
+      rows: [
+        {
+          ...sockets.row,
+          budgets: [{ what: 'idle session', bound: 'at most', limit: 8, value: kilobytes, unit: 'KB' }],
+        },
+        (await measureIdle(run, 'event stream', STREAMS, eventStream)).row,
+        (await measureIdle(run, 'MCP session of 2025', MCP_SESSIONS, mcpSession)).row,
+      ],
+    }
+  },
+}
+
+/** Opens something that stays. @returns closes it */
+type Open = (server: Server, n: number) => Promise<() => void>
+
+async function measureIdle(
+  run: Run,
+  what: string,
+  wanted: number,
+  open: Open,
+): Promise<{ row: Row; bytes: number }> {
+  await using server = await startBroker()
+  const sessions = Math.min(wanted, openFilesMax() - SPARE_FILES)
+  run.say(`${what}: warming up`)
+  for (const close of await openAll(server, WARM, open)) close()
+  const before = await server.settledMemoryBytes()
+  run.say(`${what}: ${sessions} of them open`)
+  const closers = await openAll(server, sessions, open)
+  const memory_bytes = await server.settledMemoryBytes()
+  for (const close of closers) close()
+  const bytes = (memory_bytes - before) / sessions
+  const fewer = sessions < wanted ? `, as many as the limit of open files allows of ${wanted}` : ''
+  return {
+    bytes,
+    row: {
+      what: `${sessions} × ${what}`,
+      memory_bytes,
+      lost: 0,
+      twice: 0,
+      budgets: [],
+      note: `${(bytes / 1024).toFixed(1)} KB each${fewer}`,
+    },
+  }
+}
+
+async function openAll(server: Server, sessions: number, open: Open): Promise<(() => void)[]> {
+  const closers: (() => void)[] = []
+  for (let first = 0; first < sessions; first += AT_ONCE) {
+    const some = Math.min(AT_ONCE, sessions - first)
+    closers.push(...(await Promise.all(Array.from({ length: some }, (_, i) => open(server, first + i)))))
+  }
+  return closers
+}
+
+const socketSession: Open = async ({ url }, n) => {
+  const rpc: Rpc = await connectRpc(url)
+  await rpc.call('checkin_client', { client_id: `idle-${n}` })
+  await rpc.call('subscribe', { batch: true })
+  return () => rpc.close()
+}
+
+/** A socket of its own that is read no further than its first event: `fetch` keeps far fewer streams open. */
+const eventStream: Open = async ({ url, port }, n) => {
+  const client_id = `idle-${n}`
+  await post(`${url}/v1/sessions`, JSON.stringify({ client_id }))
+  const greeted = Promise.withResolvers<void>()
+  const socket = await Bun.connect({
+    hostname: '127.0.0.1',
+    port,
+    socket: {
+      data(_, chunk) {
+        if (chunk.includes('event: recovery')) greeted.resolve()
+      },
+      close: () => greeted.reject(new Error(`the stream of ${client_id} was closed`)),
+    },
+  })
+  socket.write(`GET /v1/mailboxes/${client_id}/events HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`)
+  await greeted.promise
+  return () => void socket.end()
+}
+
+const mcpSession: Open = async ({ url }) => {
+  const session_id = await initialize(url)
+  return () =>
+    void fetch(`${url}/mcp`, { method: 'DELETE', headers: { 'mcp-session-id': session_id! } }).catch(() => {})
+}
+
+/** Files that this process may have open. Source: proc(5). */
+function openFilesMax(): number {
+  const soft = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
+  return soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft)
+}

@@ -1,0 +1,144 @@
+import autocannon from 'autocannon'
+import { post } from '../clients/events.ts'
+import { initialize, modernCall, sessionCall, type ToolRequest } from '../clients/mcp.ts'
+import { connectRpc } from '../clients/rpc.ts'
+import { Ledger, openLoop } from '../open-loop.ts'
+import { type Contender, compare, referenceRows, windows } from '../pairs.ts'
+import { BROKER, startBroker } from '../peers/broker.ts'
+import { type Measured, type Row, type Run, ratio, type Scenario } from '../scenario.ts'
+import { Server } from '../server.ts'
+import type { Latency } from '../stats.ts'
+
+/** Connections, each an agent of its own, which sends to a reader of its own. */
+const AGENTS = 50
+/** Well below what the slowest of them takes, for the latencies. */
+const PACED_CALLS_PER_SECOND = 2000
+const PACED_SECONDS = 5
+
+type Era = '2026' | '2025'
+
+const SDK = 'SDK createMcpHandler'
+const ELYSIA = 'plain Elysia POST'
+
+export const mcp: Scenario = {
+  name: 'mcp',
+  summary: 'autocannon, 50 connections: send_message as an MCP tool call of both eras, as fast as it goes',
+  in_short: true,
+  async run(run) {
+    const eras: Era[] = ['2026', '2025']
+    const contenders: Contender[] = [
+      ...eras.map((era) => contender(run, `${BROKER.name}, ${era}`, startReadBroker, era)),
+      ...eras.map((era) => contender(run, `${SDK}, ${era}`, () => startReference('mcp-sdk'), era)),
+      contender(run, ELYSIA, () => startReference('elysia-post'), '2026'),
+    ]
+    const measured = await compare(run, contenders)
+    const cpu_us = (name: string) => measured.get(name)?.cpu_us
+    const rows: Row[] = []
+    for (const era of eras) {
+      const what = `${BROKER.name}, ${era}`
+      rows.push({
+        what,
+        ...measured.get(what)!,
+        latency: run.short ? undefined : await pacedLatency(run, era),
+        budgets: [
+          ...ratio('less CPU than the SDK', cpu_us(what), cpu_us(`${SDK}, ${era}`), 'at least', 8),
+          ...ratio('CPU to Elysia POST', cpu_us(what), cpu_us(ELYSIA), 'at most', 2),
+        ],
+      })
+      measured.delete(what)
+    }
+    return { rows: [...rows, ...referenceRows(measured)] }
+  },
+}
+
+function startReference(name: string): Promise<Server> {
+  const path = new URL(`../references/${name}.ts`, import.meta.url).pathname
+  return Server.start((port) => [process.execPath, path, String(port)])
+}
+
+/** A broker whose mailboxes are read, so that none is full: what a call costs includes its message's delivery. */
+async function startReadBroker(): Promise<Server> {
+  const server = await startBroker()
+  for (let i = 0; i < AGENTS; i++) {
+    const reader = await connectRpc(server.url)
+    await reader.call('checkin_client', { client_id: `reader-${i}` })
+    await reader.call('subscribe', { batch: true })
+  }
+  return server
+}
+
+/** Calls as fast as answers come: CPU per call is told best by a server that has no idle turns. */
+function contender(run: Run, name: string, start: () => Promise<Server>, era: Era): Contender {
+  return {
+    name,
+    async measure(): Promise<Measured> {
+      await using server = await start()
+      const { warm_seconds, seconds } = windows(run)
+      const requests = await prepare(server.url, era)
+      await cannon(server.url, requests, Math.floor(warm_seconds))
+      const cpu_before = server.cpuMicroseconds()
+      const { answered, failed } = await cannon(server.url, requests, seconds)
+      return {
+        rate: answered / seconds,
+        cpu_us: (server.cpuMicroseconds() - cpu_before) / answered,
+        memory_bytes: server.memoryBytes(),
+        lost: failed,
+        twice: 0,
+      }
+    },
+  }
+}
+
+/** One request for each agent, with a session of its own where the era has such. */
+function prepare(url: string, era: Era): Promise<ToolRequest[]> {
+  return Promise.all(
+    Array.from({ length: AGENTS }, async (_, i) => {
+      const payload = { pad: 'x'.repeat(150) }
+      const input = { sender_id: `agent-${i}`, recipient_id: `reader-${i}`, payload }
+      return era === '2026'
+        ? modernCall(i, 'send_message', input)
+        : sessionCall(i, 'send_message', input, await initialize(url))
+    }),
+  )
+}
+
+async function cannon(
+  url: string,
+  requests: readonly ToolRequest[],
+  seconds: number,
+): Promise<{ answered: number; failed: number }> {
+  let next = 0
+  const { '2xx': answered, ...run } = await autocannon({
+    url: `${url}/mcp`,
+    method: 'POST',
+    connections: requests.length,
+    duration: seconds,
+    setupClient(client) {
+      const { headers, body } = requests[next++ % requests.length]!
+      client.setHeadersAndBody({ 'content-type': 'application/json', ...headers }, body)
+    },
+    verifyBody: (body) => isAnswer(String(body)),
+  })
+  return { answered, failed: run.errors + run.timeouts + run.non2xx + run.mismatches }
+}
+
+function isAnswer(body: string): boolean {
+  return body.includes('"result":') && !body.includes('"isError":true')
+}
+
+/** From the time that a call was due, at a fixed pace that leaves the server idle in between. */
+async function pacedLatency(run: Run, era: Era): Promise<Latency> {
+  run.say(`${era}: latencies at ${PACED_CALLS_PER_SECOND} calls/s`)
+  await using server = await startReadBroker()
+  const requests = await prepare(server.url, era)
+  const warm = PACED_CALLS_PER_SECOND
+  const total = warm + PACED_CALLS_PER_SECOND * PACED_SECONDS
+  const ledger = new Ledger(total)
+  await openLoop({ interval_ms: 1000 / PACED_CALLS_PER_SECOND, total }, (n, t) => {
+    const { headers, body } = requests[n % AGENTS]!
+    const own = body.replace(/"id":\d+/, `"id":${n}`)
+    void post(`${server.url}/mcp`, own, headers).then((answer) => isAnswer(answer) && ledger.arrive({ n, t }))
+  })
+  await ledger.settle()
+  return ledger.latency(warm)
+}

@@ -1,0 +1,123 @@
+import { socketAgent } from '../clients/agents.ts'
+import { connectRpc, type Delivered, type Rpc } from '../clients/rpc.ts'
+import { Ledger, openLoop, payloadJson } from '../open-loop.ts'
+import { sendRequest, startBroker } from '../peers/broker.ts'
+import type { Scenario } from '../scenario.ts'
+
+const CLIENTS = 1000
+/** Those who stay: what the storm costs them is seen in their latency. */
+const OTHERS = 50
+/** To those who are dropped, and as many among the others. */
+const RATE = 1000
+const STEADY_SECONDS = 3
+const SECONDS = 13
+
+export const storm: Scenario = {
+  name: 'storm',
+  summary:
+    '1,000 clients are dropped at once and all resume at once, by cursor, while they and 50 others are sent 1,000 messages/s each',
+  in_short: false,
+  async run(run) {
+    await using server = await startBroker()
+    const total = RATE * SECONDS
+    const own = new Ledger(total)
+    const others = new Ledger(total)
+    run.say(`${CLIENTS} clients connect`)
+    const clients = Array.from({ length: CLIENTS }, (_, i) => new Resumer(server.url, `client-${i}`, own))
+    for (let first = 0; first < CLIENTS; first += 100)
+      await Promise.all(clients.slice(first, first + 100).map((client) => client.connect()))
+    const agents = await Promise.all(
+      Array.from({ length: OTHERS }, (_, i) => socketAgent(server.url, `other-${i}`, others.arrive)),
+    )
+    const publisher = await connectRpc(server.url)
+    await publisher.call('checkin_client', { client_id: 'publisher' })
+
+    run.say(`${STEADY_SECONDS} s of quiet, then the storm`)
+    const dropped_n = RATE * STEADY_SECONDS
+    let dropped_ms = 0
+    let resumed_ms = Number.NaN
+    let resumed_n = total
+    let sent = 0
+    let storm: Promise<unknown> = Promise.resolve()
+    await openLoop({ interval_ms: 1000 / RATE, total }, (n, intended_ms) => {
+      sent = n + 1
+      if (n === dropped_n) {
+        dropped_ms = performance.now()
+        for (const client of clients) client.drop()
+        storm = Promise.all(clients.map((client) => client.connect())).then(() => {
+          resumed_ms = performance.now()
+          resumed_n = sent
+        })
+      }
+      publisher.send(sendRequest(`client-${n % CLIENTS}`, payloadJson(n, intended_ms)))
+      agents[n % OTHERS]!.send(`other-${(n + 1) % OTHERS}`, payloadJson(n, intended_ms))
+    })
+    await storm
+    await own.settle()
+    await others.settle()
+    const meanwhile = others.latency(dropped_n, resumed_n)
+    const seconds = (resumed_ms - dropped_ms) / 1000
+    const memory_bytes = server.memoryBytes()
+    return {
+      rows: [
+        {
+          what: 'the dropped',
+          rate: RATE,
+          latency: own.latency(dropped_n, resumed_n),
+          memory_bytes,
+          lost: own.lost,
+          twice: own.twice,
+          budgets: [{ what: 'all resumed', bound: 'at most', limit: 10, value: seconds, unit: 's' }],
+        },
+        {
+          what: 'the others, meanwhile',
+          rate: RATE,
+          latency: meanwhile,
+          memory_bytes,
+          lost: others.lost,
+          twice: others.twice,
+          budgets: [{ what: 'p99', bound: 'at most', limit: 250, value: meanwhile.p99, unit: 'ms' }],
+        },
+      ],
+    }
+  },
+}
+
+/** A client that resumes where it was. */
+class Resumer {
+  #rpc: Rpc | undefined
+  #session_id: string | undefined
+  #cursor: string | undefined
+
+  constructor(
+    private readonly url: string,
+    private readonly client_id: string,
+    private readonly ledger: Ledger,
+  ) {}
+
+  /** Connects, or connects again: checks in with its session and reads on after its cursor. */
+  async connect(): Promise<void> {
+    const rpc = await connectRpc(this.url, this.#onMessage)
+    this.#rpc = rpc
+    const checked = await rpc.call<{ session_id: string; cursor: string }>('checkin_client', {
+      client_id: this.client_id,
+      ...(this.#session_id === undefined ? {} : { session_id: this.#session_id }),
+    })
+    this.#session_id = checked.session_id
+    this.#cursor ??= checked.cursor
+    const { recovered } = await rpc.call<{ recovered: boolean }>('subscribe', {
+      after: this.#cursor,
+      batch: true,
+    })
+    if (!recovered) throw new Error(`${this.client_id} could not resume after ${this.#cursor}`)
+  }
+
+  drop(): void {
+    this.#rpc?.drop()
+  }
+
+  readonly #onMessage = ({ cursor, message }: Delivered): void => {
+    this.#cursor = cursor
+    this.ledger.arrive(message.payload)
+  }
+}

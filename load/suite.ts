@@ -1,0 +1,28 @@
+import type { Scenario } from './scenario.ts'
+import { broadcast } from './scenarios/broadcast.ts'
+import { direct, directFrames } from './scenarios/direct.ts'
+import { idle } from './scenarios/idle.ts'
+import { mcp } from './scenarios/mcp.ts'
+import { mixed } from './scenarios/mixed.ts'
+import { requestReply } from './scenarios/request-reply.ts'
+import { rest } from './scenarios/rest.ts'
+import { slowReaders } from './scenarios/slow-readers.ts'
+import { soak } from './scenarios/soak.ts'
+import { sse } from './scenarios/sse.ts'
+import { storm } from './scenarios/storm.ts'
+
+/** All scenarios, in the order in which they run. */
+export const SCENARIOS: readonly Scenario[] = [
+  direct,
+  directFrames,
+  broadcast,
+  requestReply,
+  mcp,
+  sse,
+  mixed,
+  storm,
+  slowReaders,
+  idle,
+  rest,
+  soak,
+]

@@ -1,0 +1,31 @@
+import { expect, test } from 'bun:test'
+
+const RUN = new URL('../../load/run.ts', import.meta.url).pathname
+
+async function load(...args: string[]): Promise<{ code: number; said: string }> {
+  const run = Bun.spawn([process.execPath, RUN, ...args], { stdout: 'pipe', stderr: 'pipe' })
+  const [out, err] = await Promise.all([run.stdout.text(), run.stderr.text()])
+  return { code: await run.exited, said: out + err }
+}
+
+test('what there is not is said, with the names there are, and nothing runs', async () => {
+  const { code, said } = await load('direct', 'dirct')
+  expect(code).toBe(2)
+  expect(said).toContain('There is no scenario dirct. Scenarios: direct, direct-frames')
+})
+
+test('an option that there is not, and one that makes no sense, are said', async () => {
+  const unknown = await load('--fast')
+  expect(unknown.code).toBe(2)
+  expect(unknown.said).toContain("'--fast'")
+  const senseless = await load('--soak-minutes', 'ten')
+  expect(senseless.code).toBe(2)
+  expect(senseless.said).toContain('--soak-minutes takes minutes above 0, not "ten".')
+})
+
+test('--list names every scenario and says what it does', async () => {
+  const { code, said } = await load('--list')
+  expect(code).toBe(0)
+  for (const name of ['direct', 'broadcast', 'mcp', 'storm', 'idle', 'soak'])
+    expect(said).toMatch(new RegExp(`^${name} +\\w`, 'm'))
+})
