@@ -2,6 +2,7 @@ import { Elysia } from 'elysia'
 import type { Logger } from 'pino'
 import { Keys } from './auth/identity.ts'
 import { Broker } from './broker/broker.ts'
+import { turnClock } from './broker/clock.ts'
 import { Housekeeping } from './broker/housekeeping.ts'
 import { exposure } from './config/checks.ts'
 import type { Config } from './config/schema.ts'
@@ -31,16 +32,17 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const exposed = exposure(config)
   if (exposed) throw new Error(`${exposed.what} ${exposed.fix}`)
   const report = (err: unknown) => log.error({ err }, 'fault')
+  const now = turnClock()
   const engine = new MemoryEngine({
     limits: config,
-    now: Date.now,
+    now,
     newId: () => crypto.randomUUID(),
     newEpoch,
   })
   const broker = new Broker({
     engine,
     limits: config,
-    now: Date.now,
+    now,
     newId: () => Bun.randomUUIDv7(),
     waiting_max: config.waiting_max,
     stalled_ms_max: config.slow_reader_seconds * 1000,

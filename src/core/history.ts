@@ -151,7 +151,8 @@ export class History {
     const source = this.#slot(from)
     const target = this.#slot(to)
     this.#messages[target] = this.#messages[source]
-    this.#notes.copyWithin(target * FIELDS, source * FIELDS, (source + 1) * FIELDS)
+    for (let field = 0; field < FIELDS; field++)
+      this.#notes[target * FIELDS + field] = this.#notes[source * FIELDS + field]!
   }
 
   #shrink(): void {
@@ -168,7 +169,8 @@ export class History {
     for (let index = 0; index < this.#length; index++) {
       const slot = this.#slot(index)
       messages[index] = this.#messages[slot]
-      notes.set(this.#notes.subarray(slot * FIELDS, (slot + 1) * FIELDS), index * FIELDS)
+      for (let field = 0; field < FIELDS; field++)
+        notes[index * FIELDS + field] = this.#notes[slot * FIELDS + field]!
     }
     this.#messages = messages
     this.#notes = notes

@@ -364,7 +364,7 @@ export class Mailbox {
   /** Has the sweep look at an entry at `due_ms`, or at its expiry if that is earlier. */
   #due(entry: Entry, due_ms: number): void {
     const { expires_ms } = entry.message
-    entry.due_ms = due_ms < expires_ms ? due_ms : expires_ms
+    entry.due_ms = Math.min(due_ms, expires_ms)
     if (entry.due_ms < this.#due_ms) this.#due_ms = entry.due_ms
   }
 
