@@ -35,7 +35,7 @@ export async function eventsAgent(url: string, client_id: string, onPayload: OnP
       void post(
         `${url}/v1/messages`,
         `{"sender_id":"${client_id}","recipient_id":"${recipient}","payload":${payload}}`,
-      ),
+      ).catch(refused),
     close,
   }
 }
@@ -56,9 +56,8 @@ export async function toolAgent(url: string, client_id: string, onPayload: OnPay
       for (const { payload } of messages) onPayload(payload)
     }
   }
-  const reading = read()
-  reading.catch((error) => {
-    if (!closed) throw error
+  read().catch((error) => {
+    if (!closed) console.error(`${client_id} reads no more:`, error)
   })
   return {
     client_id,
@@ -67,9 +66,12 @@ export async function toolAgent(url: string, client_id: string, onPayload: OnPay
         sender_id: client_id,
         recipient_id: recipient,
         payload: JSON.parse(payload),
-      }),
+      }).catch(refused),
     close() {
       closed = true
     },
   }
 }
+
+/** What is refused does not arrive, and counts as lost. */
+function refused(): void {}

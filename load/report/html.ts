@@ -35,7 +35,10 @@ ${results.map(seriesCharts).join('\n')}
 }
 
 function resultTable(results: readonly Result[]): string {
-  const head = ['scenario', ...COLUMNS, 'budget', 'verdict'].map((name) => `<th scope="col">${name}</th>`)
+  const figures = new Set<string>(COLUMNS.slice(1))
+  const head = ['scenario', ...COLUMNS, 'budget', 'verdict'].map(
+    (name) => `<th scope="col"${figures.has(name) ? ' class="figure"' : ''}>${name}</th>`,
+  )
   const groups = results.map(({ scenario, summary, rows }) => {
     const lines = rows.map((row, i) => {
       const [what, ...figures] = cells(row).map(escapeHtml)
@@ -47,7 +50,7 @@ function resultTable(results: readonly Result[]): string {
     })
     return `<tbody>${lines.join('\n')}</tbody>`
   })
-  return `<div class="wide"><table><caption>Latencies from the intended send time; CPU of the server per message or call.</caption><thead><tr>${head.join('')}</tr></thead>${groups.join('\n')}</table></div>`
+  return `<div class="wide" role="region" aria-label="All figures" tabindex="0"><table><caption>Latencies from the intended send time; CPU of the server per message or call.</caption><thead><tr>${head.join('')}</tr></thead>${groups.join('\n')}</table></div>`
 }
 
 function judged(row: Row): string {
@@ -57,7 +60,7 @@ function judged(row: Row): string {
   const words = passed(row)
     ? verdict(row, row.budgets[0])
     : [...new Set(row.budgets.map((budget) => verdict(row, budget)))].join(', ') || verdict(row, undefined)
-  return `<td>${texts.map(escapeHtml).join('<br>')}</td><td class="${passed(row) ? 'ok' : 'missed'}">${words}</td>`
+  return `<td class="budget">${texts.map(escapeHtml).join('<br>')}</td><td class="${passed(row) ? 'ok' : 'missed'}">${words}</td>`
 }
 
 /** One bar for each row that has a CPU figure, where there are two to compare. */

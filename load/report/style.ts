@@ -25,7 +25,7 @@ caption { text-align: left; color: var(--quiet); padding-bottom: 8px; }
 th, td { text-align: left; vertical-align: top; padding: 4px 8px; border-top: 1px solid var(--line); font-weight: 400; }
 thead th, th[scope=rowgroup] { font-weight: 600; }
 th small { display: block; font-weight: 400; color: var(--quiet); max-width: 220px; }
-th[scope=row] { white-space: nowrap; }
+th[scope=row], .budget { white-space: nowrap; }
 .figure { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 figure { margin: 0 0 28px; max-width: 760px; }
 figcaption { font-weight: 600; margin-bottom: 6px; }

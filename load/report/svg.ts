@@ -46,7 +46,7 @@ const TICKS_MS = [0.1, 1, 10, 100, 1000, 10_000]
 /** Latencies on a logarithmic axis: a bar from p50 to p99, marks at p50, p95 and p99, a dot at the maximum. */
 export function latencies(title: string, all: readonly LatencyBar[]): string {
   const x = (ms: number) =>
-    LABEL_WIDTH + (PLOT_WIDTH + VALUE_WIDTH - 20) * Math.min(1, Math.max(0, (Math.log10(ms) + 1) / 5))
+    LABEL_WIDTH + (PLOT_WIDTH + VALUE_WIDTH - 40) * Math.min(1, Math.max(0, (Math.log10(ms) + 1) / 5))
   const height = all.length * ROW_HEIGHT + 20
   const grid = TICKS_MS.map(
     (ms) =>

@@ -36,10 +36,13 @@ export const mcp: Scenario = {
     const rows: Row[] = []
     for (const era of eras) {
       const what = `${BROKER.name}, ${era}`
+      const flat_out = measured.get(what)!
+      const paced = run.short ? undefined : await pacedLatency(run, era)
       rows.push({
         what,
-        ...measured.get(what)!,
-        latency: run.short ? undefined : await pacedLatency(run, era),
+        ...flat_out,
+        latency: paced?.latency,
+        lost: flat_out.lost + (paced?.failed ?? 0),
         budgets: [
           ...ratio('less CPU than the SDK', cpu_us(what), cpu_us(`${SDK}, ${era}`), 'at least', 8),
           ...ratio('CPU to Elysia POST', cpu_us(what), cpu_us(ELYSIA), 'at most', 2),
@@ -127,7 +130,7 @@ function isAnswer(body: string): boolean {
 }
 
 /** From the time that a call was due, at a fixed pace that leaves the server idle in between. */
-async function pacedLatency(run: Run, era: Era): Promise<Latency> {
+async function pacedLatency(run: Run, era: Era): Promise<{ latency: Latency; failed: number }> {
   run.say(`${era}: latencies at ${PACED_CALLS_PER_SECOND} calls/s`)
   await using server = await startReadBroker()
   const requests = await prepare(server.url, era)
@@ -137,8 +140,11 @@ async function pacedLatency(run: Run, era: Era): Promise<Latency> {
   await openLoop({ interval_ms: 1000 / PACED_CALLS_PER_SECOND, total }, (n, t) => {
     const { headers, body } = requests[n % AGENTS]!
     const own = body.replace(/"id":\d+/, `"id":${n}`)
-    void post(`${server.url}/mcp`, own, headers).then((answer) => isAnswer(answer) && ledger.arrive({ n, t }))
+    post(`${server.url}/mcp`, own, headers).then(
+      (answer) => isAnswer(answer) && ledger.arrive({ n, t }),
+      () => {},
+    )
   })
   await ledger.settle()
-  return ledger.latency(warm)
+  return { latency: ledger.latency(warm), failed: ledger.lost }
 }

@@ -11,11 +11,13 @@ const OTHERS = 50
 const RATE = 1000
 const STEADY_SECONDS = 3
 const SECONDS = 13
+/** How long they are away: what is sent to them meanwhile waits in their mailboxes. */
+const AWAY_MS = 500
 
 export const storm: Scenario = {
   name: 'storm',
   summary:
-    '1,000 clients are dropped at once and all resume at once, by cursor, while they and 50 others are sent 1,000 messages/s each',
+    '1,000 clients are dropped at once and half a second later all resume at once, by cursor; they and 50 others are sent 1,000 messages/s each',
   in_short: false,
   async run(run) {
     await using server = await startBroker()
@@ -32,22 +34,24 @@ export const storm: Scenario = {
     const publisher = await connectRpc(server.url)
     await publisher.call('checkin_client', { client_id: 'publisher' })
 
-    run.say(`${STEADY_SECONDS} s of quiet, then the storm`)
+    run.say(`${STEADY_SECONDS} s as usual, then the storm`)
     const dropped_n = RATE * STEADY_SECONDS
-    let dropped_ms = 0
-    let resumed_ms = Number.NaN
+    let resumed_seconds = Number.NaN
     let resumed_n = total
     let sent = 0
-    let storm: Promise<unknown> = Promise.resolve()
+    let storm: Promise<unknown> | undefined
     await openLoop({ interval_ms: 1000 / RATE, total }, (n, intended_ms) => {
       sent = n + 1
       if (n === dropped_n) {
-        dropped_ms = performance.now()
         for (const client of clients) client.drop()
-        storm = Promise.all(clients.map((client) => client.connect())).then(() => {
-          resumed_ms = performance.now()
-          resumed_n = sent
-        })
+        storm = resumeAll(clients).then(
+          (seconds) => {
+            resumed_seconds = seconds
+            resumed_n = sent
+          },
+          // Not a number of seconds: the budget is missed.
+          (error) => console.error('a client could not resume:', error),
+        )
       }
       publisher.send(sendRequest(`client-${n % CLIENTS}`, payloadJson(n, intended_ms)))
       agents[n % OTHERS]!.send(`other-${(n + 1) % OTHERS}`, payloadJson(n, intended_ms))
@@ -56,7 +60,6 @@ export const storm: Scenario = {
     await own.settle()
     await others.settle()
     const meanwhile = others.latency(dropped_n, resumed_n)
-    const seconds = (resumed_ms - dropped_ms) / 1000
     const memory_bytes = server.memoryBytes()
     return {
       rows: [
@@ -67,7 +70,7 @@ export const storm: Scenario = {
           memory_bytes,
           lost: own.lost,
           twice: own.twice,
-          budgets: [{ what: 'all resumed', bound: 'at most', limit: 10, value: seconds, unit: 's' }],
+          budgets: [{ what: 'all resumed', bound: 'at most', limit: 10, value: resumed_seconds, unit: 's' }],
         },
         {
           what: 'the others, meanwhile',
@@ -81,6 +84,14 @@ export const storm: Scenario = {
       ],
     }
   },
+}
+
+/** All come back at the same moment, as after a broken network. @returns how long it took, in seconds */
+async function resumeAll(clients: readonly Resumer[]): Promise<number> {
+  await Bun.sleep(AWAY_MS)
+  const began_ms = performance.now()
+  await Promise.all(clients.map((client) => client.connect()))
+  return (performance.now() - began_ms) / 1000
 }
 
 /** A client that resumes where it was. */
