@@ -24,6 +24,8 @@ export class Hub {
   #scheduled = false
   /** Readers who asked for receipts. */
   #receipt_readers = 0
+  /** Whose readers were looked up last, and they: messages come in runs. */
+  #last: { readonly address: Address; readonly readers: readonly Subscription[] | undefined } | undefined
 
   constructor(private readonly report: (error: unknown) => void) {}
 
@@ -57,6 +59,7 @@ export class Hub {
   subscribe(subscription: Subscription): void {
     const { address, connection } = subscription
     this.unsubscribe(connection)
+    this.#last = undefined
     const clients = this.#readers.get(address.project) ?? new Map<string, Subscription[]>()
     this.#readers.set(address.project, clients)
     const readers = clients.get(address.client_id)
@@ -72,6 +75,7 @@ export class Hub {
     const subscription = this.#by_connection.get(connection)
     if (!subscription) return
     subscription.close()
+    this.#last = undefined
     if (subscription.options.receipts) this.#receipt_readers--
     this.#by_connection.delete(connection)
     const { project, client_id } = subscription.address
@@ -106,7 +110,7 @@ export class Hub {
 
   /** Hands an announcement of the engine to those who read the mailbox here. */
   announced(announcement: Announcement): void {
-    const readers = this.#readers.get(announcement.project)?.get(announcement.client_id)
+    const readers = this.#readersOf(announcement)
     if (readers)
       for (const reader of readers) {
         reader.announced(announcement)
@@ -117,9 +121,18 @@ export class Hub {
     if (watchers) for (const watcher of watchers) watcher()
   }
 
+  #readersOf(address: Address): readonly Subscription[] | undefined {
+    const last = this.#last
+    if (last?.address.client_id === address.client_id && last.address.project === address.project)
+      return last.readers
+    const readers = this.#readers.get(address.project)?.get(address.client_id)
+    this.#last = { address, readers }
+    return readers
+  }
+
   /** Tells the readers of one mailbox of a receipt. */
   receipt(address: Address, json: string, failure: boolean): void {
-    for (const reader of this.#readers.get(address.project)?.get(address.client_id) ?? [])
+    for (const reader of this.#readersOf(address) ?? [])
       if (failure || reader.options.receipts) this.#notify(reader, 'receipt', json)
   }
 
@@ -198,7 +211,7 @@ export class Hub {
     if (notified.size > 0) this.#notified = new Set()
     for (const subscription of dirty) {
       subscription.dirty = false
-      notified.delete(subscription.connection)
+      if (notified.size > 0) notified.delete(subscription.connection)
       try {
         const more = subscription.flush()
         if (more instanceof Promise)

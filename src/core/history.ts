@@ -1,5 +1,5 @@
 import { ACKED, Entry } from './entry.ts'
-import type { Rank, StoredMessage } from './message.ts'
+import { idInJson, type Rank, readStored } from './message.ts'
 
 /** What is noted of a message beside it, so that letting go of one that has grown cold touches nothing but these. */
 const OFFSET = 0
@@ -20,10 +20,11 @@ export interface Evicted {
 
 /**
  * The acknowledged messages of one mailbox in rising order of offset, for replay and resume: a circular buffer that
- * doubles as they come and halves as they go.
+ * doubles as they come and halves as they go. It is long and seldom looked at, so it keeps the text of each and the notes:
+ * what else there is to know of a message is read from its text when somebody asks.
  */
 export class History {
-  #messages: (StoredMessage | undefined)[] = []
+  #texts: string[] = []
   #notes = new Float64Array(0)
   #head = 0
   #length = 0
@@ -36,17 +37,17 @@ export class History {
 
   /** Slots taken from memory, for the test that they are given back. */
   get capacity(): number {
-    return this.#messages.length
+    return this.#texts.length
   }
 
   /** Takes in what has been acknowledged. Most come in order; one that does not moves those behind it. */
   add({ offset, message, attempts }: Entry): void {
-    if (this.#length === this.#messages.length) this.#resize(Math.max(CAPACITY_MIN, this.#length * 2))
+    if (this.#length === this.#texts.length) this.#resize(Math.max(CAPACITY_MIN, this.#length * 2))
     let index = this.#length++
     while (index > 0 && this.offsetAt(index - 1) > offset) this.#move(index - 1, index--)
     const slot = this.#slot(index)
     const at = slot * FIELDS
-    this.#messages[slot] = message
+    this.#texts[slot] = message.json
     this.#notes[at + OFFSET] = offset
     this.#notes[at + BYTES] = message.bytes
     this.#notes[at + EXPIRES] = message.expires_ms
@@ -57,8 +58,8 @@ export class History {
   /** Overwrites the oldest. There must be one. */
   evict(): Evicted {
     const evicted = this.#evictedAt(0)
-    this.#messages[this.#head] = undefined
-    this.#head = (this.#head + 1) & (this.#messages.length - 1)
+    this.#texts[this.#head] = ''
+    this.#head = (this.#head + 1) & (this.#texts.length - 1)
     this.#length--
     this.#shrink()
     return evicted
@@ -79,7 +80,7 @@ export class History {
         if (expires_ms < this.due_ms) this.due_ms = expires_ms
       }
     }
-    for (let index = kept; index < this.#length; index++) this.#messages[this.#slot(index)] = undefined
+    for (let index = kept; index < this.#length; index++) this.#texts[this.#slot(index)] = ''
     this.#length = kept
     this.#shrink()
     return expired
@@ -95,7 +96,9 @@ export class History {
 
   /** A message as an entry of its own: what is done to it is not noted here. */
   entryAt(index: number): Entry {
-    const entry = new Entry(this.offsetAt(index), this.#messages[this.#slot(index)]!)
+    const expires_ms = this.#note(index, EXPIRES)
+    const message = readStored(this.#texts[this.#slot(index)]!, expires_ms, this.#note(index, BYTES))
+    const entry = new Entry(this.offsetAt(index), message)
     entry.state = ACKED
     entry.attempts = Math.floor(this.#note(index, MARKS) / 4)
     return entry
@@ -127,7 +130,7 @@ export class History {
     let high = this.#length
     while (low < high) {
       const middle = ids_rise ? (low + high) >> 1 : low
-      const id = this.#messages[this.#slot(middle)]!.message_id
+      const id = idInJson(this.#texts[this.#slot(middle)]!)
       if (id === message_id) return this.entryAt(middle)
       if (ids_rise && id > message_id) high = middle
       else low = middle + 1
@@ -140,7 +143,7 @@ export class History {
   }
 
   #slot(index: number): number {
-    return (this.#head + index) & (this.#messages.length - 1)
+    return (this.#head + index) & (this.#texts.length - 1)
   }
 
   #note(index: number, field: number): number {
@@ -150,7 +153,7 @@ export class History {
   #move(from: number, to: number): void {
     const source = this.#slot(from)
     const target = this.#slot(to)
-    this.#messages[target] = this.#messages[source]
+    this.#texts[target] = this.#texts[source]!
     for (let field = 0; field < FIELDS; field++)
       this.#notes[target * FIELDS + field] = this.#notes[source * FIELDS + field]!
   }
@@ -158,21 +161,21 @@ export class History {
   #shrink(): void {
     if (this.#length === 0) {
       this.due_ms = Number.POSITIVE_INFINITY
-      if (this.#messages.length > CAPACITY_MIN) this.#resize(0)
-    } else if (this.#messages.length > CAPACITY_MIN * 4 && this.#length * 4 < this.#messages.length)
-      this.#resize(this.#messages.length / 2)
+      if (this.#texts.length > CAPACITY_MIN) this.#resize(0)
+    } else if (this.#texts.length > CAPACITY_MIN * 4 && this.#length * 4 < this.#texts.length)
+      this.#resize(this.#texts.length / 2)
   }
 
   #resize(capacity: number): void {
-    const messages: (StoredMessage | undefined)[] = new Array(capacity)
+    const texts: string[] = new Array(capacity)
     const notes = new Float64Array(capacity * FIELDS)
     for (let index = 0; index < this.#length; index++) {
       const slot = this.#slot(index)
-      messages[index] = this.#messages[slot]
+      texts[index] = this.#texts[slot]!
       for (let field = 0; field < FIELDS; field++)
         notes[index * FIELDS + field] = this.#notes[slot * FIELDS + field]!
     }
-    this.#messages = messages
+    this.#texts = texts
     this.#notes = notes
     this.#head = 0
   }

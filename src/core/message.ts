@@ -120,6 +120,36 @@ export function createMessage(
   }
 }
 
+/** What every message's JSON begins with; its id follows, and a quote. */
+const BEFORE_ID = '{"message_id":"'
+
+/** The `message_id` in a message's JSON, without parsing the rest. */
+export function idInJson(json: string): string {
+  return json.slice(BEFORE_ID.length, json.indexOf('"', BEFORE_ID.length))
+}
+
+/**
+ * The stored form again, from its JSON.
+ *
+ * @param expires_ms which the JSON does not say where it is the default
+ */
+export function readStored(json: string, expires_ms: number, bytes: number): StoredMessage {
+  const { message_id, sender_id, in_reply_to, priority, broadcast, sent_at } = JSON.parse(json) as Message
+  const sent_ms = Date.parse(sent_at)
+  return {
+    message_id,
+    sender_id,
+    in_reply_to,
+    rank: priority === undefined ? RANK_DEFAULT : (PRIORITIES.indexOf(priority) as Rank),
+    broadcast: broadcast === true,
+    sent_ms,
+    expires_ms,
+    ttl_ms: expires_ms - sent_ms,
+    json,
+    bytes,
+  }
+}
+
 /** The message's JSON with its attempt, which alone differs between deliveries. */
 export function messageJson(message: StoredMessage, attempt: number): string {
   return attempt <= 1 ? message.json : `${message.json.slice(0, -1)},"attempt":${attempt}}`

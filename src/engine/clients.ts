@@ -55,6 +55,8 @@ export class Clients {
   readonly projects = new Map<string, ProjectState>()
   #deadlines = new Deadlines<Client>()
   #deadlines_max = DEADLINES_MIN
+  /** The one found last: messages come in runs. */
+  #last: Client | undefined
   readonly #rounds = this.#everyRound()
 
   constructor(
@@ -93,7 +95,17 @@ export class Clients {
   }
 
   find({ project, client_id }: Address): Client | undefined {
-    return this.projects.get(project)?.clients.get(client_id)
+    const last = this.#last
+    if (last?.client_id === client_id && last.project === project) return last
+    const found = this.projects.get(project)?.clients.get(client_id)
+    if (found) this.#last = found
+    return found
+  }
+
+  /** Forgets an address. */
+  drop(client: Client): void {
+    this.project(client.project).clients.delete(client.client_id)
+    this.#last = undefined
   }
 
   project(project: string): ProjectState {
@@ -107,9 +119,9 @@ export class Clients {
 
   /** Finds or makes what is kept of an address; undefined when there is no room for another. */
   open(project: string, client_id: string, now: number): Client | undefined {
-    const { clients } = this.project(project)
-    const known = clients.get(client_id)
+    const known = this.find({ project, client_id })
     if (known) return known
+    const { clients } = this.project(project)
     if (clients.size >= this.limits.clients_max && !this.makePlace(project, now)) return undefined
     const client = new Client(project, client_id, new Mailbox(this.newEpoch(), this.meter), now)
     clients.set(client_id, client)

@@ -155,7 +155,7 @@ export class Sessions {
   }
 
   #letGo(client: Client): void {
-    this.clients.project(client.project).clients.delete(client.client_id)
+    this.clients.drop(client)
     if (client.session) this.#over(client, client.session, 'closed')
   }
 }

@@ -48,7 +48,7 @@ describe('a mailbox gives memory back', () => {
       sent_ms: 0,
       expires_ms: ttl_ms,
       ttl_ms,
-      json: '{}',
+      json: JSON.stringify({ message_id: `m${n}` }),
       bytes: 2,
     }
   }

@@ -38,9 +38,11 @@ export class WsConnection implements Connection {
   closed_ms: number | undefined
   /** Set when the socket opens, before anything can come or go. */
   #socket!: ServerWebSocket<WsConnection>
-  /** Frames that are whole, and the one that gathers messages, whose bracket is still open. */
+  /** Frames that are whole; then what gathers for the next, elements of a JSON array with commas between. */
   #frames: string[] = []
   #gathered = ''
+  /** What gathers is to be an array: it has several elements, or answers a batch. */
+  #many = false
   #queued_chars = 0
   #writable = true
   #gone: AbortController | undefined
@@ -90,8 +92,7 @@ export class WsConnection implements Connection {
     if (this.#queued_chars > this.buffer_bytes_max) this.flush()
     if (this.#queued_chars > this.buffer_bytes_max) this.close('slow_reader')
     else {
-      const json = answers.join(',')
-      this.#push(batched && !this.batch ? `[${json}]` : json)
+      this.#push(answers.join(','), batched)
       this.events.queued(this)
     }
   }
@@ -156,43 +157,47 @@ export class WsConnection implements Connection {
     this.#gone?.abort()
   }
 
-  /** Queues what makes one frame, or one element of a frame that gathers. */
-  #push(json: string): void {
+  /** Queues what makes a frame of its own, or is gathered with others. @param many it is several elements of an array */
+  #push(json: string, many = false): void {
     if (this.closed_ms !== undefined) return
     this.#queued_chars += json.length
-    if (this.batch) this.#gather(json)
-    else this.#frames.push(json)
+    if (!this.batch) this.#frames.push(many ? `[${json}]` : json)
+    else if (this.#gathered === '') {
+      this.#gathered = json
+      this.#many = many
+    } else {
+      this.#gathered = `${this.#gathered},${json}`
+      this.#many = true
+    }
+    if (this.#gathered.length >= FRAME_CHARS_MAX) this.#frames.push(this.#seal())
   }
 
-  /** @param elements of a JSON array: one, or several with commas between */
-  #gather(elements: string): void {
-    this.#gathered = this.#gathered === '' ? `[${elements}` : `${this.#gathered},${elements}`
-    if (this.#gathered.length >= FRAME_CHARS_MAX) this.#seal()
-  }
-
-  #seal(): void {
-    if (this.#gathered === '') return
-    this.#frames.push(`${this.#gathered}]`)
+  /** The frame of what has gathered. */
+  #seal(): string {
+    const frame = this.#many ? `[${this.#gathered}]` : this.#gathered
     this.#gathered = ''
+    return frame
   }
 
   #write(): void {
-    this.#seal()
-    // One frame is one write as it is.
-    if (this.#frames.length === 1) this.#sendFrames()
-    else this.#socket.cork(() => this.#sendFrames())
+    if (this.#frames.length === 0) {
+      this.#queued_chars = 0
+      this.#send(this.#seal())
+      return
+    }
+    if (this.#gathered !== '') this.#frames.push(this.#seal())
+    let sent = 0
+    this.#socket.cork(() => {
+      while (this.#writable && sent < this.#frames.length) this.#send(this.#frames[sent++]!)
+    })
+    this.#frames.splice(0, sent)
+    this.#queued_chars = 0
+    for (const frame of this.#frames) this.#queued_chars += frame.length
   }
 
-  #sendFrames(): void {
-    let sent = 0
-    for (const frame of this.#frames) {
-      if (!this.#writable) break
-      // -1: taken, but behind a peer that does not read; 0: dropped, because the socket is closed.
-      if (this.#socket.sendText(frame) <= 0) this.#writable = false
-      sent++
-    }
-    this.#frames = sent === this.#frames.length ? [] : this.#frames.slice(sent)
-    this.#queued_chars = this.#frames.reduce((chars, frame) => chars + frame.length, 0)
+  #send(frame: string): void {
+    // -1: taken, but behind a peer that does not read; 0: dropped, because the socket is closed.
+    if (this.#socket.sendText(frame) <= 0) this.#writable = false
   }
 }
 

@@ -32,10 +32,7 @@ describe('bad frames', () => {
       '{"jsonrpc":"2.0"}',
       '{"jsonrpc":"1.0","method":"x","id":1}',
     ])
-      expect([frame, await code(frame)]).toEqual([
-        frame,
-        frame === '"text"' ? 'invalid_json' : 'invalid_request',
-      ])
+      expect([frame, await code(frame)]).toEqual([frame, 'invalid_request'])
     expect(await code('{"jsonrpc":"2.0","id":{},"method":"heartbeat"}')).toBe('invalid_request')
     expect(await errorFor(client, '{"jsonrpc":"2.0","id":"x","method":"send_mesage"}')).toMatchObject({
       id: 'x',
