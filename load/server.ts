@@ -32,7 +32,7 @@ export class Server implements AsyncDisposable {
     const port = await freePort()
     const [program, ...args] = command(port)
     const child = Bun.spawn([program!, ...args], {
-      env: { ...process.env, ...env },
+      env: { ...cleanEnvironment(), ...env },
       stdin: 'ignore',
       stdout: 'ignore',
       stderr: 'inherit',
@@ -100,6 +100,11 @@ export class Server implements AsyncDisposable {
 /** Memory that has not fallen by more than this for so long has settled. */
 const NOISE_BYTES = 256 * 1024
 const QUIET_MS = 5000
+
+/** What this process was given, without settings of a broker: those under load are the defaults. */
+function cleanEnvironment(): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MCP_BROKER_')))
+}
 
 /** CPU time of one process so far, in microseconds. Source: proc(5). */
 function cpuMicroseconds(pid: number): number {
