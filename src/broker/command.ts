@@ -50,16 +50,15 @@ interface InputCheck {
   readonly names: Readonly<Record<string, true>>
 }
 
-const checks = new WeakMap<TObject, InputCheck>()
+/** Where a schema keeps its compiled check. */
+const CHECK = Symbol('check')
 
 /** Made at its first use. */
-function checkOf(schema: TObject): InputCheck {
-  let check = checks.get(schema)
-  if (!check) {
-    const { additionalProperties: _, ...open } = schema
-    check = { members: TypeCompiler.Compile(open as TObject), names: nameTable(schema) }
-    checks.set(schema, check)
-  }
+function checkOf(schema: TObject & { [CHECK]?: InputCheck }): InputCheck {
+  if (schema[CHECK]) return schema[CHECK]
+  const { additionalProperties: _, ...open } = schema
+  const check = { members: TypeCompiler.Compile(open as TObject), names: nameTable(schema) }
+  schema[CHECK] = check
   return check
 }
 

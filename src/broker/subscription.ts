@@ -43,8 +43,8 @@ export interface Reading {
 const READ_MESSAGES_MAX = 256
 const READ_BYTES_MAX = 64 * 1024
 /** A subscriber is probed when this many messages are unconfirmed, or at the latest after this long. */
-const PROBE_MESSAGES = 256
-const PROBE_INTERVAL_MS = 200
+const PROBE_MESSAGES = 128
+const PROBE_INTERVAL_MS = 100
 
 /**
  * One connection's reading of one mailbox. The delivery rule: a message announced next in line goes straight out;

@@ -5,6 +5,8 @@ export interface RingEntry {
 }
 
 const CAPACITY_MIN = 16
+/** Slots that an empty ring keeps: half a kilobyte. */
+const CAPACITY_KEPT = 64
 
 /**
  * Entries in rising order of offset, in a buffer that doubles as they come and halves as they go. An entry that goes
@@ -46,8 +48,8 @@ export class Ring<E extends RingEntry> {
       this.#holes--
     }
     if (this.#length === 0) {
-      // Few slots are kept: a mailbox that is read as it fills would make them anew for each message.
-      if (this.#slots.length > CAPACITY_MIN) this.#slots = []
+      // Some slots are kept: a mailbox that is read as it fills would make them anew again and again.
+      if (this.#slots.length > CAPACITY_KEPT) this.#slots = new Array(CAPACITY_KEPT)
       this.#head = 0
     } else if (this.#holes > CAPACITY_MIN && this.#holes * 2 > this.#length) {
       this.#resize(this.#slots.length)

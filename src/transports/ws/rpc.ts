@@ -52,7 +52,8 @@ interface Request {
 export function onFrame(context: DoorContext, connection: WsConnection, received: string | Buffer): void {
   let frame: unknown
   try {
-    frame = typeof received === 'string' ? JSON.parse(received) : received
+    // What came as binary is no text, and so no request.
+    frame = typeof received === 'string' ? JSON.parse(received) : undefined
   } catch {
     refuse(connection, new BrokerError('invalid_json'))
     return
@@ -142,7 +143,7 @@ function failureJson(
 
 /** @throws BrokerError `invalid_request` */
 function checkRequest(frame: unknown): Request {
-  if (typeof frame !== 'object' || frame === null || Array.isArray(frame) || ArrayBuffer.isView(frame))
+  if (typeof frame !== 'object' || frame === null || Array.isArray(frame))
     throw new BrokerError('invalid_request')
   const { jsonrpc, id, method } = frame as Record<string, unknown>
   if (jsonrpc !== '2.0')
