@@ -1,6 +1,6 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { temporaryFolder } from '../folder.ts'
 import type { Payload } from '../open-loop.ts'
 import { Server } from '../server.ts'
 import { connectWebSocket, type Peer } from './peer.ts'
@@ -11,7 +11,7 @@ export const NATS: Peer = {
   async start() {
     const program = Bun.which('nats-server')
     if (!program) return undefined
-    const config = join(mkdtempSync(join(tmpdir(), 'load-nats-')), 'nats.conf')
+    const config = join(temporaryFolder(), 'nats.conf')
     return Server.start((port) => {
       writeFileSync(
         config,

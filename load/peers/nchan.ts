@@ -1,6 +1,6 @@
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { temporaryFolder } from '../folder.ts'
 import { Server } from '../server.ts'
 import { connectWebSocket, type Peer } from './peer.ts'
 
@@ -13,7 +13,7 @@ export const NCHAN: Peer = {
   async start() {
     const program = Bun.which('nginx', { PATH: `${process.env.PATH}:/usr/sbin` })
     if (!program || !existsSync(MODULE)) return undefined
-    const folder = mkdtempSync(join(tmpdir(), 'load-nchan-'))
+    const folder = temporaryFolder()
     const config = join(folder, 'nginx.conf')
     return Server.start((port) => {
       writeFileSync(config, settings(folder, port))

@@ -50,7 +50,7 @@ function resultTable(results: readonly Result[]): string {
     })
     return `<tbody>${lines.join('\n')}</tbody>`
   })
-  return `<div class="wide" role="region" aria-label="All figures" tabindex="0"><table><caption>Latencies from the intended send time; CPU of the server per message or call.</caption><thead><tr>${head.join('')}</tr></thead>${groups.join('\n')}</table></div>`
+  return `<section class="wide" aria-label="All figures" tabindex="0"><table><caption>Latencies from the intended send time; CPU of the server per message or call.</caption><thead><tr>${head.join('')}</tr></thead>${groups.join('\n')}</table></section>`
 }
 
 function judged(row: Row): string {

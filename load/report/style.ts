@@ -12,7 +12,7 @@ export const STYLE = `
   --missed: light-dark(#b3261e, #ff8a80);
 }
 body { margin: 0; background: var(--page); color: var(--text); font: 15px/1.5 system-ui, sans-serif; }
-main { max-width: 1200px; margin: 0 auto; padding: 24px; }
+main { max-width: 1400px; margin: 0 auto; padding: 24px; }
 h1 { margin: 0; }
 h2 { margin: 40px 0 12px; }
 .outcome { font-size: 20px; margin: 4px 0; }
@@ -25,7 +25,8 @@ caption { text-align: left; color: var(--quiet); padding-bottom: 8px; }
 th, td { text-align: left; vertical-align: top; padding: 4px 8px; border-top: 1px solid var(--line); font-weight: 400; }
 thead th, th[scope=rowgroup] { font-weight: 600; }
 th small { display: block; font-weight: 400; color: var(--quiet); max-width: 220px; }
-th[scope=row], .budget { white-space: nowrap; }
+th[scope=row] { white-space: nowrap; }
+.budget { min-width: 200px; }
 .figure { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 figure { margin: 0 0 28px; max-width: 760px; }
 figcaption { font-weight: 600; margin-bottom: 6px; }

@@ -1,7 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connectRpc } from '../clients/rpc.ts'
+import { temporaryFolder } from '../folder.ts'
 import { startBroker } from '../peers/broker.ts'
 import type { Row, Run, Scenario } from '../scenario.ts'
 import type { Server } from '../server.ts'
@@ -55,24 +54,19 @@ function atRest(what: string, memory_bytes: number): Row {
 
 /** Compiles as the package does, but into a temporary folder. */
 async function compiledAtRest(run: Run): Promise<number> {
-  const folder = mkdtempSync(join(tmpdir(), 'load-binary-'))
-  try {
-    run.say('compiling')
-    const program = join(folder, 'mcp-broker')
-    const { scripts } = (await Bun.file(join(ROOT, 'package.json')).json()) as { scripts: { build: string } }
-    const [, options] = scripts.build.split('bun build ')
-    const built = Bun.spawnSync(
-      [process.execPath, 'build', ...options!.replace('dist/mcp-broker', program).split(' ')],
-      { cwd: ROOT, stdout: 'ignore', stderr: 'pipe' },
-    )
-    if (!built.success) throw new Error(`it does not compile: ${built.stderr}`)
-    await using server = await startBroker(program)
-    run.say('compiled, at rest')
-    await Bun.sleep(SETTLE_MS)
-    return server.memoryBytes()
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+  run.say('compiling')
+  const program = join(temporaryFolder(), 'mcp-broker')
+  const { scripts } = (await Bun.file(join(ROOT, 'package.json')).json()) as { scripts: { build: string } }
+  const [, options] = scripts.build.split('bun build ')
+  const built = Bun.spawnSync(
+    [process.execPath, 'build', ...options!.replace('dist/mcp-broker', program).split(' ')],
+    { cwd: ROOT, stdout: 'ignore', stderr: 'pipe' },
+  )
+  if (!built.success) throw new Error(`it does not compile: ${built.stderr}`)
+  await using server = await startBroker(program)
+  run.say('compiled, at rest')
+  await Bun.sleep(SETTLE_MS)
+  return server.memoryBytes()
 }
 
 async function burst(run: Run, server: Server, at_rest: number): Promise<Row> {
