@@ -11,8 +11,6 @@ import { Gate, type Handler, type HttpContext, jsonResponse, queryOf } from '../
 import { bodyInput, joinInput, queryInput } from '../input.ts'
 import { problem } from '../problem.ts'
 import { live, Readiness } from './health.ts'
-import { openApi } from './openapi.ts'
-import { openApiPage } from './openapi-page.ts'
 import { PathTable } from './paths.ts'
 import { readings, status } from './status.ts'
 import { welcome } from './welcome.ts'
@@ -57,20 +55,21 @@ export function httpDoor(context: DoorContext): Door {
   }
   const started_ms = broker.now()
   page('/v1/status', ({ headers }, identity) => status(context, identity, headers.get('accept'), started_ms))
-  // Loaded at the first scrape: many a broker is never scraped, and the library takes its time to load.
+  // Loaded when first asked for, as the description below: most brokers are asked for neither.
   const metrics = once(() => import('../../observability/metrics.ts').then(({ Metrics }) => new Metrics()))
   page('/metrics', async () => {
     const { content_type, text } = await (await metrics()).scrape(await readings(context))
     return new Response(text, { headers: { 'content-type': content_type, 'cache-control': 'no-store' } })
   })
-  const document = once(() => openApi(COMMANDS))
-  const document_json = once(() => JSON.stringify(document()))
-  page('/openapi/json', () => jsonResponse(document_json()))
-  page('/openapi', ({ headers }) =>
-    preferredType(headers.get('accept'), ['application/json', 'text/html']) === 'text/html'
-      ? openApiPage(document())
-      : jsonResponse(document_json()),
-  )
+  const document = once(() => import('./openapi.ts').then(({ openApi }) => openApi(COMMANDS)))
+  const document_json = once(async () => JSON.stringify(await document()))
+  page('/openapi/json', async () => jsonResponse(await document_json()))
+  page('/openapi', async ({ headers }) => {
+    if (preferredType(headers.get('accept'), ['application/json', 'text/html']) !== 'text/html')
+      return jsonResponse(await document_json())
+    const { openApiPage } = await import('./openapi-page.ts')
+    return openApiPage(await document())
+  })
   page('/', ({ headers }) => welcome(headers.get('accept')))
 
   const readiness = new Readiness(broker, (err) => log.error({ err }, 'readiness'))
