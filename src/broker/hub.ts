@@ -178,7 +178,7 @@ export class Hub {
       if (subscription.stalled_ms !== undefined && now - subscription.stalled_ms >= stalled_ms_max) {
         this.leave(subscription.connection)
         subscription.connection.close('slow_reader')
-      } else subscription.probe(true)
+      } else subscription.probe()
     }
   }
 

@@ -43,8 +43,8 @@ export interface Reading {
 const READ_MESSAGES_MAX = 256
 const READ_BYTES_MAX = 64 * 1024
 /** A subscriber is probed when this many messages are unconfirmed, or at the latest after this long. */
-const PROBE_MESSAGES = 128
-const PROBE_INTERVAL_MS = 100
+const PROBE_MESSAGES = 256
+const PROBE_INTERVAL_MS = 500
 
 /**
  * One connection's reading of one mailbox. The delivery rule: a message announced next in line goes straight out;
@@ -132,15 +132,14 @@ export class Subscription {
     this.#probed = 0
     if (arrived.length > 0)
       this.broker.inBackground(this.broker.engine.settle(this.address, { offsets: arrived }))
-    this.probe(false)
+    this.probe()
   }
 
-  /** Asks for confirmation where it is due; `now_please` does not wait for more to come together. */
-  probe(now_please: boolean): void {
+  /** Asks for confirmation where it is due. */
+  probe(): void {
     if (this.#probed > 0 || this.#unconfirmed.length === 0 || this.options.ack !== 'auto') return
     const now = this.broker.now()
-    if (!now_please && this.#unconfirmed.length < PROBE_MESSAGES && now - this.#probed_ms < PROBE_INTERVAL_MS)
-      return
+    if (this.#unconfirmed.length < PROBE_MESSAGES && now - this.#probed_ms < PROBE_INTERVAL_MS) return
     this.#probed = this.#unconfirmed.length
     this.#probed_ms = now
     this.connection.probe?.()
@@ -204,6 +203,6 @@ export class Subscription {
   #confirmLater(offsets: readonly number[]): void {
     if (this.options.ack !== 'auto' || !this.connection.probe) return
     for (const offset of offsets) this.#unconfirmed.push(offset)
-    this.probe(false)
+    this.probe()
   }
 }

@@ -9,7 +9,7 @@ import { agent, ERAS } from '../transports/mcp/client.ts'
 import { WsClient } from '../ws-client.ts'
 
 /** What a broker at rest may take, all of its pages counted. */
-const RSS_BYTES_MAX = 70 * 1024 * 1024
+const RSS_BYTES_MAX = 60 * 1024 * 1024
 
 const dir = mkdtempSync(join(tmpdir(), 'binary-'))
 const program = join(dir, 'mcp-broker')
