@@ -13,9 +13,9 @@ export interface Pairs {
 }
 
 /** Time for every compiler to have done its work, before anything is counted. */
-const WARM_SECONDS = 2
+const WARM_SECONDS = 4
 const SECONDS = 6
-const SHORT_WARM_SECONDS = 1.5
+const SHORT_WARM_SECONDS = 2
 const SHORT_SECONDS = 3
 
 /** How long a measurement warms up, and how long it then measures, in seconds. */

@@ -6,6 +6,8 @@ export interface Budget {
   readonly what: string
   readonly bound: 'at most' | 'at least'
   readonly limit: number
+  /** Where the broker is meant to come, where it has not yet: the limit is what it has reached, and is held to. */
+  readonly aim?: number | undefined
   readonly value: number
   /** `×` marks a ratio to something measured in the same run: the only budgets that the short form keeps. */
   readonly unit: '×' | 'ms' | 's' | 'KB' | 'MB' | '%'
@@ -80,16 +82,22 @@ export interface Result extends Outcome {
 /** In the short form a budget is loosened by half, because so short a measurement is noisy. */
 const SHORT_SLACK = 1.5
 
-/** A ratio of two figures of the same run; no budget where the other side was not measured. */
+/**
+ * A ratio of two figures of the same run; no budget where the other side was not measured.
+ *
+ * @param aim where it is not yet what it is meant to be
+ */
 export function ratio(
   what: string,
   value: number | undefined,
   against: number | undefined,
   bound: Budget['bound'],
   limit: number,
+  aim?: number,
 ): Budget[] {
   if (value === undefined || against === undefined) return []
-  return [{ what, bound, limit, value: bound === 'at most' ? value / against : against / value, unit: '×' }]
+  const times = bound === 'at most' ? value / against : against / value
+  return [{ what, bound, limit, aim, value: times, unit: '×' }]
 }
 
 /** The budgets as the short form keeps them: ratios only, loosened. */
@@ -104,6 +112,15 @@ export function loosened(budgets: readonly Budget[]): Budget[] {
 
 /** Whether the figure is within the bound. What could not be measured is not. */
 export function isMet({ bound, limit, value }: Budget): boolean {
+  return isWithin(value, bound, limit)
+}
+
+/** Whether it is where it is meant to come. */
+export function isAimed({ bound, limit, aim = limit, value }: Budget): boolean {
+  return isWithin(value, bound, aim)
+}
+
+function isWithin(value: number, bound: Budget['bound'], limit: number): boolean {
   return bound === 'at most' ? value <= limit : value >= limit
 }
 
@@ -116,9 +133,10 @@ export function faults({ lost, reference, budgets, broke }: Row): string[] {
 }
 
 /** A budget and what was measured, in words. */
-export function budgetText({ what, bound, limit, value, unit }: Budget): string {
+export function budgetText({ what, bound, limit, aim, value, unit }: Budget): string {
   const sign = bound === 'at most' ? '≤' : '≥'
-  return `${what} ${figure(value)} ${sign} ${figure(limit)} ${unit}`
+  const meant = aim === undefined ? '' : ` (aim ${figure(aim)})`
+  return `${what} ${figure(value)} ${sign} ${figure(limit)} ${unit}${meant}`
 }
 
 /** A figure with as many decimals as it deserves. */

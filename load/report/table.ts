@@ -1,4 +1,13 @@
-import { type Budget, budgetText, faults, figure, isMet, type Result, type Row } from '../scenario.ts'
+import {
+  type Budget,
+  budgetText,
+  faults,
+  figure,
+  isAimed,
+  isMet,
+  type Result,
+  type Row,
+} from '../scenario.ts'
 
 export const COLUMNS = [
   'what',
@@ -34,7 +43,8 @@ export function cells(row: Row): string[] {
 export function verdict(row: Row, budget: Budget | undefined): string {
   if (row.broke !== undefined) return 'BROKE'
   if (row.lost > 0 && !row.reference) return 'LOST'
-  if (budget) return isMet(budget) ? 'ok' : 'MISSED'
+  if (budget && !isMet(budget)) return 'MISSED'
+  if (budget) return isAimed(budget) ? 'ok' : 'short of its aim'
   return row.reference || row.rate === undefined ? '' : 'ok'
 }
 

@@ -34,7 +34,7 @@ export const broadcast: Scenario = {
         ...one!,
         budgets:
           what === 'to 1000'
-            ? ratio('CPU per delivery to direct', one!.cpu_us, direct_cpu_us, 'at most', 0.25)
+            ? ratio('CPU per delivery to direct', one!.cpu_us, direct_cpu_us, 'at most', 0.9, 0.25)
             : [],
       })),
     }

@@ -9,17 +9,12 @@ import { BrokerError } from '../core/errors.ts'
 export async function readJson(request: Request, bytes_max: number): Promise<unknown> {
   const { headers } = request
   const length = headers.get('content-length')
-  if (!headers.has('transfer-encoding') && (length === null || length === '0')) return undefined
+  const chunked = headers.has('transfer-encoding')
+  if (!chunked && (length === null || length === '0')) return undefined
   checkType(headers)
-  const bytes = await readBytes(request, bytes_max)
+  if (Number(length) > bytes_max) throw tooLarge(bytes_max)
+  const bytes = await (chunked ? readAtMost(request.body, bytes_max) : request.bytes())
   return bytes.length === 0 ? undefined : parse(bytes)
-}
-
-/** Never more than `bytes_max`, whether the length was declared or not. */
-function readBytes(request: Request, bytes_max: number): Promise<Uint8Array> {
-  const { headers } = request
-  if (Number(headers.get('content-length')) > bytes_max) throw tooLarge(bytes_max)
-  return headers.has('transfer-encoding') ? readAtMost(request.body, bytes_max) : request.bytes()
 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true })

@@ -1,6 +1,16 @@
 import { expect, test } from 'bun:test'
 import { typical } from '../../load/pairs.ts'
-import { type Budget, faults, isMet, loosened, type Row, ratio } from '../../load/scenario.ts'
+import { verdict } from '../../load/report/table.ts'
+import {
+  type Budget,
+  budgetText,
+  faults,
+  isAimed,
+  isMet,
+  loosened,
+  type Row,
+  ratio,
+} from '../../load/scenario.ts'
 
 const p99: Budget = { what: 'p99', bound: 'at most', limit: 10, value: 10, unit: 'ms' }
 const row: Row = { what: 'mcp-broker', lost: 0, twice: 0, budgets: [] }
@@ -26,6 +36,17 @@ test('the short form keeps ratios only, loosened by half', () => {
   const most = ratio('more', 3, 2, 'at most', 2)
   const least = ratio('less', 10, 100, 'at least', 9)
   expect(loosened([p99, ...most, ...least]).map(({ limit }) => limit)).toEqual([3, 6])
+})
+
+test('a limit is held to; an aim beyond it is told, and no fault', () => {
+  const [budget] = ratio('more', 2, 1, 'at most', 2.5, 1.5)
+  expect([isMet(budget!), isAimed(budget!)]).toEqual([true, false])
+  expect(budgetText(budget!)).toBe('more 2.00 ≤ 2.50 × (aim 1.50)')
+  expect(verdict({ ...row, budgets: [budget!] }, budget)).toBe('short of its aim')
+  expect(faults({ ...row, budgets: [budget!] })).toEqual([])
+  const [reached] = ratio('more', 3, 2, 'at most', 2.5, 1.5)
+  expect(isAimed(reached!)).toBe(true)
+  expect(isAimed(p99)).toBe(true)
 })
 
 test('a row is at fault for a missed budget, for what it lost, and for breaking off', () => {
