@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { Keys } from './auth/identity.ts'
 import { Broker } from './broker/broker.ts'
 import { turnClock } from './broker/clock.ts'
+import { collectsWhenQuiet } from './broker/collection.ts'
 import { Housekeeping } from './broker/housekeeping.ts'
 import { exposure } from './config/checks.ts'
 import type { Config } from './config/schema.ts'
@@ -57,6 +58,10 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   await broker.start()
   housekeeping.every(TEND_MS, () => broker.tend())
   housekeeping.every((config.stale_seconds * 1000) / 3, () => broker.heardWaiting())
+  housekeeping.every(
+    COLLECT_MS,
+    collectsWhenQuiet(broker, () => Bun.gc(true)),
+  )
 
   const server = new Elysia({
     // Elysia's default would share the port with another process, and the messages among the two.
@@ -108,6 +113,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 
 /** How often the broker looks at what time has brought. */
 const TEND_MS = 200
+/** How often it looks whether there is memory to give back. */
+const COLLECT_MS = 10_000
 /** What may follow in a body that a door has refused as too large: read past, so that its answer is read. */
 const REFUSED_BYTES_MAX = 64 * 1024 * 1024
 /** Far beyond what a connection hands over before it stops at the first sign of backpressure. */
