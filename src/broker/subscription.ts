@@ -1,6 +1,7 @@
 import { formatCursor } from '../core/cursor.ts'
 import type { AckMode } from '../core/entry.ts'
 import { BrokerError } from '../core/errors.ts'
+import type { Limits } from '../core/limits.ts'
 import { messageJson } from '../core/message.ts'
 import { type Position, safeOffset } from '../core/position.ts'
 import type { Session } from '../core/session.ts'
@@ -26,6 +27,7 @@ export interface SubscriptionOptions {
 export interface SubscriptionBroker {
   readonly engine: Engine
   readonly now: () => number
+  readonly limits: Limits
   readonly counters: { delivered: number }
   inBackground(work: MaybePromise<unknown>): void
 }
@@ -42,8 +44,12 @@ export interface Reading {
 /** What one turn of the event loop reads from a mailbox for one subscriber; the rest waits for the next turn. */
 const READ_MESSAGES_MAX = 256
 const READ_BYTES_MAX = 64 * 1024
-/** A subscriber is probed when this many messages are unconfirmed, or at the latest after this long. */
+/**
+ * A subscriber is probed when so many messages are unconfirmed, or so many bytes, or at the latest after this long; and before
+ * they are the most of a mailbox, where the limits are small: what is unconfirmed takes the room of what comes.
+ */
 const PROBE_MESSAGES = 256
+const PROBE_BYTES = 1024 * 1024
 const PROBE_INTERVAL_MS = 500
 
 /**
@@ -69,6 +75,8 @@ export class Subscription {
   #unconfirmed: number[] = []
   #probed = 0
   #probed_ms = 0
+  /** Bytes of the messages that were queued since the last probe. */
+  #unprobed_bytes = 0
   #closed = false
   /** Counted among those that the hub flushes at the end of this turn. */
   dirty = false
@@ -105,6 +113,7 @@ export class Subscription {
     ) {
       this.#offset = announcement.offset
       this.#queued.push(announcement.offset)
+      this.#unprobed_bytes += announcement.message.bytes
       this.connection.message(
         formatCursor(announcement.epoch, announcement.offset),
         messageJson(announcement.message, announcement.attempt),
@@ -116,8 +125,10 @@ export class Subscription {
   flush(): MaybePromise<boolean> {
     if (this.#closed || this.#reading) return false
     const writable = this.connection.flush()
-    this.#sent(this.#queued)
-    this.#queued = []
+    if (this.#queued.length > 0) {
+      this.#sent(this.#queued)
+      this.#queued = []
+    }
     if (!writable) {
       this.#stall()
       return false
@@ -139,10 +150,19 @@ export class Subscription {
   probe(): void {
     if (this.#probed > 0 || this.#unconfirmed.length === 0 || this.options.ack !== 'auto') return
     const now = this.broker.now()
-    if (this.#unconfirmed.length < PROBE_MESSAGES && now - this.#probed_ms < PROBE_INTERVAL_MS) return
+    if (now - this.#probed_ms < PROBE_INTERVAL_MS && !this.#probesEarly()) return
+    this.#unprobed_bytes = 0
     this.#probed = this.#unconfirmed.length
     this.#probed_ms = now
     this.connection.probe?.()
+  }
+
+  #probesEarly(): boolean {
+    const { mailbox_messages_max, mailbox_bytes_max } = this.broker.limits
+    return (
+      this.#unconfirmed.length >= Math.min(PROBE_MESSAGES, mailbox_messages_max / 4) ||
+      this.#unprobed_bytes >= Math.min(PROBE_BYTES, mailbox_bytes_max / 8)
+    )
   }
 
   close(): void {
@@ -181,6 +201,7 @@ export class Subscription {
       bytes += message.bytes
       this.connection.message(formatCursor(this.#position.epoch, safe_offset), messageJson(message, attempt))
     }
+    this.#unprobed_bytes += bytes
     const at_end = due.length < READ_MESSAGES_MAX && bytes < READ_BYTES_MAX
     if (at_end && !this.#missed) {
       this.#behind = false
@@ -194,7 +215,6 @@ export class Subscription {
   }
 
   #sent(offsets: readonly number[]): void {
-    if (offsets.length === 0) return
     this.broker.counters.delivered += offsets.length
     this.broker.inBackground(this.broker.engine.delivered(this.address, offsets, this.#engine_ack))
     this.#confirmLater(offsets)

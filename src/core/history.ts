@@ -10,6 +10,9 @@ const MARKS = 3
 const FIELDS = 4
 
 const CAPACITY_MIN = 16
+/** What all that are empty share: most mailboxes are. */
+const NO_TEXTS: string[] = []
+const NO_NOTES = new Float64Array(0)
 
 /** What was overwritten or has expired. */
 export interface Evicted {
@@ -24,8 +27,8 @@ export interface Evicted {
  * what else there is to know of a message is read from its text when somebody asks.
  */
 export class History {
-  #texts: string[] = []
-  #notes = new Float64Array(0)
+  #texts: string[] = NO_TEXTS
+  #notes = NO_NOTES
   #head = 0
   #length = 0
   /** None expires before this; in milliseconds since the epoch. */

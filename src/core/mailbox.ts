@@ -221,7 +221,7 @@ export class Mailbox {
    * @returns what changed, or undefined when nothing was due
    */
   sweep(now: number, limits: Limits): Fallen | undefined {
-    this.#history.expire(now).forEach(this.#forget)
+    for (const expired of this.#history.expire(now)) this.#forget(expired)
     if (this.#due_ms > now) return undefined
     const due: Entry[] = []
     this.#due_ms = Number.POSITIVE_INFINITY
@@ -333,7 +333,7 @@ export class Mailbox {
   }
 
   /** Nothing of a message is kept any more that was history. */
-  readonly #forget = ({ bytes, rank }: Evicted): void => {
+  #forget({ bytes, rank }: Evicted): void {
     this.bytes -= bytes
     this.meter.bytes -= bytes
     this.meter.history_bytes -= bytes

@@ -322,3 +322,22 @@ describe('a reader that stops reading', () => {
     expect(again.messages.at(-1)!.cursor).toBe(`${after.split(':')[0]}:${held}`)
   }, 30_000)
 })
+
+describe('a reader that keeps up is never what fills its mailbox', () => {
+  const small = 'x'
+  const large = 'x'.repeat(200_000)
+  test.each([
+    ['in number', { mailbox_messages_max: 16 }, small],
+    ['in bytes', { mailbox_bytes_max: 2 * 1024 * 1024 }, large],
+  ])('however little the mailbox holds %s', async (_, limits, payload) => {
+    await using broker = await startBroker(limits)
+    const reader = await WsClient.checkedIn(broker.url, 'b')
+    await reader.call('subscribe', { batch: true })
+    const sender = await WsClient.checkedIn(broker.url, 'a')
+    for (let n = 1; n <= 60; n++) {
+      await sender.call('send_message', { recipient_id: 'b', payload })
+      await reader.received(n)
+    }
+    expect(new Set(reader.messages.map(({ message }) => message.message_id)).size).toBe(60)
+  })
+})
