@@ -74,6 +74,8 @@ export class OriginGuard {
   readonly #hosts: ReadonlySet<string>
   readonly #origins: ReadonlySet<string>
   readonly #any_host: boolean
+  /** The one found right last: nearly all requests name the same. */
+  #last_host: string | undefined
 
   constructor(config: Config) {
     this.#hosts = new Set([
@@ -89,14 +91,19 @@ export class OriginGuard {
 
   check(headers: Headers): void {
     const host = headers.get('host')
-    if (!this.#any_host && (host === null || !this.#hosts.has(hostname(host))))
-      throw new BrokerError('forbidden_origin', {
-        detail: `The Host "${host ?? ''}" is not one of this broker's names.`,
-      })
+    if (!this.#any_host && host !== this.#last_host) this.#checkHost(host)
     const origin = headers.get('origin')
     if (origin === null) return
     if (this.#origins.has(origin.toLowerCase()) || this.#isOwn(origin, host)) return
     throw new BrokerError('forbidden_origin', { detail: `The Origin "${origin}" is not allowed.` })
+  }
+
+  #checkHost(host: string | null): void {
+    if (host === null || !this.#hosts.has(hostname(host)))
+      throw new BrokerError('forbidden_origin', {
+        detail: `The Host "${host ?? ''}" is not one of this broker's names.`,
+      })
+    this.#last_host = host
   }
 
   #isOwn(origin: string, host: string | null): boolean {
