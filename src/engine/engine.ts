@@ -215,8 +215,8 @@ export interface Engine {
     ack: AckMode,
   ): MaybePromise<Opened>
   /**
-   * The next messages a subscriber is due; moves `position`, and leases or acknowledges as `take` says. None, with
-   * `position.lapped` set, when what it was due is not here any more.
+   * The next messages a subscriber is due; moves `position`, and leases or acknowledges as `take` says. Fewer than asked for, in
+   * number and in bytes: there are no more. None, with `position.lapped` set, when what it was due is not here any more.
    */
   read(address: Address, position: Position, take: Take): MaybePromise<readonly Due[]>
   /** Notes that announced messages have been sent to a subscriber. */
