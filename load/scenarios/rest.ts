@@ -10,7 +10,8 @@ const AT_REST_MB_MAX = 60
 const SETTLE_MS = 4000
 const BURST_BYTES = 1e9
 const BACK_MS_MAX = 60_000
-const BACK_TIMES_MAX = 1.5
+const BACK_TIMES_MAX = 1.8
+const BACK_TIMES_AIM = 1.5
 const PAIRS = 50
 /** Large ones, and small ones between them. */
 const PAYLOAD_CHARS = [64, 1, 256, 1, 128, 1].map((kilobytes) => kilobytes * 1024)
@@ -78,7 +79,7 @@ async function burst(run: Run, server: Server, at_rest: number): Promise<Row> {
   const peak = server.memoryBytes()
   run.say('waiting for its memory to be given back')
   const burst_over_ms = performance.now()
-  while (server.memoryBytes() > at_rest * BACK_TIMES_MAX && performance.now() - burst_over_ms < BACK_MS_MAX)
+  while (server.memoryBytes() > at_rest * BACK_TIMES_AIM && performance.now() - burst_over_ms < BACK_MS_MAX)
     await Bun.sleep(250)
   const memory_bytes = server.memoryBytes()
   const back_seconds = (performance.now() - burst_over_ms) / 1000
@@ -93,6 +94,7 @@ async function burst(run: Run, server: Server, at_rest: number): Promise<Row> {
         what: 'memory to rest',
         bound: 'at most',
         limit: BACK_TIMES_MAX,
+        aim: BACK_TIMES_AIM,
         value: memory_bytes / at_rest,
         unit: '×',
       },
