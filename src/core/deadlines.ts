@@ -39,15 +39,6 @@ export class Deadlines<T> {
     return first
   }
 
-  /** Drops every entry that `keep` refuses; linear. */
-  retain(keep: (due_ms: number, item: T) => boolean): void {
-    const dues = this.#dues
-    const items = this.#items
-    this.#dues = []
-    this.#items = []
-    for (let i = 0; i < dues.length; i++) if (keep(dues[i]!, items[i]!)) this.push(dues[i]!, items[i]!)
-  }
-
   #sink(due_ms: number, item: T): void {
     const size = this.#dues.length
     let at = 0
