@@ -25,7 +25,7 @@ export class Hub {
   /** Readers who asked for receipts. */
   #receipt_readers = 0
   /** Whose readers were looked up last, and they: messages come in runs. */
-  #last: { readonly address: Address; readonly readers: readonly Subscription[] | undefined } | undefined
+  #last: (Address & { readonly readers: readonly Subscription[] | undefined }) | undefined
 
   constructor(private readonly report: (error: unknown) => void) {}
 
@@ -121,12 +121,11 @@ export class Hub {
     if (watchers) for (const watcher of watchers) watcher()
   }
 
-  #readersOf(address: Address): readonly Subscription[] | undefined {
+  #readersOf({ project, client_id }: Address): readonly Subscription[] | undefined {
     const last = this.#last
-    if (last?.address.client_id === address.client_id && last.address.project === address.project)
-      return last.readers
-    const readers = this.#readers.get(address.project)?.get(address.client_id)
-    this.#last = { address, readers }
+    if (last?.client_id === client_id && last.project === project) return last.readers
+    const readers = this.#readers.get(project)?.get(client_id)
+    this.#last = { project, client_id, readers }
     return readers
   }
 

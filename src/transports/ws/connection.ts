@@ -72,9 +72,10 @@ export class WsConnection implements Connection {
     return said
   }
 
-  /** Aborts the calls that wait, when the peer goes; made when the first call waits. */
+  /** Aborts the calls that wait, when the peer goes; made when the first call waits, and aborted for one that is too late. */
   get signal(): AbortSignal {
     this.#gone ??= new AbortController()
+    if (this.closed_ms !== undefined) this.#gone.abort()
     return this.#gone.signal
   }
 
