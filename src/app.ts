@@ -53,7 +53,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const connections = new ConnectionCount(config.connections_max)
   const context: DoorContext = { broker, keys, config, log, housekeeping, connections }
   const sockets = wsDoor(context)
-  const doors = [sockets, sseDoor(context), mcpDoor(context), httpDoor(context)]
+  const mcp = mcpDoor(context)
+  const doors = [sockets, sseDoor(context), mcp, httpDoor(context)]
 
   await broker.start()
   housekeeping.every(TEND_MS, () => broker.tend())
@@ -69,6 +70,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       maxRequestBodySize: config.body_bytes_max + REFUSED_BYTES_MAX,
       idleTimeout: IDLE_SECONDS,
       reusePort: false,
+      routes: mcp.direct,
     },
   })
   for (const door of doors) server.use(door.routes)

@@ -18,7 +18,6 @@ const PAYLOAD_CHARS = [64, 1, 256, 1, 128, 1].map((kilobytes) => kilobytes * 102
 const TTL_SECONDS = 5
 /** Messages of one pair on their way at once: well within what a mailbox holds. */
 const IN_FLIGHT = 4
-const JSON_ACCEPT = { headers: { accept: 'application/json' } }
 const ROOT = new URL('../..', import.meta.url).pathname
 
 export const rest: Scenario = {
@@ -109,7 +108,8 @@ async function burst(run: Run, server: Server, at_rest: number): Promise<Row> {
 async function allAcknowledged(url: string): Promise<void> {
   const deadline_ms = performance.now() + TTL_SECONDS * 1000
   for (;;) {
-    const { mailboxes } = await fetch(`${url}/v1/status`, JSON_ACCEPT).then((answer) => answer.json())
+    const answer = await fetch(`${url}/v1/status`, { headers: { accept: 'application/json' } })
+    const { mailboxes } = (await answer.json()) as { mailboxes: { pending: number; leased: number } }
     if (mailboxes.pending + mailboxes.leased === 0) return
     if (performance.now() > deadline_ms) throw new Error(`${JSON.stringify(mailboxes)} after the burst`)
     await Bun.sleep(50)

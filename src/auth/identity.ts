@@ -51,9 +51,10 @@ export class Keys {
   }
 
   /** @throws BrokerError `unauthenticated` without a valid key, `forbidden` for a project it has no right to */
-  identify({ key, project }: Credentials): Identity {
-    if (this.#admin_key && (key === undefined || !timingSafeEqual(digest(key), this.#admin_key)))
-      throw new BrokerError('unauthenticated')
+  identify(said: Credentials): Identity {
+    // Where no key is needed, none is looked for.
+    if (this.#admin_key && !isKey(said.key, this.#admin_key)) throw new BrokerError('unauthenticated')
+    const { project } = said
     if (project !== undefined && project !== DEFAULT_PROJECT)
       throw new BrokerError('forbidden', {
         detail: `There is no project of that name within reach of this caller.`,
@@ -66,6 +67,10 @@ export class Keys {
       session: undefined,
     }
   }
+}
+
+function isKey(said: string | undefined, key: Buffer): boolean {
+  return said !== undefined && timingSafeEqual(digest(said), key)
 }
 
 /** Keys are compared by digest, so that the comparison takes the same time whatever their length. */

@@ -1,4 +1,5 @@
 import { BrokerError } from '../core/errors.ts'
+import type { MaybePromise } from '../engine/engine.ts'
 
 /**
  * Reads a request's body as JSON, never more than `bytes_max` of it.
@@ -6,15 +7,14 @@ import { BrokerError } from '../core/errors.ts'
  * @returns undefined when there is no body
  * @throws BrokerError `unsupported_media_type`, `body_too_large`, `invalid_json`, `nesting_too_deep`
  */
-export async function readJson(request: Request, bytes_max: number): Promise<unknown> {
+export function readJson(request: Request, bytes_max: number): MaybePromise<unknown> {
   const { headers } = request
   const length = headers.get('content-length')
-  const chunked = headers.has('transfer-encoding')
-  if (!chunked && (length === null || length === '0')) return undefined
+  const chunked = length === null && headers.has('transfer-encoding')
+  if (length === '0' || (length === null && !chunked)) return undefined
   checkType(headers)
   if (Number(length) > bytes_max) throw tooLarge(bytes_max)
-  const bytes = await (chunked ? readAtMost(request.body, bytes_max) : request.bytes())
-  return bytes.length === 0 ? undefined : parse(bytes)
+  return (chunked ? readAtMost(request.body, bytes_max) : request.bytes()).then(parse)
 }
 
 /** JSON, or a format that is made of it. */
@@ -22,6 +22,7 @@ const JSON_TYPE = /^application\/(json|[\w.-]+\+json)\s*(;|$)/i
 const UTF8 = new TextDecoder('utf-8', { fatal: true })
 
 function parse(bytes: Uint8Array): unknown {
+  if (bytes.length === 0) return undefined
   let text: string
   try {
     text = UTF8.decode(bytes)

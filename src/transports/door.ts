@@ -45,7 +45,7 @@ export class ConnectionCount {
 }
 
 /**
- * What a request says of who it is. Keys in the query are not taken: URLs end in logs.
+ * What a request says of who it is, looked up as it is asked for. Keys in the query are not taken: URLs end in logs.
  *
  * @param subprotocols of a WebSocket; a browser passes its key as `bearer.<key>`
  */
@@ -54,21 +54,23 @@ export function credentials(
   query: URLSearchParams,
   subprotocols: readonly string[] = [],
 ): Credentials {
-  const authorization = headers.get('authorization')
-  const bearer =
-    authorization !== null && /^bearer /i.test(authorization) ? authorization.slice(7).trim() : undefined
-  const subprotocol = subprotocols.find((name) => name.startsWith('bearer.'))?.slice('bearer.'.length)
   return {
-    key: bearer ?? headers.get('x-api-key') ?? subprotocol,
-    project: headers.get('x-project-id') ?? query.get('project') ?? undefined,
+    get key() {
+      const authorization = headers.get('authorization')
+      const bearer =
+        authorization !== null && /^bearer /i.test(authorization) ? authorization.slice(7).trim() : undefined
+      const subprotocol = subprotocols.find((name) => name.startsWith('bearer.'))?.slice('bearer.'.length)
+      return bearer ?? headers.get('x-api-key') ?? subprotocol
+    },
+    get project() {
+      return headers.get('x-project-id') ?? query.get('project') ?? undefined
+    },
   }
 }
 
 /**
  * Refuses requests that a foreign web page made a browser send: the Host must be one of ours (DNS rebinding), and so
  * must the Origin, where there is one. Source: MCP 2025-11-25, transports, security warning.
- *
- * @throws BrokerError `forbidden_origin`
  */
 export class OriginGuard {
   readonly #hosts: ReadonlySet<string>
@@ -89,12 +91,12 @@ export class OriginGuard {
     this.#any_host = !isLoopback(config.host) && config.allowed_hosts.length === 0
   }
 
-  check(headers: Headers): void {
+  /** @returns the Origin, where there is one @throws BrokerError `forbidden_origin` */
+  check(headers: Headers): string | null {
     const host = headers.get('host')
     if (!this.#any_host && host !== this.#last_host) this.#checkHost(host)
     const origin = headers.get('origin')
-    if (origin === null) return
-    if (this.#origins.has(origin.toLowerCase()) || this.#isOwn(origin, host)) return
+    if (origin === null || this.#origins.has(origin.toLowerCase()) || this.#isOwn(origin, host)) return origin
     throw new BrokerError('forbidden_origin', { detail: `The Origin "${origin}" is not allowed.` })
   }
 
@@ -120,7 +122,7 @@ function hostname(host: string): string {
   return host.toLowerCase().replace(/:\d+$/, '')
 }
 
-/** An id for one request, which goes into its log lines and its error. */
+/** An id for what went wrong with one request, which goes into the log and into its error. */
 export function correlationId(): string {
   return Bun.randomUUIDv7('base64url')
 }
@@ -139,11 +141,25 @@ export function logFailure(
   else log.error({ correlation_id, command, client_id: who, err: thrown }, 'failed')
 }
 
+/** What the doors use of Bun's server. */
+export interface HttpServer {
+  /** Closes the request's connection when nothing moves on it for so long; 0: never. */
+  timeout(request: Request, seconds: number): void
+}
+
 /** A door: its routes, and how it is shut. */
 export interface Door {
   readonly routes: AnyElysia
   /** Ends its live connections, the last of them after `drain_ms`; resolves when they are ended. */
   close(drain_ms: number): Promise<void>
+}
+
+/** Answers requests of all methods. */
+export type DirectHandler = (request: Request, server: HttpServer | null) => Promise<Response>
+
+/** A door with paths for which Bun calls the door itself, which costs less; Elysia routes what differs in a slash. */
+export interface DirectDoor extends Door {
+  readonly direct: Readonly<Record<string, DirectHandler>>
 }
 
 const DRAIN_MS_EACH = 50

@@ -1,6 +1,13 @@
 import type { Identity } from '../auth/identity.ts'
 import { asBrokerError } from '../core/errors.ts'
-import { correlationId, credentials, type DoorContext, logFailure, OriginGuard } from './door.ts'
+import {
+  correlationId,
+  credentials,
+  type DoorContext,
+  type HttpServer,
+  logFailure,
+  OriginGuard,
+} from './door.ts'
 import { problem } from './problem.ts'
 
 /** What the doors use of Elysia's request context. */
@@ -8,11 +15,11 @@ export interface HttpContext {
   readonly request: Request
   /** Undefined on a path without any. */
   readonly params: Record<string, string> | undefined
-  readonly server: { timeout(request: Request, seconds: number): void } | null
+  readonly server: HttpServer | null
 }
 
 /** Carries one request out. It throws what it refuses; the gate renders it. */
-export type Handler = (identity: Identity, correlation_id: string) => Response | Promise<Response>
+export type Handler = (identity: Identity) => Response | Promise<Response>
 
 /** What differs between the doors that come in through the gate. */
 export interface Dialect {
@@ -36,8 +43,8 @@ const PREFLIGHT_SECONDS = 600
 const NO_QUERY = new URLSearchParams()
 
 /**
- * The way in for every plain HTTP request: foreign origins are refused, the caller identified, errors rendered, and
- * the answer gets its correlation id and the CORS headers of an allowed origin.
+ * The way in for every plain HTTP request: foreign origins are refused, the caller identified, errors rendered and logged
+ * under an id of their own, and the answer gets the CORS headers of an allowed origin.
  */
 export class Gate {
   readonly #guard: OriginGuard
@@ -53,27 +60,25 @@ export class Gate {
 
   /** @param name of the command or route, for the log */
   async answer(request: Request, name: string, handler: Handler): Promise<Response> {
-    const correlation_id = correlationId()
     let identity: Identity | undefined
     let origin: string | null = null
     let response: Response
     this.#answering++
     try {
-      this.#guard.check(request.headers)
-      origin = request.headers.get('origin')
+      origin = this.#guard.check(request.headers)
       if (isPreflight(request)) response = preflight(this.dialect)
       else {
         identity = this.context.keys.identify(credentials(request.headers, queryOf(request)))
-        response = await handler(identity, correlation_id)
+        response = await handler(identity)
       }
     } catch (thrown) {
+      const correlation_id = correlationId()
       // Whoever has gone away in the middle of a body has no fault for us to log, and reads no answer.
       if (!isAbort(thrown, request)) logFailure(this.context.log, name, thrown, correlation_id, identity)
       response = this.dialect.error(thrown, correlation_id)
     } finally {
       this.#answering--
     }
-    response.headers.set('x-correlation-id', correlation_id)
     if (origin !== null) {
       response.headers.set('access-control-allow-origin', origin)
       response.headers.set('access-control-expose-headers', this.dialect.response_headers)

@@ -8,7 +8,7 @@ export function problemType(code: string): string {
 /**
  * An error as RFC 9457 problem details, with the members that every door gives beside them.
  *
- * @param correlation_id the request's, as in the log
+ * @param correlation_id as in the log
  */
 export function problem(error: BrokerError, correlation_id: string): Response {
   const { code, entry, detail } = error
@@ -21,6 +21,7 @@ export function problem(error: BrokerError, correlation_id: string): Response {
   const headers: Record<string, string> = {
     'content-type': 'application/problem+json',
     'cache-control': 'no-store',
+    'x-correlation-id': correlation_id,
   }
   if (detail.retry_after_ms !== undefined)
     headers['retry-after'] = String(Math.ceil(detail.retry_after_ms / 1000))

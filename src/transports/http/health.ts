@@ -1,6 +1,5 @@
 import type { Broker } from '../../broker/broker.ts'
 import type { Health } from '../../engine/engine.ts'
-import { correlationId } from '../door.ts'
 import { jsonResponse } from '../gate.ts'
 
 /** An engine that has not proved itself by now is not ready, whatever comes later. */
@@ -51,7 +50,5 @@ function notReady(detail: string): Response {
 }
 
 function answer(status: 'live' | 'ready' | 'not ready', detail?: string): Response {
-  const response = jsonResponse(JSON.stringify({ status, detail }), status === 'not ready' ? 503 : 200)
-  response.headers.set('x-correlation-id', correlationId())
-  return response
+  return jsonResponse(JSON.stringify({ status, detail }), status === 'not ready' ? 503 : 200)
 }

@@ -5,7 +5,7 @@ import { COMMANDS } from '../../broker/commands/index.ts'
 import { BrokerError } from '../../core/errors.ts'
 import { preferredType } from '../accept.ts'
 import { readJson } from '../body.ts'
-import { type Door, type DoorContext, IDLE_SECONDS } from '../door.ts'
+import { correlationId, type Door, type DoorContext, IDLE_SECONDS } from '../door.ts'
 import { EVENTS_PATH } from '../events.ts'
 import { Gate, type Handler, type HttpContext, jsonResponse, queryOf } from '../gate.ts'
 import { bodyInput, joinInput, queryInput } from '../input.ts'
@@ -39,11 +39,11 @@ export function httpDoor(context: DoorContext): Door {
       elysiaPath(path),
       // Taken apart here, so that Elysia sees what is used, and does not parse the rest of the request for us.
       ({ request, params, server }: HttpContext) =>
-        gate.answer(request, command.name, (identity, correlation_id) =>
+        gate.answer(request, command.name, (identity) =>
           request.method === method
             ? carryOut(context, command, identity, { request, params, server })
             : // A HEAD comes in through the route of GET, and must not take messages out of a mailbox.
-              notAllowed(paths.methods(path), correlation_id),
+              notAllowed(paths.methods(path)),
         ),
       OWN_BODY,
     )
@@ -81,13 +81,13 @@ export function httpDoor(context: DoorContext): Door {
   routes.all(
     '/*',
     ({ request, path }) =>
-      gate.answer(request, 'unknown_route', (_identity, correlation_id) => {
+      gate.answer(request, 'unknown_route', () => {
         const methods = paths.methodsOf(path)
         if (methods.length === 0)
           throw new BrokerError('unknown_route', {
             detail: `There is nothing at ${path.slice(0, PATH_SHOWN_MAX)}.`,
           })
-        return notAllowed(methods, correlation_id)
+        return notAllowed(methods)
       }),
     OWN_BODY,
   )
@@ -124,11 +124,11 @@ async function carryOut(
 
 const SHUTDOWN_RETRY_MS = 2000
 
-function notAllowed(methods: readonly string[], correlation_id: string): Response {
+function notAllowed(methods: readonly string[]): Response {
   const allowed = methods.join(', ')
   const response = problem(
     new BrokerError('method_not_allowed', { next: `This path answers ${allowed}.` }),
-    correlation_id,
+    correlationId(),
   )
   response.headers.set('allow', allowed)
   return response

@@ -97,7 +97,6 @@ function commandOperation(command: Command): Operation {
     responses: {
       [String(http.status ?? 200)]: {
         description: 'Done.',
-        headers: CORRELATION_HEADER,
         content: { 'application/json': { schema: plain(output) } },
       },
       ...PROBLEM_REFERENCES,
@@ -106,7 +105,7 @@ function commandOperation(command: Command): Operation {
 }
 
 const CORRELATION_HEADER = {
-  'x-correlation-id': { description: 'Names this request in the log.', schema: { type: 'string' } },
+  'x-correlation-id': { description: 'Names this error in the log.', schema: { type: 'string' } },
 }
 
 const PROJECT_PARAMETER: Parameter = {

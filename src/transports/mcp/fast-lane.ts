@@ -102,13 +102,12 @@ export function answerPlain(
         ? { ...result, resultType: 'complete', _meta: { ...result._meta, [SERVER_INFO_KEY]: SERVER_INFO } }
         : result
     return new Response(JSON.stringify({ jsonrpc: '2.0', id, result: stamped }), {
-      headers:
-        session_id === undefined
-          ? JSON_TYPE
-          : { ...JSON_TYPE, 'cache-control': 'no-cache, no-transform', 'mcp-session-id': session_id },
+      headers: session_id === undefined ? JSON_TYPE : { ...SESSION_HEADERS, 'mcp-session-id': session_id },
     })
   })
 }
 
 const SERVER_INFO_KEY = 'io.modelcontextprotocol/serverInfo'
-const JSON_TYPE = { 'content-type': 'application/json' }
+/** Copied into each answer, which is cheaper than made of an object. */
+const JSON_TYPE = new Headers({ 'content-type': 'application/json' })
+const SESSION_HEADERS = { 'content-type': 'application/json', 'cache-control': 'no-cache, no-transform' }

@@ -2,8 +2,9 @@ import { Elysia } from 'elysia'
 import type { Identity } from '../../auth/identity.ts'
 import { BrokerError } from '../../core/errors.ts'
 import { jsonDepthExceeds } from '../../core/json.ts'
+import { type MaybePromise, then } from '../../engine/engine.ts'
 import { readJson } from '../body.ts'
-import type { Door, DoorContext } from '../door.ts'
+import type { DirectDoor, DirectHandler, DoorContext, HttpServer } from '../door.ts'
 import { Gate, type HttpContext } from '../gate.ts'
 import type { Endpoint } from './endpoint.ts'
 import { answerPlain, plainCall, type Recognise } from './fast-lane.ts'
@@ -20,7 +21,7 @@ const BATCH_MAX = 16
  *
  * @param recognise tells which calls are answered without the SDK; the answers are the same
  */
-export function mcpDoor(context: DoorContext, recognise: Recognise = plainCall): Door {
+export function mcpDoor(context: DoorContext, recognise: Recognise = plainCall): DirectDoor {
   const gate = new Gate(context, RPC_DIALECT)
   let endpoint: Promise<Endpoint> | undefined
 
@@ -30,25 +31,26 @@ export function mcpDoor(context: DoorContext, recognise: Recognise = plainCall):
     return endpoint
   }
 
-  const serve = async ({ request, server }: HttpContext, identity: Identity): Promise<Response> => {
-    const body =
-      request.method === 'POST'
-        ? checkMessage(await readJson(request, context.config.body_bytes_max))
-        : undefined
-    const plain = body === undefined ? undefined : recognise(request.headers, body)
-    if (plain?.era === '2026') return answerPlain(context, identity, plain, request)
-    const timeout = (seconds: number) => server?.timeout(request, seconds)
-    return (await load()).serve({ request, identity, body, plain, timeout })
+  const serve = (request: Request, server: HttpServer | null, identity: Identity): MaybePromise<Response> => {
+    const serveBody = (body: unknown) => {
+      const plain = body === undefined ? undefined : recognise(request.headers, body)
+      if (plain?.era === '2026') return answerPlain(context, identity, plain, request)
+      if (request.method === 'POST') checkMessage(body)
+      const timeout = (seconds: number) => server?.timeout(request, seconds)
+      return load().then((endpoint) => endpoint.serve({ request, identity, body, plain, timeout }))
+    }
+    return request.method === 'POST'
+      ? then(readJson(request, context.config.body_bytes_max), serveBody)
+      : serveBody(undefined)
   }
 
-  const routes = new Elysia().all(
-    '/mcp',
-    ({ request, params, server }: HttpContext) =>
-      gate.answer(request, 'mcp', (identity) => serve({ request, params, server }, identity)),
-    { parse: 'none' },
-  )
+  const answer: DirectHandler = (request, server) =>
+    gate.answer(request, 'mcp', (identity) => serve(request, server, identity))
   return {
-    routes,
+    routes: new Elysia().all('/mcp', ({ request, server }: HttpContext) => answer(request, server), {
+      parse: 'none',
+    }),
+    direct: { '/mcp': answer },
     async close(drain_ms) {
       await Promise.all([gate.idle(drain_ms), endpoint?.then((opened) => opened.close(drain_ms))])
     },
@@ -56,7 +58,7 @@ export function mcpDoor(context: DoorContext, recognise: Recognise = plainCall):
 }
 
 /** @throws BrokerError `invalid_json` where there is none, `invalid_request`, `nesting_too_deep` */
-function checkMessage(body: unknown): unknown {
+function checkMessage(body: unknown): void {
   if (body === undefined) throw new BrokerError('invalid_json', { detail: 'The body is empty.' })
   if (Array.isArray(body) && body.length > BATCH_MAX)
     throw new BrokerError('invalid_request', {
@@ -66,5 +68,4 @@ function checkMessage(body: unknown): unknown {
     throw new BrokerError('nesting_too_deep', {
       detail: `The body is nested deeper than ${BODY_DEPTH_MAX} levels.`,
     })
-  return body
 }

@@ -20,7 +20,7 @@ export const RPC_DIALECT: Dialect = {
   error(thrown, correlation_id) {
     const error = asBrokerError(thrown)
     const body = errorBody(error, correlation_id)
-    const headers: Record<string, string> = {}
+    const headers: Record<string, string> = { 'x-correlation-id': correlation_id }
     if (error.code === 'unauthenticated') headers['www-authenticate'] = 'Bearer'
     if (error.code === 'method_not_allowed') headers.allow = 'POST'
     if (body.retry_after_ms !== undefined)

@@ -76,8 +76,8 @@ export function wsDoor(context: DoorContext): WsDoor {
     if (broker.stopping) throw new BrokerError('shutting_down', { retry_after_ms: 1000 })
     const { headers } = request
     const offered = subprotocols(headers)
-    const said = credentials(headers, queryOf(request), offered)
-    const data = new WsConnection(said, events, config.buffer_bytes_max, broker.now)
+    const { key, project } = credentials(headers, queryOf(request), offered)
+    const data = new WsConnection({ key, project }, events, config.buffer_bytes_max, broker.now)
     const upgraded = server?.upgrade(request, {
       data,
       ...(offered.includes(SUBPROTOCOL) ? { headers: { 'sec-websocket-protocol': SUBPROTOCOL } } : {}),

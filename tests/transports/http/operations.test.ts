@@ -8,7 +8,6 @@ test('health says live and ready, and leaves nothing behind', async () => {
   const live = await call(broker.url, 'GET', '/health/live')
   expect(live.status).toBe(200)
   expect(live.body).toEqual({ status: 'live' })
-  expect(live.headers.get('x-correlation-id')).toMatch(/^[\w-]{20,}$/)
   for (let asked = 0; asked < 50; asked++) {
     const ready = await call(broker.url, 'GET', '/health/ready')
     expect(ready.status).toBe(200)

@@ -102,7 +102,17 @@ test('a plain call gets what the gate gives every answer', async () => {
   const headers = { origin: 'https://tools.example' }
   const answer = await postModern(app, 'tools/call', call, headers)
   expect(answer.headers.get('access-control-allow-origin')).toBe('https://tools.example')
-  expect(answer.headers.get('x-correlation-id')).toMatch(/^[\w-]{22}$/)
+  const own = await postModern(app, 'tools/call', call)
+  expect(own.headers.get('access-control-allow-origin')).toBeNull()
   expect((await postModern(app, 'tools/call', call, { origin: 'https://evil.example' })).status).toBe(403)
   expect((await post(app, 'x', { 'mcp-method': 'tools/call' })).status).toBe(400)
+})
+
+test('a slash too many in the path changes nothing', async () => {
+  await using app = await startBroker()
+  for (const path of ['/mcp', '/mcp/']) {
+    const answer = await fetch(app.url + path)
+    expect(answer.status).toBe(405)
+    expect(answer.headers.get('allow')).toBe('POST')
+  }
 })

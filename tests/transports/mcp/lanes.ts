@@ -1,4 +1,3 @@
-import { Elysia } from 'elysia'
 import { pino } from 'pino'
 import type { App } from '../../../src/app.ts'
 import { Keys } from '../../../src/auth/identity.ts'
@@ -57,7 +56,7 @@ export async function openLane(recognise: Recognise): Promise<Lane> {
     },
     recognise,
   )
-  const server = new Elysia().use(door.routes).listen({ hostname: '127.0.0.1', port: 0 }).server!
+  const server = Bun.serve({ hostname: '127.0.0.1', port: 0, routes: door.direct })
   housekeeping.start()
   const url = `http://127.0.0.1:${server.port}`
   const session = await rawSession({ ...app, url } satisfies App)
