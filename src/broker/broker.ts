@@ -261,6 +261,10 @@ export class Broker implements EngineEvents {
     return then(this.engine.mailbox(identity.session), (mailbox) => mailbox?.pending ?? 0)
   }
 
+  get wants_each(): boolean {
+    return this.waiters.count > 0 || this.hub.watcher_count > 0
+  }
+
   announced(announcement: Announcement): void {
     if (announcement.redelivery) this.counters.redelivered++
     this.waiters.announced(announcement)

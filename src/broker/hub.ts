@@ -33,6 +33,11 @@ export class Hub {
     return this.#by_connection.size
   }
 
+  /** Projects with somebody who watches a mailbox. */
+  get watcher_count(): number {
+    return this.#watchers.size
+  }
+
   /** Counts a connection as its session's: it is closed when another session takes the address over. */
   bind({ session_id }: Session, connection: Connection): void {
     const bound = this.#by_session.get(session_id)

@@ -3,16 +3,9 @@ import type { AckMode } from '../core/entry.ts'
 import { BrokerError } from '../core/errors.ts'
 import type { Limits } from '../core/limits.ts'
 import { messageJson } from '../core/message.ts'
-import { type Position, safeOffset } from '../core/position.ts'
+import type { Position } from '../core/position.ts'
 import type { Session } from '../core/session.ts'
-import {
-  type Address,
-  type Announcement,
-  type Due,
-  type Engine,
-  type MaybePromise,
-  then,
-} from '../engine/engine.ts'
+import type { Address, Announcement, Due, Engine, MaybePromise } from '../engine/engine.ts'
 import type { Connection } from './connection.ts'
 
 export interface SubscriptionOptions {
@@ -53,9 +46,8 @@ const PROBE_BYTES = 1024 * 1024
 const PROBE_INTERVAL_MS = 500
 
 /**
- * One connection's reading of one mailbox. The delivery rule: a message announced next in line goes straight out;
- * anything else marks the reader behind, and it catches up from the mailbox. Live delivery, reconnect, a slow reader
- * and a lost announcement are the same case.
+ * One connection's reading of one mailbox. An announcement says that there is something to read, and once in a turn of the
+ * event loop it is read: live delivery, reconnect, a slow reader and a lost announcement are the same case.
  */
 export class Subscription {
   readonly address: Address
@@ -63,19 +55,14 @@ export class Subscription {
   readonly connection: Connection
   readonly options: SubscriptionOptions
   readonly #position: Position
-  /** All at or before it has been queued, while the reader is not behind. */
-  #offset: number
-  #behind: boolean
+  /** The mailbox may hold more than was read. */
+  #behind = true
   #reading = false
-  /** Something was announced since the last read of the mailbox began. */
-  #missed = false
-  /** Announced messages queued since the last flush. */
-  #queued: number[] = []
-  /** Flushed under a lease, waiting to be confirmed; the first `#probed` of them are covered by a probe under way. */
+  /** Sent under a lease, waiting to be confirmed; the first `#probed` of them are covered by a probe under way. */
   #unconfirmed: number[] = []
   #probed = 0
   #probed_ms = 0
-  /** Bytes of the messages that were queued since the last probe. */
+  /** Bytes of the messages that were sent since the last probe. */
   #unprobed_bytes = 0
   #closed = false
   /** Counted among those that the hub flushes at the end of this turn. */
@@ -95,46 +82,26 @@ export class Subscription {
     this.connection = connection
     this.options = options
     this.#position = position
-    this.#offset = safeOffset(position)
-    this.#behind = true
     this.#engine_ack = options.ack === 'auto' && connection.probe ? 'manual' : options.ack
   }
 
-  announced(announcement: Announcement): void {
-    this.#missed = true
-    if (announcement.redelivery) {
+  announced({ offset, redelivery }: Announcement): void {
+    if (redelivery) {
       if (this.options.ack === 'none') return
-      this.#position.redeliver.push(announcement.offset)
-      this.#fallBehind()
-    } else if (
-      !this.#behind &&
-      announcement.offset === this.#offset + 1 &&
-      announcement.epoch === this.#position.epoch
-    ) {
-      this.#offset = announcement.offset
-      this.#queued.push(announcement.offset)
-      this.#unprobed_bytes += announcement.message.bytes
-      this.connection.message(
-        formatCursor(announcement.epoch, announcement.offset),
-        messageJson(announcement.message, announcement.attempt),
-      )
-    } else this.#fallBehind()
+      this.#position.redeliver.push(offset)
+    }
+    this.#behind = true
   }
 
   /** Writes what is due; called once in a turn of the event loop. Resolves to whether there is more to do at once. */
   flush(): MaybePromise<boolean> {
     if (this.#closed || this.#reading) return false
-    const writable = this.connection.flush()
-    if (this.#queued.length > 0) {
-      this.#sent(this.#queued)
-      this.#queued = []
-    }
-    if (!writable) {
-      this.#stall()
+    if (!this.connection.flush()) {
+      this.stalled_ms ??= this.broker.now()
       return false
     }
     this.stalled_ms = undefined
-    return this.#behind && this.#catchUp()
+    return this.#behind && this.#read()
   }
 
   /** The other end has shown that all covered by the last probe has arrived. */
@@ -148,7 +115,7 @@ export class Subscription {
 
   /** Asks for confirmation where it is due. */
   probe(): void {
-    if (this.#probed > 0 || this.#unconfirmed.length === 0 || this.options.ack !== 'auto') return
+    if (this.#probed > 0 || this.#unconfirmed.length === 0) return
     const now = this.broker.now()
     if (now - this.#probed_ms < PROBE_INTERVAL_MS && !this.#probesEarly()) return
     this.#unprobed_bytes = 0
@@ -169,60 +136,37 @@ export class Subscription {
     this.#closed = true
   }
 
-  /** The transport takes nothing more: what comes now waits in the mailbox. */
-  #stall(): void {
-    this.stalled_ms ??= this.broker.now()
-    this.#fallBehind()
-  }
-
-  #fallBehind(): void {
-    if (this.#behind) return
-    this.#behind = true
-    this.#position.sent.fill(this.#offset)
-  }
-
-  #catchUp(): MaybePromise<boolean> {
+  #read(): MaybePromise<boolean> {
     this.#reading = true
-    this.#missed = false
-    const deliveries = this.broker.engine.read(this.address, this.#position, {
+    this.#behind = false
+    const due = this.broker.engine.read(this.address, this.#position, {
       limit: READ_MESSAGES_MAX,
       bytes_max: READ_BYTES_MAX,
       ack: this.#engine_ack,
     })
-    return then(deliveries, (due) => this.#caughtUp(due))
+    return due instanceof Promise ? due.then((due) => this.#send(due)) : this.#send(due)
   }
 
-  #caughtUp(due: readonly Due[]): boolean {
+  /** @returns whether there is more to read at once */
+  #send(due: readonly Due[]): boolean {
     this.#reading = false
     if (this.#closed) return false
     if (this.#position.lapped) throw new BrokerError('slow_reader')
-    let bytes = 0
-    for (const { safe_offset, message, attempt } of due) {
-      bytes += message.bytes
-      this.connection.message(formatCursor(this.#position.epoch, safe_offset), messageJson(message, attempt))
-    }
-    this.#unprobed_bytes += bytes
-    const at_end = due.length < READ_MESSAGES_MAX && bytes < READ_BYTES_MAX
-    if (at_end && !this.#missed) {
-      this.#behind = false
-      this.#offset = safeOffset(this.#position)
-    }
     if (due.length === 0) return this.#behind
-    this.broker.counters.delivered += due.length
-    if (!this.connection.flush()) this.#stall()
-    this.#confirmLater(due.map(({ offset }) => offset))
-    return this.#behind && this.stalled_ms === undefined
-  }
-
-  #sent(offsets: readonly number[]): void {
-    this.broker.counters.delivered += offsets.length
-    this.broker.inBackground(this.broker.engine.delivered(this.address, offsets, this.#engine_ack))
-    this.#confirmLater(offsets)
-  }
-
-  #confirmLater(offsets: readonly number[]): void {
-    if (this.options.ack !== 'auto' || !this.connection.probe) return
-    for (const offset of offsets) this.#unconfirmed.push(offset)
+    const { connection, broker } = this
+    const { epoch } = this.#position
+    const confirms = this.options.ack === 'auto' && connection.probe !== undefined
+    let bytes = 0
+    for (const { offset, safe_offset, message, attempt } of due) {
+      bytes += message.bytes
+      connection.message(formatCursor(epoch, safe_offset), messageJson(message, attempt))
+      if (confirms) this.#unconfirmed.push(offset)
+    }
+    if (due.length === READ_MESSAGES_MAX || bytes >= READ_BYTES_MAX) this.#behind = true
+    this.#unprobed_bytes += bytes
+    broker.counters.delivered += due.length
+    if (!connection.flush()) this.stalled_ms ??= broker.now()
     this.probe()
+    return this.#behind && this.stalled_ms === undefined
   }
 }

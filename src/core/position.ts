@@ -1,6 +1,6 @@
 import { DELAYED, type Entry, PENDING } from './entry.ts'
 import type { History } from './history.ts'
-import type { Rank } from './message.ts'
+import { RANK_DEFAULT, type Rank } from './message.ts'
 import type { Ring } from './ring.ts'
 
 /**
@@ -20,9 +20,8 @@ export interface Position {
 }
 
 /** The cursor that is safe to resume from: all at or before it has been sent. */
-export function safeOffset(position: Position): number {
-  const [low, normal, high, urgent] = position.sent
-  return Math.min(low, normal, high, urgent)
+export function safeOffset({ sent }: Position): number {
+  return Math.min(sent[0], sent[1], sent[2], sent[3])
 }
 
 /** All that a mailbox holds. */
@@ -38,6 +37,8 @@ export interface Retained {
 
 /** The next entry a reader is due, highest priority first, with its position moved past it; undefined at the end. */
 export function nextEntry(retained: Retained, position: Position): Entry | undefined {
+  const straight = nextStraight(retained, position)
+  if (straight) return straight
   for (let rank = 3; rank >= 0; rank--) {
     const again = position.redeliver.length > 0 ? nextAgain(retained, position, rank as Rank) : undefined
     if (again) return again
@@ -54,6 +55,21 @@ export function nextEntry(retained: Retained, position: Position): Entry | undef
     return found
   }
   return undefined
+}
+
+/** As {@link nextEntry} where no priority has a say and nobody has read ahead, which is the rule: the next one in line. */
+function nextStraight(
+  { live, history, of_rank, last }: Retained,
+  { redeliver, sent }: Position,
+): Entry | undefined {
+  if (redeliver.length > 0 || of_rank[0] + of_rank[2] + of_rank[3] > 0) return undefined
+  const from = sent[RANK_DEFAULT]
+  if (history.length > 0 && history.offsetAt(history.length - 1) > from) return undefined
+  const found = nextLive(live, from, RANK_DEFAULT)
+  if (!found) return undefined
+  sent[0] = sent[2] = sent[3] = last
+  sent[RANK_DEFAULT] = found.offset
+  return found
 }
 
 function nextAgain({ live }: Retained, { redeliver, sent }: Position, rank: Rank): Entry | undefined {

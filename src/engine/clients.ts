@@ -13,6 +13,8 @@ export class Client {
   owner: string | undefined
   owned = false
   idempotency: Map<string, { outcome: SendOutcome; until_ms: number }> | undefined
+  /** Something new was announced, and nobody has read on since. */
+  announced = false
   /** When the engine next looks at it. */
   due_ms = Number.POSITIVE_INFINITY
   /** Since when nobody is there. */

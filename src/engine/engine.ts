@@ -69,7 +69,10 @@ export interface Due extends Delivery {
   readonly safe_offset: number
 }
 
-/** Said once for every message that becomes pending, on the instance that holds its readers. */
+/**
+ * Said on the instance that holds its readers when a message becomes pending. One that comes while readers have yet to read what
+ * was announced before may go without, unless {@link EngineEvents.wants_each}; one that is redelivered never does.
+ */
 export interface Announcement extends Delivery {
   readonly project: string
   readonly client_id: string
@@ -86,6 +89,8 @@ export interface DeadLetter extends Dead {
 
 /** What the engine tells the broker, in the order it happens. */
 export interface EngineEvents {
+  /** Somebody waits for one message and no other: each has to be announced, and not only the first since readers read. */
+  readonly wants_each: boolean
   announced(announcement: Announcement): void
   acknowledged(address: Address, message: StoredMessage): void
   died(letter: DeadLetter): void
@@ -219,8 +224,6 @@ export interface Engine {
    * number and in bytes: there are no more. None, with `position.lapped` set, when what it was due is not here any more.
    */
   read(address: Address, position: Position, take: Take): MaybePromise<readonly Due[]>
-  /** Notes that announced messages have been sent to a subscriber. */
-  delivered(address: Address, offsets: readonly number[], ack: AckMode): MaybePromise<void>
   settle(address: Address, settle: Settle): MaybePromise<Settled>
   /** Retained messages in the order they came; changes nothing. */
   history(

@@ -181,40 +181,27 @@ export class MemoryEngine implements Engine {
     const client = this.#clients.find(address)
     position.lapped = !client || client.mailbox.epoch !== position.epoch || client.mailbox.laps(position)
     if (!client || position.lapped) return []
+    client.announced = false
     const now = this.#now()
     this.#sweepMailbox(client, now)
     const { mailbox } = client
     const due: Due[] = []
     let bytes = 0
+    let safe_offset = safeOffset(position)
     while (due.length < take.limit && bytes < take.bytes_max) {
-      const safe_before = safeOffset(position)
       const entry = mailbox.next(position)
       if (!entry) break
-      const { message, attempts } = entry
+      const { offset, message, attempts } = entry
       const fresh = entry.state === PENDING
-      mailbox.deliver(entry, take.ack, entry.offset <= position.resumed_through, now, this.#limits)
-      if (entry.attempts > attempts) entry.cursor_acks = entry.offset > safe_before
-      due.push({ offset: entry.offset, message, attempt: entry.attempts, safe_offset: safeOffset(position) })
+      mailbox.deliver(entry, take.ack, offset <= position.resumed_through, now, this.#limits)
+      if (entry.attempts > attempts) entry.cursor_acks = offset > safe_offset
+      safe_offset = safeOffset(position)
+      due.push({ offset, message, attempt: entry.attempts, safe_offset })
       bytes += message.bytes
       if (fresh && take.ack === 'auto') this.#events.acknowledged(address, message)
     }
     this.#clients.schedule(client, mailbox.next_due_ms)
     return due
-  }
-
-  delivered(address: Address, offsets: readonly number[], ack: AckMode): void {
-    const client = this.#clients.find(address)
-    if (!client) return
-    const now = this.#now()
-    for (const offset of offsets) {
-      const entry = client.mailbox.entryAt(offset)
-      if (entry?.state !== PENDING) continue
-      const { message } = entry
-      client.mailbox.deliver(entry, ack, false, now, this.#limits)
-      entry.cursor_acks = true
-      if (ack === 'auto') this.#events.acknowledged(address, message)
-    }
-    this.#clients.schedule(client, client.mailbox.next_due_ms)
   }
 
   settle(address: Address, settle: Settle): Settled {
@@ -387,6 +374,9 @@ export class MemoryEngine implements Engine {
       this.#probed = entry.message.message_id
       return
     }
+    // Who has been told reads all that has come since.
+    if (client.announced && !redelivery && !this.#events.wants_each) return
+    client.announced = true
     this.#events.announced({
       project: client.project,
       client_id: client.client_id,

@@ -29,6 +29,8 @@ export class Rig implements AsyncDisposable {
   readonly died: DeadLetter[] = []
   /** What a broker would do about it: told while the engine is still at it. */
   onDied: (letter: DeadLetter) => void = () => undefined
+  /** Whether every message is to be announced. */
+  wants_each = true
   /** Status changes and ends, as `client status`, in order. */
   readonly sessions: string[] = []
 
@@ -45,6 +47,9 @@ export class Rig implements AsyncDisposable {
     const rig = new Rig(engine, complete, clock)
     rig.clock.now = () => rig.now
     await engine.start({
+      get wants_each() {
+        return rig.wants_each
+      },
       announced: (announcement) => void rig.announced.push(announcement),
       acknowledged: ({ client_id }, { message_id }) => void rig.acknowledged.push({ client_id, message_id }),
       died: (letter) => {

@@ -33,6 +33,24 @@ describe('the memory engine', () => {
     expect(rig.announced.map((announcement) => announcement.message === message)).toEqual([true, true])
   })
 
+  test('announces to readers who have yet to read no more than once, unless each is wanted', async () => {
+    await using rig = await Rig.start(makeMemoryEngine)
+    rig.wants_each = false
+    const opened = await rig.engine.open(rig.at('r'), undefined, 'manual')
+    const offsets = () => rig.announced.map(({ offset }) => offset)
+    await rig.sendAll('r', ['a', 'b'])
+    expect(offsets()).toEqual([1])
+    expect((await rig.read('r', opened, { limit: 1, ack: 'manual' })).length).toBe(1)
+    await rig.sendAll('r', ['c', 'd'])
+    expect(offsets()).toEqual([1, 3])
+    // What is pending again lies behind the readers: they would not come to it.
+    await rig.engine.settle(rig.at('r'), { failed_delay_ms: 0 })
+    expect(offsets()).toEqual([1, 3, 1])
+    rig.wants_each = true
+    await rig.sendAll('r', ['e'])
+    expect(offsets()).toEqual([1, 3, 1, 5])
+  })
+
   test('a released message which a bounce pushed out is not announced', async () => {
     await using rig = await Rig.start(makeMemoryEngine, {
       mailbox_messages_max: 2,

@@ -6,7 +6,6 @@ const ANSWERS: ReadonlySet<string> = new Set<keyof Engine>([
   'take',
   'open',
   'read',
-  'delivered',
   'settle',
   'mailbox',
   'checkin',

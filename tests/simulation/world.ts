@@ -5,7 +5,7 @@ import { COMMANDS_BY_NAME } from '../../src/broker/commands/index.ts'
 import { BrokerError } from '../../src/core/errors.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/core/limits.ts'
 import { type Message, PRIORITIES } from '../../src/core/message.ts'
-import type { Announcement, DeadLetter } from '../../src/engine/engine.ts'
+import type { Announcement, DeadLetter, Send, SendOutcome } from '../../src/engine/engine.ts'
 import { MemoryEngine } from '../../src/engine/memory.ts'
 import { Agent, type Style } from './agent.ts'
 import { newIdentity } from './identity.ts'
@@ -67,6 +67,12 @@ export class World {
       newId: () => crypto.randomUUID(),
       newEpoch: () => `e${this.random.between(0, 2 ** 40).toString(36)}`,
     })
+    const append = engine.append.bind(engine)
+    engine.append = (send) => {
+      const outcome = append(send)
+      this.#appended(send, outcome)
+      return outcome
+    }
     this.#slow = this.random.chance(0.4)
     const options = {
       engine: this.#slow ? slowEngine(engine, () => this.random.between(1, 2)) : engine,
@@ -80,7 +86,8 @@ export class World {
     const world = this
     this.broker = new (class extends Broker {
       override announced(announcement: Announcement): void {
-        world.#announced(announcement)
+        const { client_id, message, redelivery } = announcement
+        if (redelivery) world.#agent(client_id)?.released(message.message_id)
         super.announced(announcement)
       }
       override died(letter: DeadLetter): void {
@@ -93,17 +100,17 @@ export class World {
     this.agents = STYLES.map((style, i) => new Agent(`agent-${i}`, style))
   }
 
-  #announced({ client_id, message, redelivery }: Announcement): void {
-    const place = placeOf(client_id, message.message_id)
-    if (redelivery) this.#agent(client_id)?.released(message.message_id)
-    else
-      this.accepted.set(place, {
-        recipient: client_id,
-        sender: message.sender_id,
-        order: this.accepted.size,
-        expires_ms: message.expires_ms,
-        died: false,
-      })
+  #appended({ message, recipients }: Send, { repeated, deliveries }: SendOutcome): void {
+    if (repeated) return
+    for (const [i, recipient] of recipients.entries())
+      if (deliveries[i]!.outcome === 'stored')
+        this.accepted.set(placeOf(recipient, message.message_id), {
+          recipient,
+          sender: message.sender_id,
+          order: this.accepted.size,
+          expires_ms: message.expires_ms,
+          died: false,
+        })
   }
 
   #agent(client_id: string): Agent | undefined {
