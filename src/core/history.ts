@@ -31,6 +31,8 @@ export class History {
   #notes = NO_NOTES
   #head = 0
   #length = 0
+  /** Highest offset that was ever taken in. */
+  newest = 0
   /** None expires before this; in milliseconds since the epoch. */
   due_ms = Number.POSITIVE_INFINITY
 
@@ -47,7 +49,8 @@ export class History {
   add({ offset, message, attempts }: Entry): void {
     if (this.#length === this.#texts.length) this.#resize(Math.max(CAPACITY_MIN, this.#length * 2))
     let index = this.#length++
-    while (index > 0 && this.offsetAt(index - 1) > offset) this.#move(index - 1, index--)
+    if (offset > this.newest) this.newest = offset
+    else while (index > 0 && this.offsetAt(index - 1) > offset) this.#move(index - 1, index--)
     const slot = this.#slot(index)
     const at = slot * FIELDS
     this.#texts[slot] = message.json

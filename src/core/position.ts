@@ -64,7 +64,7 @@ function nextStraight(
 ): Entry | undefined {
   if (redeliver.length > 0 || of_rank[0] + of_rank[2] + of_rank[3] > 0) return undefined
   const from = sent[RANK_DEFAULT]
-  if (history.length > 0 && history.offsetAt(history.length - 1) > from) return undefined
+  if (history.newest > from) return undefined
   const found = nextLive(live, from, RANK_DEFAULT)
   if (!found) return undefined
   sent[0] = sent[2] = sent[3] = last

@@ -211,24 +211,9 @@ export class MemoryEngine implements Engine {
     this.#sweepMailbox(client, now)
     const { mailbox } = client
     const unknown: string[] = []
-    let entries: Entry[]
-    if (settle.message_ids) {
-      entries = []
-      for (const id of settle.message_ids) {
-        const entry = mailbox.find(id)
-        if (entry) entries.push(entry)
-        else unknown.push(id)
-      }
-    } else if (settle.offsets) {
-      entries = []
-      for (const offset of settle.offsets) {
-        const entry = mailbox.entryAt(offset)
-        if (entry) entries.push(entry)
-      }
-    } else entries = mailbox.leasedEntries()
     let settled = 0
     const fallen: Fallen = { dead: [], released: [] }
-    for (const entry of entries) {
+    for (const entry of entriesOf(mailbox, settle, unknown)) {
       const { message } = entry
       if (settle.failed_delay_ms === undefined) {
         if (!mailbox.ack(entry, this.#limits)) continue
@@ -387,4 +372,22 @@ export class MemoryEngine implements Engine {
       redelivery,
     })
   }
+}
+
+/** The entries that are named to be settled; ids which name none are added to `unknown`. */
+function entriesOf(mailbox: Mailbox, { message_ids, offsets }: Settle, unknown: string[]): Entry[] {
+  const entries: Entry[] = []
+  if (message_ids)
+    for (const id of message_ids) {
+      const entry = mailbox.find(id)
+      if (entry) entries.push(entry)
+      else unknown.push(id)
+    }
+  else if (offsets)
+    for (const offset of offsets) {
+      const entry = mailbox.entryAt(offset)
+      if (entry) entries.push(entry)
+    }
+  else return mailbox.leasedEntries()
+  return entries
 }

@@ -239,13 +239,11 @@ export const broadcastMessage = defineCommand({
   run: (broker, identity, input) =>
     then(broker.sender(identity, input.sender_id), (sender_id) =>
       then(broker.engine.listSessions(identity.project), (sessions) => {
-        const filter = capabilityFilter(input.capability_filter)
-        const recipients = sessions
-          .filter(
-            ({ client_id, capabilities }) =>
-              client_id !== sender_id && matchesCapabilities(capabilities, filter),
-          )
-          .map(({ client_id }) => client_id)
+        const filter = input.capability_filter && capabilityFilter(input.capability_filter)
+        const recipients: string[] = []
+        for (const { client_id, capabilities } of sessions)
+          if (client_id !== sender_id && (!filter || matchesCapabilities(capabilities, filter)))
+            recipients.push(client_id)
         const message = draft(broker, input, sender_id, undefined)
         return then(
           broker.append(identity.project, message, recipients, input.idempotency_key),

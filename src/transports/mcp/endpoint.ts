@@ -7,6 +7,7 @@ import {
 import type { Identity } from '../../auth/identity.ts'
 import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
 import { BrokerError } from '../../core/errors.ts'
+import type { MaybePromise } from '../../engine/engine.ts'
 import type { DoorContext } from '../door.ts'
 import { reportTo } from './answer.ts'
 import type { Exchange } from './exchange.ts'
@@ -40,14 +41,18 @@ export class Endpoint {
   }
 
   /** Answers one request, whichever era it belongs to. @throws BrokerError */
-  async serve(exchange: Exchange): Promise<Response> {
+  serve(exchange: Exchange): MaybePromise<Response> {
+    return exchange.plain ? this.#sessions.serve(exchange) : this.#serve(exchange)
+  }
+
+  async #serve(exchange: Exchange): Promise<Response> {
     const { request, identity, body } = exchange
     if (request.method !== 'POST') {
       // The 2026 era knows POST alone.
       if (!request.headers.has('mcp-session-id')) throw new BrokerError('method_not_allowed')
       return this.#sessions.serve(exchange)
     }
-    if (exchange.plain || (await isLegacyRequest(request, body))) return this.#sessions.serve(exchange)
+    if (await isLegacyRequest(request, body)) return this.#sessions.serve(exchange)
     if (isListen(body)) return serveListen(this.#context, this.#streams, this.#waits, exchange, body)
     this.#identities.set(request, identity)
     const handler = mayWait(body) ? this.#streaming : this.#direct

@@ -87,13 +87,13 @@ function takesBoth(accept: string | null): boolean {
   return accept?.includes('application/json') === true && accept.includes('text/event-stream')
 }
 
-/** Carries a plain call out and answers it, without the SDK. @param session_id of the 2025 era */
+/** Carries a plain call out and answers it, without the SDK. @param headers of the answer; those of the 2026 era where none are given */
 export function answerPlain(
   context: DoorContext,
   identity: Identity,
   { era, id, command, input }: PlainCall,
   request: Request,
-  session_id?: string,
+  headers = JSON_HEADERS,
 ): MaybePromise<Response> {
   const gone = command.waits === undefined ? {} : { signal: request.signal }
   return then(runTool(context, identity, command, input, gone), (result) => {
@@ -101,13 +101,19 @@ export function answerPlain(
       era === '2026'
         ? { ...result, resultType: 'complete', _meta: { ...result._meta, [SERVER_INFO_KEY]: SERVER_INFO } }
         : result
-    return new Response(JSON.stringify({ jsonrpc: '2.0', id, result: stamped }), {
-      headers: session_id === undefined ? JSON_TYPE : { ...SESSION_HEADERS, 'mcp-session-id': session_id },
-    })
+    return new Response(JSON.stringify({ jsonrpc: '2.0', id, result: stamped }), { headers })
   })
 }
 
 const SERVER_INFO_KEY = 'io.modelcontextprotocol/serverInfo'
 /** Copied into each answer, which is cheaper than made of an object. */
-const JSON_TYPE = new Headers({ 'content-type': 'application/json' })
-const SESSION_HEADERS = { 'content-type': 'application/json', 'cache-control': 'no-cache, no-transform' }
+const JSON_HEADERS = new Headers({ 'content-type': 'application/json' })
+
+/** The headers of all answers of one session of the 2025 era. */
+export function sessionHeaders(session_id: string): Headers {
+  return new Headers({
+    'content-type': 'application/json',
+    'cache-control': 'no-cache, no-transform',
+    'mcp-session-id': session_id,
+  })
+}

@@ -23,12 +23,17 @@ const BATCH_MAX = 16
  */
 export function mcpDoor(context: DoorContext, recognise: Recognise = plainCall): DirectDoor {
   const gate = new Gate(context, RPC_DIALECT)
-  let endpoint: Promise<Endpoint> | undefined
+  let loading: Promise<Endpoint> | undefined
+  let endpoint: Endpoint | undefined
 
   /** The SDK is most of this door's memory: a broker that is asked for nothing but plain calls does without it. */
-  const load = () => {
-    endpoint ??= import('./endpoint.ts').then(({ Endpoint }) => new Endpoint(context))
-    return endpoint
+  const load = (): MaybePromise<Endpoint> => {
+    if (endpoint) return endpoint
+    loading ??= import('./endpoint.ts').then(({ Endpoint }) => {
+      endpoint = new Endpoint(context)
+      return endpoint
+    })
+    return loading
   }
 
   const serve = (request: Request, server: HttpServer | null, identity: Identity): MaybePromise<Response> => {
@@ -37,7 +42,7 @@ export function mcpDoor(context: DoorContext, recognise: Recognise = plainCall):
       if (plain?.era === '2026') return answerPlain(context, identity, plain, request)
       if (request.method === 'POST') checkMessage(body)
       const timeout = (seconds: number) => server?.timeout(request, seconds)
-      return load().then((endpoint) => endpoint.serve({ request, identity, body, plain, timeout }))
+      return then(load(), (endpoint) => endpoint.serve({ request, identity, body, plain, timeout }))
     }
     return request.method === 'POST'
       ? then(readJson(request, context.config.body_bytes_max), serveBody)
@@ -52,7 +57,7 @@ export function mcpDoor(context: DoorContext, recognise: Recognise = plainCall):
     }),
     direct: { '/mcp': answer },
     async close(drain_ms) {
-      await Promise.all([gate.idle(drain_ms), endpoint?.then((opened) => opened.close(drain_ms))])
+      await Promise.all([gate.idle(drain_ms), loading?.then((opened) => opened.close(drain_ms))])
     },
   }
 }

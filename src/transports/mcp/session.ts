@@ -6,11 +6,12 @@ import {
 } from '@modelcontextprotocol/server'
 import type { Identity } from '../../auth/identity.ts'
 import { BrokerError } from '../../core/errors.ts'
+import type { MaybePromise } from '../../engine/engine.ts'
 import type { DoorContext } from '../door.ts'
 import { answer } from './answer.ts'
 import { type SessionEvents, streamOf } from './event-store.ts'
 import type { Exchange } from './exchange.ts'
-import { answerPlain } from './fast-lane.ts'
+import { answerPlain, type PlainCall, sessionHeaders } from './fast-lane.ts'
 import { openInbox } from './inbox.ts'
 import { createServer } from './server.ts'
 import { isEventStream, type LiveStream, type Streams } from './stream.ts'
@@ -45,6 +46,8 @@ export class McpSession {
   readonly #server: Server
   readonly #updates: InboxUpdates
   #standalone: LiveStream | undefined
+  /** Of the answers that need no SDK; made with the first. */
+  #headers: Headers | undefined
   #initialized = false
   #busy = 0
   readonly #answering = new Set<unknown>()
@@ -88,16 +91,26 @@ export class McpSession {
     return this.#server.connect(this.#transport)
   }
 
+  /** Answers a call that needs no SDK. @throws BrokerError `invalid_request` */
+  answer(plain: PlainCall, request: Request): MaybePromise<Response> {
+    const release = this.#use(this.#claim([plain.id]))
+    this.#headers ??= sessionHeaders(this.id)
+    let done = true
+    try {
+      const answered = answerPlain(this.#parts.context, this.identity, plain, request, this.#headers)
+      if (!(answered instanceof Promise)) return answered
+      done = false
+      return answered.finally(release)
+    } finally {
+      if (done) release()
+    }
+  }
+
   /** Answers one request. @throws BrokerError `too_many_connections` */
   async handle(exchange: Exchange): Promise<Response> {
-    const { request, body, plain } = exchange
-    const release = this.#use(this.#claim(body))
+    const { request, body } = exchange
+    const release = this.#use(this.#claim(idsIn(body)))
     try {
-      if (plain && this.#initialized) {
-        const answered = await answerPlain(this.#parts.context, this.identity, plain, request, this.id)
-        release()
-        return answered
-      }
       if (request.method === 'GET') return await this.#handleGet(exchange, release)
       const response = await this.#transport.handleRequest(request, { parsedBody: body })
       this.#retireCancelled(body)
@@ -121,11 +134,7 @@ export class McpSession {
    *
    * @throws BrokerError `invalid_request` for an id that is in use
    */
-  #claim(body: unknown): readonly unknown[] {
-    const ids = [body].flat().flatMap((message) => {
-      const { method, id } = (message ?? {}) as { method?: unknown; id?: unknown }
-      return method === undefined || id === undefined ? [] : [id]
-    })
+  #claim(ids: readonly unknown[]): readonly unknown[] {
     if (new Set(ids).size < ids.length || ids.some((id) => this.#answering.has(id)))
       throw new BrokerError('invalid_request', {
         field: '/id',
@@ -214,4 +223,12 @@ export class McpSession {
         .catch(() => undefined)
     }
   }
+}
+
+/** The ids of the requests in a body, which may be a batch. */
+function idsIn(body: unknown): readonly unknown[] {
+  return [body].flat().flatMap((message) => {
+    const { method, id } = (message ?? {}) as { method?: unknown; id?: unknown }
+    return method === undefined || id === undefined ? [] : [id]
+  })
 }

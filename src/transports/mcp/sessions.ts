@@ -1,4 +1,5 @@
 import { BrokerError } from '../../core/errors.ts'
+import type { MaybePromise } from '../../engine/engine.ts'
 import type { DoorContext } from '../door.ts'
 import { EventLog } from './event-store.ts'
 import type { Exchange } from './exchange.ts'
@@ -34,8 +35,8 @@ export class Sessions {
    *
    * @throws BrokerError `mcp_session_required`, `unknown_mcp_session`, `too_many_mcp_sessions`, `too_many_connections`
    */
-  async serve(exchange: Exchange): Promise<Response> {
-    const { request, identity } = exchange
+  serve(exchange: Exchange): MaybePromise<Response> {
+    const { request, identity, plain } = exchange
     const session_id = request.headers.get('mcp-session-id')
     if (session_id === null) return this.#begin(exchange)
     const session = this.#sessions.get(session_id)
@@ -43,7 +44,7 @@ export class Sessions {
     if (session?.identity.key_id !== identity.key_id || session?.identity.project !== identity.project)
       throw new BrokerError('unknown_mcp_session')
     this.#idle.delete(session)
-    return session.handle(exchange)
+    return plain && session.initialized ? session.answer(plain, request) : session.handle(exchange)
   }
 
   /** Ends all sessions. */
