@@ -4,7 +4,7 @@ import {
   preloadSchemas,
   type StandardSchemaWithJSON,
 } from '@modelcontextprotocol/server'
-import type { TObject } from '@sinclair/typebox'
+import type { TSchema } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { COMMANDS } from '../../src/broker/commands/index.ts'
 
@@ -15,7 +15,7 @@ import { COMMANDS } from '../../src/broker/commands/index.ts'
 preloadSchemas()
 
 /** Compiled once, as the SDK advises: the factory below runs for each request. */
-function standard(schema: TObject): StandardSchemaWithJSON {
+function standard(schema: TSchema): StandardSchemaWithJSON {
   const check = TypeCompiler.Compile(schema)
   const json = JSON.parse(JSON.stringify(schema)) as Record<string, unknown>
   return {
@@ -28,12 +28,29 @@ function standard(schema: TObject): StandardSchemaWithJSON {
   }
 }
 
-const tools = COMMANDS.map(({ name, description, input }) => ({
+const tools = COMMANDS.map(({ name, summary, description, input, output, hints }) => ({
   name,
-  config: { description, inputSchema: standard(input) },
+  config: {
+    description: `${summary} ${description}`,
+    inputSchema: standard(input),
+    outputSchema: standard(output),
+    annotations: {
+      readOnlyHint: hints.read_only,
+      destructiveHint: hints.destructive,
+      idempotentHint: hints.idempotent,
+      openWorldHint: false,
+    },
+  },
 }))
 const content = [{ type: 'text' as const, text: 'Queued; the recipient is active.' }]
-const structuredContent = { status: 'queued', recipient_status: 'active', warnings: [] }
+const structuredContent = {
+  message_id: '01a1fd27-6896-7000-b031-51d6c2842ad8',
+  status: 'queued',
+  recipient_status: 'active',
+  stored: 'memory',
+  expires_at: '2026-01-31T12:00:00.000Z',
+  warnings: [],
+}
 
 const handler = createMcpHandler(() => {
   const server = new McpServer({ name: 'mcp-sdk', version: '1.0.0' })

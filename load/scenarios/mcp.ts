@@ -9,8 +9,10 @@ import { type Measured, type Row, type Run, ratio, type Scenario } from '../scen
 import { Server } from '../server.ts'
 import type { Latency } from '../stats.ts'
 
-/** Connections, each an agent of its own, which sends to a reader of its own. */
+/** Connections, each an agent of its own. */
 const AGENTS = 50
+/** Whom they report to. */
+const LEADS = 5
 /** Well below what the slowest of them takes, for the latencies. */
 const PACED_CALLS_PER_SECOND = 2000
 const PACED_SECONDS = 5
@@ -22,7 +24,8 @@ const ELYSIA = 'plain Elysia POST'
 
 export const mcp: Scenario = {
   name: 'mcp',
-  summary: 'autocannon, 50 connections: send_message as an MCP tool call of both eras, as fast as it goes',
+  summary:
+    'autocannon, 50 agents that report to 5 leads: send_message as an MCP tool call of both eras, as fast as it goes',
   in_short: true,
   async run(run) {
     const eras: Era[] = ['2026', '2025']
@@ -62,9 +65,9 @@ function startReference(name: string): Promise<Server> {
 /** A broker whose mailboxes are read, so that none is full: what a call costs includes its message's delivery. */
 async function startReadBroker(): Promise<Server> {
   const server = await startBroker()
-  for (let i = 0; i < AGENTS; i++) {
+  for (let i = 0; i < LEADS; i++) {
     const reader = await connectRpc(server.url)
-    await reader.call('checkin_client', { client_id: `reader-${i}` })
+    await reader.call('checkin_client', { client_id: `lead-${i}` })
     await reader.call('subscribe', { batch: true })
   }
   return server
@@ -97,7 +100,7 @@ function prepare(url: string, era: Era): Promise<ToolRequest[]> {
   return Promise.all(
     Array.from({ length: AGENTS }, async (_, i) => {
       const payload = { pad: 'x'.repeat(150) }
-      const input = { sender_id: `agent-${i}`, recipient_id: `reader-${i}`, payload }
+      const input = { sender_id: `agent-${i}`, recipient_id: `lead-${i % LEADS}`, payload }
       return era === '2026'
         ? modernCall(i, 'send_message', input)
         : sessionCall(i, 'send_message', input, await initialize(url))

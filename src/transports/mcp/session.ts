@@ -31,8 +31,6 @@ export interface SessionParts {
   readonly waits: Waits
   readonly events: SessionEvents
   readonly identity: Identity
-  /** Told when the last request or stream under way has ended. */
-  readonly onIdle: () => void
   /** Told once, when it is over: by DELETE or by `close`. */
   readonly onClose: () => void
 }
@@ -49,7 +47,10 @@ export class McpSession {
   /** Of the answers that need no SDK; made with the first. */
   #headers: Headers | undefined
   #initialized = false
+  /** Requests and streams under way. */
   #busy = 0
+  /** Since when there are none, in milliseconds since the epoch; undefined while there are, and before the first. */
+  idle_since_ms: number | undefined
   readonly #answering = new Set<unknown>()
 
   constructor(parts: SessionParts) {
@@ -93,23 +94,20 @@ export class McpSession {
 
   /** Answers a call that needs no SDK. @throws BrokerError `invalid_request` */
   answer(plain: PlainCall, request: Request): MaybePromise<Response> {
-    const release = this.#use(this.#claim([plain.id]))
+    this.#refuseInUse([plain.id])
     this.#headers ??= sessionHeaders(this.id)
-    let done = true
-    try {
-      const answered = answerPlain(this.#parts.context, this.identity, plain, request, this.#headers)
-      if (!(answered instanceof Promise)) return answered
-      done = false
-      return answered.finally(release)
-    } finally {
-      if (done) release()
-    }
+    const answered = answerPlain(this.#parts.context, this.identity, plain, request, this.#headers)
+    if (answered instanceof Promise) return answered.finally(this.#use([plain.id]))
+    if (this.#busy === 0) this.#rest()
+    return answered
   }
 
   /** Answers one request. @throws BrokerError `too_many_connections` */
   async handle(exchange: Exchange): Promise<Response> {
     const { request, body } = exchange
-    const release = this.#use(this.#claim(idsIn(body)))
+    const ids = idsIn(body)
+    this.#refuseInUse(ids)
+    const release = this.#use(ids)
     try {
       if (request.method === 'GET') return await this.#handleGet(exchange, release)
       const response = await this.#transport.handleRequest(request, { parsedBody: body })
@@ -130,30 +128,35 @@ export class McpSession {
   }
 
   /**
-   * Notes the ids that are being answered: the SDK keeps one stream for each, and a second would never end.
+   * The SDK keeps one stream for each id that is being answered: a second would never end.
    *
    * @throws BrokerError `invalid_request` for an id that is in use
    */
-  #claim(ids: readonly unknown[]): readonly unknown[] {
-    if (new Set(ids).size < ids.length || ids.some((id) => this.#answering.has(id)))
+  #refuseInUse(ids: readonly unknown[]): void {
+    if ((ids.length > 1 && new Set(ids).size < ids.length) || ids.some((id) => this.#answering.has(id)))
       throw new BrokerError('invalid_request', {
         field: '/id',
         detail: 'A request of this session with the same id has not been answered yet.',
         next: 'Give each request of a session an id of its own.',
       })
-    for (const id of ids) this.#answering.add(id)
-    return ids
   }
 
+  /** Notes what is under way. @returns ends it, once */
   #use(ids: readonly unknown[]): () => void {
+    for (const id of ids) this.#answering.add(id)
     this.#busy++
+    this.idle_since_ms = undefined
     let released = false
     return () => {
       if (released) return
       released = true
       for (const id of ids) this.#answering.delete(id)
-      if (--this.#busy === 0) this.#parts.onIdle()
+      if (--this.#busy === 0) this.#rest()
     }
+  }
+
+  #rest(): void {
+    this.idle_since_ms = this.#parts.context.broker.now()
   }
 
   /** Opens the stream for hints, or resumes a stream. */

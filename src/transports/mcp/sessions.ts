@@ -16,8 +16,6 @@ const EVICTABLE_IDLE_MS = 60_000
 /** The sessions of the 2025 era: bounded in number, forgotten when idle. */
 export class Sessions {
   readonly #sessions = new Map<string, McpSession>()
-  /** Since when those with nothing under way are idle, the longest idle first; milliseconds since the epoch. */
-  readonly #idle = new Map<McpSession, number>()
   readonly #log: EventLog
   readonly #endChore: () => void
 
@@ -43,7 +41,6 @@ export class Sessions {
     // A session is its key's alone: for any other it does not exist.
     if (session?.identity.key_id !== identity.key_id || session?.identity.project !== identity.project)
       throw new BrokerError('unknown_mcp_session')
-    this.#idle.delete(session)
     return plain && session.initialized ? session.answer(plain, request) : session.handle(exchange)
   }
 
@@ -64,13 +61,7 @@ export class Sessions {
       waits: this.waits,
       events: this.#log.open(),
       identity,
-      onIdle: () => {
-        if (this.#sessions.has(session.id)) this.#idle.set(session, this.context.broker.now())
-      },
-      onClose: () => {
-        this.#sessions.delete(session.id)
-        this.#idle.delete(session)
-      },
+      onClose: () => void this.#sessions.delete(session.id),
     })
     this.#sessions.set(session.id, session)
     try {
@@ -85,18 +76,22 @@ export class Sessions {
   /** @throws BrokerError `too_many_mcp_sessions` when all there may be are in use */
   async #makeRoom(): Promise<void> {
     if (this.#sessions.size < this.context.config.mcp_sessions_max) return
-    const [longest] = this.#idle
-    if (!longest || this.context.broker.now() - longest[1] < EVICTABLE_IDLE_MS)
-      throw new BrokerError('too_many_mcp_sessions', { retry_after_ms: 1000 })
-    await longest[0].close()
+    let longest: McpSession | undefined
+    let since_ms = this.context.broker.now() - EVICTABLE_IDLE_MS
+    for (const session of this.#sessions.values()) {
+      if (session.idle_since_ms === undefined || session.idle_since_ms > since_ms) continue
+      longest = session
+      since_ms = session.idle_since_ms
+    }
+    if (!longest) throw new BrokerError('too_many_mcp_sessions', { retry_after_ms: 1000 })
+    await longest.close()
   }
 
   #tend(): void {
     this.#log.expire(RESUME_MS)
     const before = this.context.broker.now() - this.context.config.mcp_session_idle_seconds * 1000
-    for (const [session, since_ms] of this.#idle) {
-      if (since_ms > before) break
-      session.close().catch((err) => this.context.log.error({ err }, 'an MCP session did not close'))
-    }
+    for (const session of this.#sessions.values())
+      if (session.idle_since_ms !== undefined && session.idle_since_ms <= before)
+        session.close().catch((err) => this.context.log.error({ err }, 'an MCP session did not close'))
   }
 }
