@@ -4,17 +4,23 @@ import type { MaybePromise } from '../engine/engine.ts'
 /**
  * Reads a request's body as JSON, never more than `bytes_max` of it.
  *
- * @returns undefined when there is no body
+ * @param use is handed what was read; undefined when there is no body
+ * @returns what `use` does
  * @throws BrokerError `unsupported_media_type`, `body_too_large`, `invalid_json`, `nesting_too_deep`
  */
-export function readJson(request: Request, bytes_max: number): MaybePromise<unknown> {
+export function readJson<R>(
+  request: Request,
+  bytes_max: number,
+  use: (body: unknown) => MaybePromise<R>,
+): MaybePromise<R> {
   const { headers } = request
   const length = headers.get('content-length')
   const chunked = length === null && headers.has('transfer-encoding')
-  if (length === '0' || (length === null && !chunked)) return undefined
+  if (length === '0' || (length === null && !chunked)) return use(undefined)
   checkType(headers)
   if (Number(length) > bytes_max) throw tooLarge(bytes_max)
-  return (chunked ? readAtMost(request.body, bytes_max) : request.bytes()).then(parse)
+  const reading = chunked ? readAtMost(request.body, bytes_max) : request.bytes()
+  return reading.then((bytes) => use(parse(bytes)))
 }
 
 /** JSON, or a format that is made of it. */

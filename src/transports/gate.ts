@@ -66,7 +66,7 @@ export class Gate {
     this.#answering++
     try {
       origin = this.#guard.check(request.headers)
-      if (isPreflight(request)) response = preflight(this.dialect)
+      if (origin !== null && isPreflight(request)) response = preflight(this.dialect)
       else {
         identity = this.context.keys.identify(credentials(request.headers, queryOf(request)))
         response = await handler(identity)
@@ -115,7 +115,7 @@ export function jsonResponse(json: string, status = 200): Response {
 }
 
 function isPreflight({ method, headers }: Request): boolean {
-  return method === 'OPTIONS' && headers.has('origin') && headers.has('access-control-request-method')
+  return method === 'OPTIONS' && headers.has('access-control-request-method')
 }
 
 /** Says what an allowed origin may send; the gate says which origin that is. Source: the Fetch standard, CORS. */

@@ -103,7 +103,7 @@ async function carryOut(
   const query = queryOf(request)
   const rest =
     command.http.method === 'POST'
-      ? bodyInput(await readJson(request, config.body_bytes_max), query)
+      ? await readJson(request, config.body_bytes_max, (body) => bodyInput(body, query))
       : queryInput(command.input, query)
   const input = joinInput(params, rest)
   if (!command.waits) {

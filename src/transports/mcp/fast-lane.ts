@@ -1,3 +1,4 @@
+import type { CallToolResult } from '@modelcontextprotocol/server'
 import { Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import type { Identity } from '../../auth/identity.ts'
@@ -97,15 +98,18 @@ export function answerPlain(
 ): MaybePromise<Response> {
   const gone = command.waits === undefined ? {} : { signal: request.signal }
   return then(runTool(context, identity, command, input, gone), (result) => {
-    const stamped =
-      era === '2026'
-        ? { ...result, resultType: 'complete', _meta: { ...result._meta, [SERVER_INFO_KEY]: SERVER_INFO } }
-        : result
-    return new Response(JSON.stringify({ jsonrpc: '2.0', id, result: stamped }), { headers })
+    if (era === '2026') stamp(result)
+    return new Response(JSON.stringify({ jsonrpc: '2.0', id, result }), { headers })
   })
 }
 
-const SERVER_INFO_KEY = 'io.modelcontextprotocol/serverInfo'
+/** Adds what every result of the 2026 era says. */
+function stamp(result: CallToolResult): void {
+  result.resultType = 'complete'
+  result._meta = result._meta === undefined ? SERVER_META : { ...result._meta, ...SERVER_META }
+}
+
+const SERVER_META = { 'io.modelcontextprotocol/serverInfo': SERVER_INFO }
 /** Copied into each answer, which is cheaper than made of an object. */
 const JSON_HEADERS = new Headers({ 'content-type': 'application/json' })
 

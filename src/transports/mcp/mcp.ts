@@ -45,7 +45,7 @@ export function mcpDoor(context: DoorContext, recognise: Recognise = plainCall):
       return then(load(), (endpoint) => endpoint.serve({ request, identity, body, plain, timeout }))
     }
     return request.method === 'POST'
-      ? then(readJson(request, context.config.body_bytes_max), serveBody)
+      ? readJson(request, context.config.body_bytes_max, serveBody)
       : serveBody(undefined)
   }
 
