@@ -18,7 +18,7 @@ export const mailbox: Micro = {
         const entry = box.append(message(now), DEFAULT_LIMITS)
         if (!entry) throw new Error('the mailbox is full')
         box.deliver(entry, 'manual', false, now, DEFAULT_LIMITS)
-        box.ack(entry, DEFAULT_LIMITS)
+        box.ack(entry, now, DEFAULT_LIMITS)
       }
     }
   },

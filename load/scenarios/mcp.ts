@@ -47,8 +47,8 @@ export const mcp: Scenario = {
         latency: paced?.latency,
         lost: flat_out.lost + (paced?.failed ?? 0),
         budgets: [
-          ...ratio('less CPU than the SDK', cpu_us(what), cpu_us(`${SDK}, ${era}`), 'at least', 1.6, 8),
-          ...ratio('CPU to Elysia POST', cpu_us(what), cpu_us(ELYSIA), 'at most', 4.2, 2),
+          ...ratio('less CPU than the SDK', cpu_us(what), cpu_us(`${SDK}, ${era}`), 'at least', 2.6, 8),
+          ...ratio('CPU to Elysia POST', cpu_us(what), cpu_us(ELYSIA), 'at most', 2.7, 2),
         ],
       })
       measured.delete(what)

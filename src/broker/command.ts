@@ -147,7 +147,7 @@ function troubleOf({ schema, message, value }: ValueError): string {
     .map((choice) => choice.const)
     .filter((word) => typeof word === 'string')
   if (choices.length > 0) {
-    const near = nearestNames(String(value), choices)
+    const near = typeof value === 'string' ? nearestNames(value, choices) : []
     return `it is one of ${choices.join(', ')}${near.length > 0 ? ` (did you mean ${near.join(' or ')}?)` : ''}`
   }
   const trouble =

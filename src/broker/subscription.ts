@@ -86,10 +86,7 @@ export class Subscription {
   }
 
   announced({ offset, redelivery }: Announcement): void {
-    if (redelivery) {
-      if (this.options.ack === 'none') return
-      this.#position.redeliver.push(offset)
-    }
+    if (redelivery && this.options.ack !== 'none') this.#position.redeliver.push(offset)
     this.#behind = true
   }
 

@@ -16,6 +16,7 @@ import { type Evicted, History } from './history.ts'
 import type { Limits, Meter } from './limits.ts'
 import type { Rank, StoredMessage } from './message.ts'
 import { entriesAfter, liveAt, nextEntry, type Position, type Retained } from './position.ts'
+import { Recent } from './recent.ts'
 import { Ring } from './ring.ts'
 
 /**
@@ -33,6 +34,7 @@ export class Mailbox {
   /** What is not acknowledged yet. */
   #ring = new Ring<Entry>()
   #history = new History()
+  readonly #recent = new Recent()
   /** Nothing in the ring falls due before this. */
   #due_ms = Number.POSITIVE_INFINITY
   /** Of the newest message. */
@@ -158,7 +160,7 @@ export class Mailbox {
     if (ack === 'none') return
     if (entry.state === PENDING) {
       entry.attempts++
-      if (ack === 'auto') this.#settle(entry, limits)
+      if (ack === 'auto') this.#settle(entry, now, limits)
       else this.#lease(entry, now, limits)
     } else if (again && entry.state === LEASED) {
       entry.attempts++
@@ -192,9 +194,9 @@ export class Mailbox {
   }
 
   /** Acknowledges an entry; false when it was acknowledged before. */
-  ack(entry: Entry, limits: Limits): boolean {
+  ack(entry: Entry, now: number, limits: Limits): boolean {
     if (entry.state >= ACKED) return false
-    this.#settle(entry, limits)
+    this.#settle(entry, now, limits)
     return true
   }
 
@@ -222,6 +224,7 @@ export class Mailbox {
    */
   sweep(now: number, limits: Limits): Fallen | undefined {
     for (const expired of this.#history.expire(now)) this.#forget(expired)
+    this.#trim(now, limits)
     if (this.#due_ms > now) return undefined
     const due: Entry[] = []
     this.#due_ms = Number.POSITIVE_INFINITY
@@ -316,12 +319,20 @@ export class Mailbox {
     this.#scan[rank] = Math.min(this.#scan[rank], entry.offset - 1)
   }
 
-  #settle(entry: Entry, limits: Limits): void {
+  #settle(entry: Entry, now: number, limits: Limits): void {
     const { message } = entry
+    this.#recent.add(now)
     this.#history.add(entry)
     this.meter.history_bytes += message.bytes
     this.#leave(entry, ACKED)
-    while (this.#history.length > limits.history_messages_max) this.#evictOldest()
+    this.#trim(now, limits)
+  }
+
+  /** What has just been acknowledged stays for now, whatever the limit: others who read the mailbox may be about to. */
+  #trim(now: number, { history_messages_max }: Limits): void {
+    if (this.#history.length <= history_messages_max) return
+    const kept = Math.max(history_messages_max, this.#recent.count(now))
+    while (this.#history.length > kept) this.#evictOldest()
   }
 
   #evictOldest(): void {

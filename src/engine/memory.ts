@@ -216,7 +216,7 @@ export class MemoryEngine implements Engine {
     for (const entry of entriesOf(mailbox, settle, unknown)) {
       const { message } = entry
       if (settle.failed_delay_ms === undefined) {
-        if (!mailbox.ack(entry, this.#limits)) continue
+        if (!mailbox.ack(entry, now, this.#limits)) continue
         settled++
         this.#events.acknowledged(address, message)
       } else if (entry.state === LEASED) {

@@ -150,6 +150,8 @@ export function readingContract(make: MakeEngine): void {
     await using rig = await Rig.start(make, { history_messages_max: 2 })
     await rig.sendAll('r', ['a', 'b', 'c', 'd', 'e'])
     expect(await rig.take('r')).toEqual(['a', 'b', 'c', 'd', 'e'])
+    rig.now += 1000
+    expect(await rig.take('r')).toEqual([])
     expect((await rig.engine.stats()).history).toBe(2)
     expect(rig.acknowledged.every(({ message_id }) => message_id !== '')).toBeTrue()
   })
@@ -237,6 +239,7 @@ export function readingContract(make: MakeEngine): void {
     await using rig = await Rig.start(make, { history_messages_max: 2 })
     await rig.sendAll('r', ['a', 'b', 'c', 'd'])
     await rig.take('r')
+    rig.now += 1000
     const { epoch } = (await rig.engine.mailbox(rig.at('r')))!
     const after = async (offset: number, of = epoch) => {
       const page = await rig.engine.history(rig.at('r'), { after: { epoch: of, offset } }, 10, 1e6)

@@ -42,6 +42,7 @@ export function subscribingContract(make: MakeEngine): void {
     await using rig = await Rig.start(make, { history_messages_max: 2 })
     await rig.sendAll('r', ['a', 'b', 'c', 'd'])
     await rig.take('r')
+    rig.now += 1000
     await rig.sendAll('r', ['e'])
     const own = (await rig.engine.mailbox(rig.at('r')))!.epoch
     const opened = await rig.engine.open(rig.at('r'), { epoch: epoch ?? own, offset }, 'auto')
@@ -83,6 +84,7 @@ export function subscribingContract(make: MakeEngine): void {
     await rig.sendAll('r', ['slow'], { rank: 0 })
     await rig.sendAll('r', ['x', 'y'])
     await rig.take('r', { limit: 2 })
+    rig.now += 1000
     const { epoch } = (await rig.engine.mailbox(rig.at('r')))!
     const opened = await rig.engine.open(rig.at('r'), { epoch, offset: 0 }, 'none')
     expect(opened.recovered).toBeFalse()
@@ -162,6 +164,18 @@ export function subscribingContract(make: MakeEngine): void {
     expect(payloads(second)).toEqual(['a', 'b'])
     expect(second.map(({ attempt }) => attempt)).toEqual([1, 1])
     expect((await rig.engine.stats()).leased).toBe(2)
+  })
+
+  test('what one acknowledges the moment it came, another can still read, however short the history', async () => {
+    await using rig = await Rig.start(make, { history_messages_max: 0 })
+    const opened = await rig.engine.open(rig.at('r'), undefined, 'none')
+    await rig.sendAll('r', ['a', 'b', 'c'])
+    await rig.take('r')
+    expect(payloads(await rig.read('r', opened, { ack: 'none' }))).toEqual(['a', 'b', 'c'])
+    rig.now += 1000
+    const late = await rig.engine.open(rig.at('r'), { epoch: opened.position.epoch, offset: 0 }, 'none')
+    expect(late.recovered).toBeFalse()
+    expect(await rig.read('r', late, { ack: 'none' })).toEqual([])
   })
 
   test('a released message that a reader has yet to come to is given once, in its turn', async () => {

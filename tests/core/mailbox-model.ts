@@ -37,6 +37,9 @@ export interface Expected {
 export class Model {
   readonly all: Known[] = []
 
+  /** When each acknowledgement came. */
+  readonly #acked_at: number[] = []
+
   constructor(private readonly limits: Limits) {}
 
   in(...fates: Fate[]): Known[] {
@@ -95,7 +98,7 @@ export class Model {
     const pending = known.fate === 'pending'
     if (ack === 'none' || !(pending || again)) return
     known.attempts++
-    if (pending && ack === 'auto') this.ack(known)
+    if (pending && ack === 'auto') this.ack(known, now)
     else if (pending || known.fate === 'leased') this.#lease(known, now)
   }
 
@@ -104,9 +107,19 @@ export class Model {
     known.until_ms = now + this.limits.lease_seconds * 1000
   }
 
-  ack(known: Known): void {
+  ack(known: Known, now: number): void {
     known.fate = 'acked'
-    while (this.in('acked').length > this.limits.history_messages_max) this.#overwriteOldest()
+    this.#acked_at.push(now)
+    this.#trim(now)
+  }
+
+  /** So many acknowledged messages may be kept: those of this very moment, whatever the limit. */
+  historyMax(now: number): number {
+    return Math.max(this.limits.history_messages_max, this.#acked_at.filter((ms) => ms === now).length)
+  }
+
+  #trim(now: number): void {
+    while (this.in('acked').length > this.historyMax(now)) this.#overwriteOldest()
   }
 
   fail(known: Known, delay_ms: number, now: number, expected: Expected): void {
@@ -135,6 +148,7 @@ export class Model {
         expected.released.push(known.offset)
       }
     }
+    this.#trim(now)
     return expected
   }
 

@@ -200,9 +200,9 @@ export class World {
     if (!known) return
     const entry = this.mailbox.find(known.message.message_id)!
     if (how === 'ack') {
-      this.model.ack(known)
-      expect(this.mailbox.ack(entry, this.limits)).toBeTrue()
-      expect(this.mailbox.ack(entry, this.limits)).toBeFalse()
+      this.model.ack(known, this.now)
+      expect(this.mailbox.ack(entry, this.now, this.limits)).toBeTrue()
+      expect(this.mailbox.ack(entry, this.now, this.limits)).toBeFalse()
       return
     }
     const expected: Expected = { dead: [], released: [] }
@@ -363,7 +363,7 @@ export class World {
     expect(mailbox.bytes).toBe(bytesOf(model.retained))
     expect(this.meter.bytes).toBe(mailbox.bytes)
     expect(mailbox.live).toBeLessThanOrEqual(this.limits.mailbox_messages_max)
-    expect(mailbox.history).toBeLessThanOrEqual(this.limits.history_messages_max)
+    expect(mailbox.history).toBeLessThanOrEqual(this.model.historyMax(this.now))
     expect(mailbox.bytes).toBeLessThanOrEqual(this.limits.mailbox_bytes_max)
     expect(mailbox.next_due_ms <= model.due_ms).toBeTrue()
     expect([...mailbox.after(0)].map(({ offset }) => offset)).toEqual(

@@ -63,6 +63,9 @@ describe('a mailbox gives memory back', () => {
     const mailbox = filled(16_384)
     expect(mailbox.footprint).toBe(16_384)
     mailbox.take(16_384, Number.POSITIVE_INFINITY, 'auto', 0, limits)
+    mailbox.sweep(19, limits)
+    expect(mailbox.retained).toBe(16_384)
+    mailbox.sweep(20, limits)
     expect(mailbox.retained).toBe(100)
     expect(mailbox.footprint).toBeLessThanOrEqual(512)
   })
@@ -77,8 +80,9 @@ describe('a mailbox gives memory back', () => {
     const mailbox = filled(1)
     for (let n = 2; n <= 50_000; n++) {
       const entry = mailbox.append(message(n), limits)!
-      mailbox.ack(entry, limits)
+      mailbox.ack(entry, n, limits)
     }
+    expect(mailbox.sweep(60_000, limits)).toBeUndefined()
     expect(mailbox.retained).toBe(101)
     expect(mailbox.entryAt(1)?.message.message_id).toBe('m1')
     expect(mailbox.footprint).toBeLessThanOrEqual(512)

@@ -239,6 +239,10 @@ describe('history', () => {
     await reader.received(5)
     expect(numbers(reader.messages)).toEqual([26, 27, 28, 29, 30])
 
+    await until('what came before to be overwritten', async () => {
+      const { recovered } = await reader.call('replay_messages', { after: `${epoch}:19` })
+      return recovered ? undefined : true
+    })
     expect(await reader.call('subscribe', { after: `${epoch}:5` })).toMatchObject({
       recovered: false,
       cursor: `${epoch}:20`,

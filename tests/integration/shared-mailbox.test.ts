@@ -126,3 +126,48 @@ test('a project that does not exist closes with 3500', async () => {
   })
   expect([closed.code, closed.reason]).toEqual([3500, 'forbidden'])
 })
+
+test('one that only looks goes on seeing what comes after a message was given back', async () => {
+  await using broker = await startBroker()
+  const owner = await WsClient.checkedIn(broker.url, 'r')
+  const looker = await WsClient.connect(broker.url)
+  await looker.call('subscribe', { client_id: 'r', ack: 'none' })
+  const sender = await WsClient.checkedIn(broker.url, 'a')
+  await sender.call('send_message', { recipient_id: 'r', message: '1' })
+  await looker.received(1)
+  await owner.call('get_messages', { ack: 'manual' })
+  await owner.call('nack_messages')
+  for (const message of ['2', '3']) await sender.call('send_message', { recipient_id: 'r', message })
+  expect((await looker.received(3)).map(({ message }) => message.payload)).toEqual(['1', '2', '3'])
+})
+
+test('without any history, who asks is still sent the reply on its own subscription', async () => {
+  await using broker = await startBroker({ history_messages_max: 0 })
+  const asker = await WsClient.checkedIn(broker.url, 'asker')
+  await asker.call('subscribe')
+  const helper = await WsClient.checkedIn(broker.url, 'helper')
+  await helper.call('subscribe')
+  for (let round = 1; round <= 20; round++) {
+    const asked = asker.call('send_message_and_wait', { recipient_id: 'helper', message: 'q', timeout: 5 })
+    const [{ message }] = (await helper.received(round)).slice(-1) as [(typeof helper.messages)[number]]
+    await helper.call('send_message', {
+      recipient_id: 'asker',
+      message: 'a',
+      in_reply_to: message.message_id,
+    })
+    expect(await asked).toMatchObject({ timed_out: false, reply: { payload: 'a' } })
+    await asker.received(round)
+  }
+})
+
+test('without any history, an event stream leaves what it reads to others who look', async () => {
+  await using broker = await startBroker({ history_messages_max: 0 })
+  const sender = await WsClient.checkedIn(broker.url, 'a')
+  await WsClient.checkedIn(broker.url, 'r')
+  const events = await fetch(`${broker.url}/v1/mailboxes/r/events`)
+  const looker = await WsClient.connect(broker.url)
+  await looker.call('subscribe', { client_id: 'r', ack: 'none' })
+  for (let n = 1; n <= 50; n++) await sender.call('send_message', { recipient_id: 'r', message: String(n) })
+  expect((await looker.received(50)).length).toBe(50)
+  await events.body?.cancel()
+})

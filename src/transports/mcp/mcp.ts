@@ -33,19 +33,21 @@ export function mcpDoor(context: DoorContext, recognise: Recognise = plainCall):
       endpoint = new Endpoint(context)
       return endpoint
     })
-    return loading
+    return loading.catch((error) => {
+      loading = undefined
+      throw error
+    })
   }
 
   const serve = (request: Request, server: HttpServer | null, identity: Identity): MaybePromise<Response> => {
     const serveBody = (body: unknown) => {
       const plain = body === undefined ? undefined : recognise(request.headers, body)
       if (plain?.era === '2026') return answerPlain(context, identity, plain, request)
-      if (request.method === 'POST') checkMessage(body)
       const timeout = (seconds: number) => server?.timeout(request, seconds)
       return then(load(), (endpoint) => endpoint.serve({ request, identity, body, plain, timeout }))
     }
     return request.method === 'POST'
-      ? readJson(request, context.config.body_bytes_max, serveBody)
+      ? readJson(request, context.config.body_bytes_max, (body) => serveBody(checkMessage(body)))
       : serveBody(undefined)
   }
 
@@ -63,7 +65,7 @@ export function mcpDoor(context: DoorContext, recognise: Recognise = plainCall):
 }
 
 /** @throws BrokerError `invalid_json` where there is none, `invalid_request`, `nesting_too_deep` */
-function checkMessage(body: unknown): void {
+function checkMessage(body: unknown): unknown {
   if (body === undefined) throw new BrokerError('invalid_json', { detail: 'The body is empty.' })
   if (Array.isArray(body) && body.length > BATCH_MAX)
     throw new BrokerError('invalid_request', {
@@ -73,4 +75,5 @@ function checkMessage(body: unknown): void {
     throw new BrokerError('nesting_too_deep', {
       detail: `The body is nested deeper than ${BODY_DEPTH_MAX} levels.`,
     })
+  return body
 }

@@ -93,6 +93,12 @@ const BODIES: [string, string | Uint8Array<ArrayBuffer>, ErrorCode, { field?: st
     { field: '/sender_id' },
   ],
   ['deep nesting', message({}).replace('1', nested(65)), 'nesting_too_deep', { field: '/payload' }],
+  [
+    'deep nesting where a word belongs',
+    message({ priority: 2 }).replace(':2', `:${nested(30_000)}`),
+    'invalid_params',
+    { field: '/priority' },
+  ],
   ['very deep nesting', message({}).replace('1', nested(30_000)), 'nesting_too_deep', {}],
 ]
 

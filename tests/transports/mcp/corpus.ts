@@ -190,6 +190,10 @@ function* oddBodies(era: Era): Generator<Case> {
     [call.replace('"arguments":{}', '"arguments":{"__proto__":{"client_id":"x"}}'), false],
     [call.replace('"arguments":{}', '"arguments":{"constructor":1}'), true],
     [call.replace('"arguments":{}', '"arguments":{"toString":null,"a":1}'), true],
+    ...[100, 200, 5000].map((depth): [string, boolean] => [
+      call.replace('"arguments":{}', `"arguments":{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`),
+      depth === 100,
+    ]),
     ['[]', false],
     ['[null]', false],
     [`[${call}]`, false],

@@ -97,6 +97,10 @@ test('a cursor whose history is lost says so, and gives what there is', async ()
   const start = body.cursor as string
   for (const payload of [1, 2, 3, 4, 5]) await send(url, 'backend', payload)
   await call(url, 'GET', '/v1/mailboxes/backend/messages')
+  await until('what came before to be overwritten', async () => {
+    const { body } = await call(url, 'GET', `/v1/mailboxes/backend/history?after=${start}`)
+    return body.recovered ? undefined : true
+  })
   await using evicted = await openStream(url, 'backend', `after=${start}`)
   const recovery = await evicted.next('recovery')
   expect(recovery.json.recovered).toBe(false)
