@@ -1,6 +1,6 @@
 import { DEFAULT_LIMITS } from '../../src/core/limits.ts'
 import { Mailbox } from '../../src/core/mailbox.ts'
-import { createMessage, RANK_DEFAULT, type StoredMessage } from '../../src/core/message.ts'
+import { createMessage, type StoredMessage } from '../../src/core/message.ts'
 import type { Micro } from './bench.ts'
 
 const MESSAGES = 256
@@ -38,12 +38,7 @@ export const encode: Micro = {
 const PAYLOAD = { n: 1, t: 1, pad: 'x'.repeat(175) }
 
 function newMessage(now: number): StoredMessage {
-  return createMessage(
-    { sender_id: 'source-1', recipient_id: 'sink-1', payload: PAYLOAD, rank: RANK_DEFAULT, ttl_seconds: 300 },
-    Bun.randomUUIDv7(),
-    now,
-    300,
-  )
+  return createMessage({ payload: PAYLOAD }, 'source-1', 'sink-1', Bun.randomUUIDv7(), now, 300)
 }
 
 const MADE = newMessage(0)

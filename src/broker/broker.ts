@@ -4,23 +4,24 @@ import { BrokerError } from '../core/errors.ts'
 import type { Limits } from '../core/limits.ts'
 import {
   BROKER_CLIENT_ID,
+  type Content,
   createMessage,
-  type Draft,
   formatTime,
-  RANK_DEFAULT,
   type StoredMessage,
 } from '../core/message.ts'
 import type { Session, SessionStatus } from '../core/session.ts'
 import {
   type Address,
   type Announcement,
+  type Appended,
   type CheckedIn,
   type Checkin,
   type DeadLetter,
   type Engine,
   type EngineEvents,
   type MaybePromise,
-  type SendOutcome,
+  type Repeated,
+  type Sent,
   then,
 } from '../engine/engine.ts'
 import type { Connection } from './connection.ts'
@@ -209,27 +210,39 @@ export class Broker implements EngineEvents {
   }
 
   /** Makes a message, without storing it. */
-  createMessage(draft: Draft): StoredMessage {
-    return createMessage(draft, this.options.newId(), this.now(), this.limits.ttl_seconds)
+  createMessage(content: Content, sender_id: string, recipient_id: string | undefined): StoredMessage {
+    const { ttl_seconds } = this.limits
+    return createMessage(content, sender_id, recipient_id, this.options.newId(), this.now(), ttl_seconds)
   }
 
-  /** Stores a message for one or many, and counts what came of it. */
+  /** Stores a message for one, and counts what came of it. */
   append(
+    project: string,
+    message: StoredMessage,
+    recipient_id: string,
+    idempotency_key: string | undefined,
+  ): MaybePromise<Appended | Repeated> {
+    const appended = this.engine.append(project, message, recipient_id, idempotency_key)
+    return appended instanceof Promise ? appended.then(this.#counted) : this.#counted(appended)
+  }
+
+  /** Stores a message for many, and counts what came of it. */
+  appendToMany(
     project: string,
     message: StoredMessage,
     recipients: readonly string[],
     idempotency_key: string | undefined,
-  ): MaybePromise<SendOutcome> {
-    const outcome = this.engine.append({ project, message, recipients, idempotency_key })
-    return outcome instanceof Promise ? outcome.then(this.#counted) : this.#counted(outcome)
+  ): MaybePromise<Sent | Repeated> {
+    return then(this.engine.appendToMany(project, message, recipients, idempotency_key), (sent) => {
+      if (sent.outcome === 'sent') for (const delivery of sent.deliveries) this.#counted(delivery)
+      return sent
+    })
   }
 
-  readonly #counted = (outcome: SendOutcome): SendOutcome => {
-    if (!outcome.repeated)
-      for (const delivery of outcome.deliveries)
-        if (delivery.outcome === 'stored') this.counters.accepted++
-        else this.counters.refused++
-    return outcome
+  readonly #counted = (appended: Appended | Repeated): Appended | Repeated => {
+    if (appended.outcome === 'stored') this.counters.accepted++
+    else if (appended.outcome !== 'repeated') this.counters.refused++
+    return appended
   }
 
   /** Starts live delivery of a mailbox to a connection. */
@@ -286,9 +299,7 @@ export class Broker implements EngineEvents {
     const sender = { project, client_id: message.sender_id }
     this.hub.receipt(sender, receiptJson(message, recipient_id, 'dead_lettered', reason), true)
     if (message.broadcast) return
-    const bounce = this.createMessage({
-      sender_id: BROKER_CLIENT_ID,
-      recipient_id: message.sender_id,
+    const bounce: Content = {
       payload: {
         bounce: reason,
         message_id: message.message_id,
@@ -296,19 +307,13 @@ export class Broker implements EngineEvents {
         attempts,
         next: `The message is kept: see list_dead_letters, and requeue_dead_letters to send it again.`,
       },
-      rank: RANK_DEFAULT,
       ttl_seconds: BOUNCE_TTL_SECONDS,
       headers: { bounce: reason },
       in_reply_to: message.message_id,
-    })
-    this.inBackground(
-      this.engine.append({
-        project,
-        message: bounce,
-        recipients: [message.sender_id],
-        idempotency_key: undefined,
-      }),
-    )
+    }
+    const { client_id } = sender
+    const told = this.createMessage(bounce, BROKER_CLIENT_ID, client_id)
+    this.inBackground(this.engine.append(project, told, client_id, undefined))
   }
 
   sessionChanged(session: Session, status: SessionStatus): void {

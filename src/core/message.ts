@@ -49,15 +49,14 @@ export interface StoredMessage {
   readonly bytes: number
 }
 
-/** What a sender says of a message, checked and completed. */
-export interface Draft {
-  readonly sender_id: string
-  /** Undefined on a broadcast. */
-  readonly recipient_id: string | undefined
-  readonly payload: unknown
-  readonly rank: Rank
-  readonly ttl_seconds: number
+/** What a sender says in a message, as on the wire, checked. */
+export interface Content {
+  /** Text; the same as a payload that is a string. One of the two is given. */
+  readonly message?: string | undefined
+  readonly payload?: unknown
   readonly headers?: Record<string, string> | undefined
+  readonly priority?: Priority | undefined
+  readonly ttl_seconds?: number | undefined
   readonly in_reply_to?: string | undefined
   readonly protocol_name?: string | undefined
   readonly protocol_version?: string | undefined
@@ -79,39 +78,45 @@ export function formatTime(ms: number): string {
 /**
  * Makes the stored form of a message: the only place where one is encoded.
  *
+ * @param recipient_id undefined on a broadcast
  * @param message_id UUIDv7, so that ids sort by time
  * @param now milliseconds since the epoch
  * @param ttl_default seconds; a message with this time to live does not carry `expires_at`
  */
 export function createMessage(
-  draft: Draft,
+  content: Content,
+  sender_id: string,
+  recipient_id: string | undefined,
   message_id: string,
   now: number,
   ttl_default: number,
 ): StoredMessage {
-  const ttl_ms = draft.ttl_seconds * 1000
+  const { headers, priority, ttl_seconds = ttl_default } = content
+  const { in_reply_to, protocol_name, protocol_version } = content
+  const rank = priority === undefined ? RANK_DEFAULT : (PRIORITIES.indexOf(priority) as Rank)
+  const ttl_ms = ttl_seconds * 1000
   const expires_ms = now + ttl_ms
   const message: Message = {
     message_id,
-    sender_id: draft.sender_id,
-    payload: draft.payload,
+    sender_id,
+    payload: content.message ?? content.payload,
     sent_at: formatTime(now),
   }
-  if (draft.recipient_id !== undefined) message.recipient_id = draft.recipient_id
+  if (recipient_id !== undefined) message.recipient_id = recipient_id
   else message.broadcast = true
-  if (draft.headers !== undefined) message.headers = draft.headers
-  if (draft.rank !== RANK_DEFAULT) message.priority = PRIORITIES[draft.rank]
-  if (draft.ttl_seconds !== ttl_default) message.expires_at = formatTime(expires_ms)
-  if (draft.in_reply_to !== undefined) message.in_reply_to = draft.in_reply_to
-  if (draft.protocol_name !== undefined) message.protocol_name = draft.protocol_name
-  if (draft.protocol_version !== undefined) message.protocol_version = draft.protocol_version
+  if (headers !== undefined) message.headers = headers
+  if (rank !== RANK_DEFAULT) message.priority = PRIORITIES[rank]
+  if (ttl_seconds !== ttl_default) message.expires_at = formatTime(expires_ms)
+  if (in_reply_to !== undefined) message.in_reply_to = in_reply_to
+  if (protocol_name !== undefined) message.protocol_name = protocol_name
+  if (protocol_version !== undefined) message.protocol_version = protocol_version
   const json = JSON.stringify(message)
   return {
     message_id,
-    sender_id: draft.sender_id,
-    in_reply_to: draft.in_reply_to,
-    rank: draft.rank,
-    broadcast: draft.recipient_id === undefined,
+    sender_id,
+    in_reply_to,
+    rank,
+    broadcast: recipient_id === undefined,
     sent_ms: now,
     expires_ms,
     ttl_ms,

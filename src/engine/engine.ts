@@ -23,14 +23,7 @@ export interface Address {
   readonly client_id: string
 }
 
-/** One message to one recipient, or one broadcast to many. */
-export interface Send {
-  readonly project: string
-  readonly message: StoredMessage
-  readonly recipients: readonly string[]
-  readonly idempotency_key: string | undefined
-}
-
+/** What came of a message for one recipient. */
 export type Appended =
   | { readonly outcome: 'stored'; readonly recipient_status: RecipientStatus }
   | { readonly outcome: 'full' | 'storage_full'; readonly retry_after_ms: number }
@@ -52,16 +45,20 @@ export function retryAfter(due_in_ms: number): number {
   return Math.min(RETRY_AFTER_MS_MAX, Math.max(RETRY_AFTER_MS_MIN, due_in_ms))
 }
 
-export interface SendOutcome {
-  /** The message that was stored: for a repeated idempotency key the first one. */
+/** What came of a message. */
+export interface Sent {
+  readonly outcome: 'sent'
   readonly message_id: string
   readonly expires_ms: number
-  /** The key was seen before; nothing was stored now. */
-  readonly repeated: boolean
-  /** Whom the message that was stored went to. */
   readonly recipients: readonly string[]
   /** One for each recipient, in order. */
   readonly deliveries: readonly Appended[]
+}
+
+/** The idempotency key was used before, within its window: nothing is stored now. */
+export interface Repeated {
+  readonly outcome: 'repeated'
+  readonly first: Sent
 }
 
 /** A message that a subscriber is due, with the cursor that is safe once it has been sent. */
@@ -204,10 +201,22 @@ export interface Engine {
   stats(): MaybePromise<EngineStats>
 
   /**
-   * One atomic step: idempotency, limits, offset, store, announce. An engine that is slower than memory gathers what one
-   * turn of the event loop brings.
+   * Stores a message for one recipient, in one atomic step: idempotency, limits, offset, store, announce. An engine that is
+   * slower than memory gathers what one turn of the event loop brings.
    */
-  append(send: Send): MaybePromise<SendOutcome>
+  append(
+    project: string,
+    message: StoredMessage,
+    recipient_id: string,
+    idempotency_key: string | undefined,
+  ): MaybePromise<Appended | Repeated>
+  /** Stores a message for each of many recipients, in one atomic step. */
+  appendToMany(
+    project: string,
+    message: StoredMessage,
+    recipients: readonly string[],
+    idempotency_key: string | undefined,
+  ): MaybePromise<Sent | Repeated>
   /** Reads pending messages, highest priority first. */
   take(address: Address, take: Take): MaybePromise<Taken>
   /**

@@ -28,8 +28,8 @@ import type {
   History,
   MailboxState,
   Opened,
-  Send,
-  SendOutcome,
+  Repeated,
+  Sent,
   Settle,
   Settled,
   Take,
@@ -97,26 +97,35 @@ export class MemoryEngine implements Engine {
     return this.#clients.stats()
   }
 
-  append(send: Send): SendOutcome {
+  append(
+    project: string,
+    message: StoredMessage,
+    recipient_id: string,
+    idempotency_key: string | undefined,
+  ): Appended | Repeated {
+    if (idempotency_key === undefined) return this.#store(project, recipient_id, message, this.#now())
+    const sent = this.appendToMany(project, message, [recipient_id], idempotency_key)
+    return sent.outcome === 'repeated' ? sent : sent.deliveries[0]!
+  }
+
+  appendToMany(
+    project: string,
+    message: StoredMessage,
+    recipients: readonly string[],
+    idempotency_key: string | undefined,
+  ): Sent | Repeated {
     const now = this.#now()
-    const { project, message, idempotency_key } = send
-    const remembered =
-      idempotency_key === undefined
-        ? undefined
-        : this.#clients.remembered(project, message.sender_id, idempotency_key, now)
-    if (remembered) return { ...remembered, repeated: true }
-    const deliveries: Appended[] = []
-    for (const recipient of send.recipients) deliveries.push(this.#store(project, recipient, message, now))
-    const outcome = {
-      message_id: message.message_id,
-      expires_ms: message.expires_ms,
-      repeated: false,
-      recipients: send.recipients,
-      deliveries,
+    const { message_id, sender_id, expires_ms } = message
+    if (idempotency_key !== undefined) {
+      const first = this.#clients.remembered(project, sender_id, idempotency_key, now)
+      if (first) return { outcome: 'repeated', first }
     }
+    const deliveries: Appended[] = []
+    for (const recipient_id of recipients) deliveries.push(this.#store(project, recipient_id, message, now))
+    const sent: Sent = { outcome: 'sent', message_id, expires_ms, recipients, deliveries }
     if (idempotency_key !== undefined && deliveries.some(({ outcome }) => outcome === 'stored'))
-      this.#clients.remember(project, message.sender_id, idempotency_key, outcome, now)
-    return outcome
+      this.#clients.remember(project, sender_id, idempotency_key, sent, now)
+    return sent
   }
 
   #store(project: string, client_id: string, message: StoredMessage, now: number): Appended {

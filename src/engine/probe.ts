@@ -1,4 +1,4 @@
-import { BROKER_CLIENT_ID, createMessage, RANK_DEFAULT, type StoredMessage } from '../core/message.ts'
+import { BROKER_CLIENT_ID, createMessage, type StoredMessage } from '../core/message.ts'
 import type { Address } from './engine.ts'
 
 /**
@@ -13,13 +13,9 @@ const PROBE_TTL_SECONDS = 10
 /** @param now milliseconds since the epoch */
 export function probeMessage(message_id: string, now: number): StoredMessage {
   return createMessage(
-    {
-      sender_id: BROKER_CLIENT_ID,
-      recipient_id: PROBE.client_id,
-      payload: 'probe',
-      rank: RANK_DEFAULT,
-      ttl_seconds: PROBE_TTL_SECONDS,
-    },
+    { message: 'probe' },
+    BROKER_CLIENT_ID,
+    PROBE.client_id,
     message_id,
     now,
     PROBE_TTL_SECONDS,

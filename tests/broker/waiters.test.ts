@@ -9,8 +9,7 @@ const at = (client_id: string) => ({ project: 'p', client_id })
 const any = () => 'any' as const
 
 function announcement(client_id: string, payload: string): Announcement {
-  const draft = { sender_id: 's', recipient_id: client_id, payload, rank: 1 as const, ttl_seconds: 300 }
-  const message = createMessage(draft, payload, 0, 300)
+  const message = createMessage({ payload }, 's', client_id, payload, 0, 300)
   return { ...at(client_id), epoch: 'e', offset: 1, message, attempt: 1, redelivery: false }
 }
 

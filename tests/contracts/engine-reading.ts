@@ -5,16 +5,16 @@ import { type MakeEngine, PROJECT, payloads, Rig } from './rig.ts'
 export function readingContract(make: MakeEngine): void {
   test('gives higher priority first, then in the order sent', async () => {
     await using rig = await Rig.start(make)
-    for (const [payload, rank] of [
-      ['l1', 0],
-      ['n1', 1],
-      ['u1', 3],
-      ['l2', 0],
-      ['h1', 2],
-      ['u2', 3],
-      ['n2', 1],
+    for (const [payload, priority] of [
+      ['l1', 'low'],
+      ['n1', 'normal'],
+      ['u1', 'urgent'],
+      ['l2', 'low'],
+      ['h1', 'high'],
+      ['u2', 'urgent'],
+      ['n2', 'normal'],
     ] as const)
-      await rig.send('r', { payload, rank })
+      await rig.send('r', { payload, priority })
     expect(await rig.take('r', { limit: 3 })).toEqual(['u1', 'u2', 'h1'])
     expect(await rig.take('r')).toEqual(['n1', 'n2', 'l1', 'l2'])
   })
@@ -127,7 +127,7 @@ export function readingContract(make: MakeEngine): void {
   test('nothing expired is given, swept or not, and it dies with a reason', async () => {
     await using rig = await Rig.start(make)
     await rig.sendAll('r', ['a'], { ttl_seconds: 10 })
-    await rig.sendAll('r', ['leased'], { ttl_seconds: 10, rank: 3 })
+    await rig.sendAll('r', ['leased'], { ttl_seconds: 10, priority: 'urgent' })
     await rig.sendAll('r', ['b'], { ttl_seconds: 11 })
     await rig.lease('r', { limit: 1 })
     rig.now += 10_000
@@ -206,7 +206,7 @@ export function readingContract(make: MakeEngine): void {
   test('history gives what is retained in the order it came, changing nothing', async () => {
     await using rig = await Rig.start(make)
     await rig.sendAll('r', ['a', 'b'])
-    await rig.sendAll('r', ['urgent'], { rank: 3 })
+    await rig.sendAll('r', ['urgent'], { priority: 'urgent' })
     await rig.take('r', { limit: 2 })
     const address = rig.at('r')
     const whole = await rig.engine.history(address, {}, 10, 1e6)

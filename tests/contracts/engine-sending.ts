@@ -41,16 +41,8 @@ export function sendingContract(make: MakeEngine): void {
 
   test('takes sends of one turn in order, each with its own outcome', async () => {
     await using rig = await Rig.start(make, { mailbox_messages_max: 2 })
-    const sends = ['a', 'b', 'c', 'd'].map((payload, i) => ({
-      project: PROJECT,
-      message: rig.message({ payload, recipient_id: i === 3 ? 'other' : 'r' }),
-      recipients: [i === 3 ? 'other' : 'r'],
-      idempotency_key: undefined,
-    }))
-    const outcomes = await Promise.all(sends.map((send) => rig.engine.append(send)))
-    expect(outcomes.map(({ message_id }) => message_id)).toEqual(
-      sends.map(({ message }) => message.message_id),
-    )
+    const sends = ['a', 'b', 'c', 'd'].map((payload, i) => rig.send(i === 3 ? 'other' : 'r', { payload }))
+    const outcomes = await Promise.all(sends)
     expect(outcomes.map(({ deliveries }) => deliveries[0]!.outcome)).toEqual([
       'stored',
       'stored',
@@ -208,13 +200,7 @@ export function sendingContract(make: MakeEngine): void {
 
   test('a key counts from the first of one turn', async () => {
     await using rig = await Rig.start(make)
-    const sends = ['a', 'b'].map((payload) => ({
-      project: PROJECT,
-      message: rig.message({ payload }),
-      recipients: ['r'],
-      idempotency_key: 'k',
-    }))
-    const [first, second] = await Promise.all(sends.map((send) => rig.engine.append(send)))
+    const [first, second] = await Promise.all(['a', 'b'].map((payload) => rig.send('r', { payload }, 'k')))
     expect(second).toEqual({ ...first!, repeated: true })
     expect(await rig.take('r')).toEqual(['a'])
   })

@@ -7,7 +7,7 @@ export function subscribingContract(make: MakeEngine): void {
     await using rig = await Rig.start(make)
     await rig.sendAll('r', ['read', 'a', 'b'])
     await rig.take('r', { limit: 1 })
-    await rig.sendAll('r', ['urgent'], { rank: 3 })
+    await rig.sendAll('r', ['urgent'], { priority: 'urgent' })
     const opened = await rig.engine.open(rig.at('r'), undefined, 'auto')
     expect(opened).toMatchObject({ recovered: true, pending: 3 })
     const due = await rig.read('r', opened)
@@ -81,7 +81,7 @@ export function subscribingContract(make: MakeEngine): void {
 
   test('to a reader who only looks and lost its place, what is pending among the overwritten comes too', async () => {
     await using rig = await Rig.start(make, { history_messages_max: 0 })
-    await rig.sendAll('r', ['slow'], { rank: 0 })
+    await rig.sendAll('r', ['slow'], { priority: 'low' })
     await rig.sendAll('r', ['x', 'y'])
     await rig.take('r', { limit: 2 })
     rig.now += 1000
@@ -216,7 +216,7 @@ export function subscribingContract(make: MakeEngine): void {
   test('every cursor that a subscriber or a check-in was given can be resumed from', async () => {
     await using rig = await Rig.start(make, { history_messages_max: 1 })
     await rig.checkedIn('r')
-    const [slow] = await rig.sendAll('r', ['slow'], { rank: 0 })
+    const [slow] = await rig.sendAll('r', ['slow'], { priority: 'low' })
     await rig.sendAll('r', ['x', 'y', 'z'])
     await rig.take('r', { limit: 3 })
     const { mailbox, session } = await rig.checkedIn('r', { join: true })

@@ -69,13 +69,10 @@ export function timeContract(make: MakeEngine): void {
           return Reflect.get(target, property, receiver)
         },
       })
-    const sends = Array.from({ length: 100_000 }, (_, i) => ({
-      project: PROJECT,
-      message: watched(rig.message({ ttl_seconds: i === 77_777 ? 5 : 3000 })),
-      recipients: [`r${i % 1000}`],
-      idempotency_key: undefined,
-    }))
-    for (const send of sends) await rig.engine.append(send)
+    for (let i = 0; i < 100_000; i++) {
+      const message = watched(rig.message({ ttl_seconds: i === 77_777 ? 5 : 3000 }))
+      await rig.engine.append(PROJECT, message, `r${i % 1000}`, undefined)
+    }
     looks = 0
     await rig.pass(4)
     expect(looks).toBe(0)

@@ -1,6 +1,6 @@
 import { expect } from 'bun:test'
 import { DEFAULT_LIMITS, type Limits } from '../../src/core/limits.ts'
-import { createMessage, type Draft, type StoredMessage } from '../../src/core/message.ts'
+import { type Content, createMessage, type StoredMessage } from '../../src/core/message.ts'
 import type { Session, SessionEnd, SessionStatus } from '../../src/core/session.ts'
 import type {
   Address,
@@ -10,7 +10,8 @@ import type {
   Due,
   Engine,
   Opened,
-  SendOutcome,
+  Repeated,
+  Sent,
   Take,
 } from '../../src/engine/engine.ts'
 import { until } from '../harness.ts'
@@ -20,6 +21,17 @@ export type MakeEngine = (options: { limits: Limits; now: () => number }) => Eng
 
 export const PROJECT = 'p'
 const EVERYTHING: Take = { limit: 10_000, bytes_max: Number.MAX_SAFE_INTEGER, ack: 'auto' }
+
+/** What a message says, and who says it. */
+export type Said = Content & { readonly sender_id?: string }
+
+/** What came of a send, the first one's if its key was used before. */
+export type Outcome = Omit<Sent, 'outcome'> & { readonly repeated: boolean }
+
+function outcomeOf(sent: Sent | Repeated): Outcome {
+  const { outcome, ...said } = sent.outcome === 'repeated' ? sent.first : sent
+  return { ...said, repeated: sent.outcome === 'repeated' }
+}
 
 /** An engine under test, with its clock, and everything that it said. */
 export class Rig implements AsyncDisposable {
@@ -72,38 +84,40 @@ export class Rig implements AsyncDisposable {
     return { project, client_id }
   }
 
-  message(said: Partial<Draft> = {}): StoredMessage {
-    const draft = {
-      sender_id: 'sender',
-      recipient_id: 'r',
-      payload: 'x',
-      rank: 1 as const,
-      ttl_seconds: this.limits.ttl_seconds,
-      ...said,
-    }
-    return createMessage(draft, Bun.randomUUIDv7(), this.now, this.limits.ttl_seconds)
+  message(said: Said = {}, recipient_id = 'r'): StoredMessage {
+    return this.#message(said, recipient_id)
   }
 
-  /** Sends one message. */
+  broadcast(said: Said = {}): StoredMessage {
+    return this.#message(said, undefined)
+  }
+
+  #message({ sender_id = 'sender', ...content }: Said, recipient_id: string | undefined): StoredMessage {
+    const { ttl_seconds } = this.limits
+    const id = Bun.randomUUIDv7()
+    return createMessage({ payload: 'x', ...content }, sender_id, recipient_id, id, this.now, ttl_seconds)
+  }
+
+  /** Sends one message, to one or to many. */
   async send(
     recipients: string | string[],
-    said: Partial<Draft> = {},
+    said: Said = {},
     idempotency_key?: string,
     project = PROJECT,
-  ): Promise<SendOutcome> {
-    const message = this.message({
-      ...said,
-      recipient_id: typeof recipients === 'string' ? recipients : undefined,
-    })
-    return this.engine.append({ project, message, recipients: [recipients].flat(), idempotency_key })
+  ): Promise<Outcome> {
+    if (typeof recipients !== 'string') {
+      const message = this.broadcast(said)
+      return outcomeOf(await this.engine.appendToMany(project, message, recipients, idempotency_key))
+    }
+    const message = this.message(said, recipients)
+    const appended = await this.engine.append(project, message, recipients, idempotency_key)
+    if (appended.outcome === 'repeated') return outcomeOf(appended)
+    const { message_id, expires_ms } = message
+    return { message_id, expires_ms, recipients: [recipients], deliveries: [appended], repeated: false }
   }
 
   /** Sends messages with these payloads to one mailbox; they must all be stored. @returns their ids */
-  async sendAll(
-    client_id: string,
-    payloads: readonly unknown[],
-    said: Partial<Draft> = {},
-  ): Promise<string[]> {
+  async sendAll(client_id: string, payloads: readonly unknown[], said: Said = {}): Promise<string[]> {
     const ids: string[] = []
     for (const payload of payloads) {
       const outcome = await this.send(client_id, { ...said, payload })

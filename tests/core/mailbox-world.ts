@@ -11,7 +11,7 @@ import {
 } from '../../src/core/entry.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/core/limits.ts'
 import { Mailbox } from '../../src/core/mailbox.ts'
-import { createMessage, type Rank, type StoredMessage } from '../../src/core/message.ts'
+import { createMessage, PRIORITIES, type Rank, type StoredMessage } from '../../src/core/message.ts'
 import { type Position, safeOffset } from '../../src/core/position.ts'
 import { bytesOf, type Expected, type Known, Model } from './mailbox-model.ts'
 
@@ -167,9 +167,9 @@ export class World {
 
   #append(rank: Rank, bytes: number, ttl: number): void {
     const message_id = idOf(this.model.all.length + 1, this.ids_rise)
-    const draft = { sender_id: 'sender', recipient_id: 'r', payload: null, rank, ttl_seconds: ttl }
+    const content = { payload: null, priority: PRIORITIES[rank], ttl_seconds: ttl }
     // Weighed as the step says, whatever its text takes.
-    const message = { ...createMessage(draft, message_id, this.now, 300), bytes }
+    const message = { ...createMessage(content, 'sender', 'r', message_id, this.now, 300), bytes }
     let entry = this.mailbox.append(message, this.limits)
     let known = this.model.append(message)
     while (!known && this.limits.mailbox_overflow === 'drop_oldest') {

@@ -1,14 +1,13 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import {
+  type Content,
   createMessage,
-  type Draft,
   formatTime,
   type Message,
   messageJson,
   PRIORITIES,
   parseMessage,
-  type Rank,
   renewMessage,
 } from '../../src/core/message.ts'
 import { check } from './property.ts'
@@ -35,23 +34,36 @@ const payload = fc.letrec((tie) => ({
   ),
 })).value
 
-const draft: fc.Arbitrary<Draft> = fc.record(
-  {
-    sender_id: fc.string({ minLength: 1 }),
-    recipient_id: fc.option(fc.string({ minLength: 1 }), { nil: undefined }),
-    payload,
-    rank: fc.constantFrom<Rank>(0, 1, 2, 3),
-    ttl_seconds: fc.oneof(fc.constant(TTL_DEFAULT), fc.integer({ min: 1, max: 10_000 })),
-    headers: fc.dictionary(evil, evil, { maxKeys: 4, noNullPrototype: true }),
-    in_reply_to: evil,
-    protocol_name: evil,
-    protocol_version: evil,
-  },
-  { requiredKeys: ['sender_id', 'recipient_id', 'payload', 'rank', 'ttl_seconds'] },
-)
+const content: fc.Arbitrary<Content> = fc
+  .tuple(
+    fc.oneof(fc.record({ payload }), fc.record({ message: evil })),
+    fc.record(
+      {
+        priority: fc.constantFrom(...PRIORITIES),
+        ttl_seconds: fc.oneof(fc.constant(TTL_DEFAULT), fc.integer({ min: 1, max: 10_000 })),
+        headers: fc.dictionary(evil, evil, { maxKeys: 4, noNullPrototype: true }),
+        in_reply_to: evil,
+        protocol_name: evil,
+        protocol_version: evil,
+      },
+      { requiredKeys: [] },
+    ),
+  )
+  .map(([said, more]) => ({ ...said, ...more }))
 
-function encode(draft: Draft) {
-  return createMessage(draft, 'id-1', NOW, TTL_DEFAULT)
+const draft = fc.record({
+  content,
+  sender_id: fc.string({ minLength: 1 }),
+  recipient_id: fc.option(fc.string({ minLength: 1 }), { nil: undefined }),
+})
+interface Draft {
+  readonly content: Content
+  readonly sender_id: string
+  readonly recipient_id: string | undefined
+}
+
+function encode({ content, sender_id, recipient_id }: Draft) {
+  return createMessage(content, sender_id, recipient_id, 'id-1', NOW, TTL_DEFAULT)
 }
 
 describe('a stored message', () => {
@@ -59,26 +71,25 @@ describe('a stored message', () => {
     check(3000, draft, (draft) => {
       const stored = encode(draft)
       const wire = parseMessage(stored, 1)
+      const { content, sender_id, recipient_id } = draft
+      const { message, payload, priority = 'normal', ttl_seconds = TTL_DEFAULT, ...same } = content
+      const expires_ms = NOW + ttl_seconds * 1000
       const expected = {
         message_id: 'id-1',
-        sender_id: draft.sender_id,
-        payload: draft.payload,
+        sender_id,
+        payload: message ?? payload,
         sent_at: '2026-01-31T12:00:00.000Z',
-        ...(draft.recipient_id === undefined ? { broadcast: true } : { recipient_id: draft.recipient_id }),
-        ...(draft.headers === undefined ? {} : { headers: draft.headers }),
-        ...(draft.rank === 1 ? {} : { priority: PRIORITIES[draft.rank] }),
-        ...(draft.ttl_seconds === TTL_DEFAULT
-          ? {}
-          : { expires_at: new Date(NOW + draft.ttl_seconds * 1000).toISOString() }),
-        ...(draft.in_reply_to === undefined ? {} : { in_reply_to: draft.in_reply_to }),
-        ...(draft.protocol_name === undefined ? {} : { protocol_name: draft.protocol_name }),
-        ...(draft.protocol_version === undefined ? {} : { protocol_version: draft.protocol_version }),
+        ...(recipient_id === undefined ? { broadcast: true } : { recipient_id }),
+        ...(priority === 'normal' ? {} : { priority }),
+        ...(ttl_seconds === TTL_DEFAULT ? {} : { expires_at: new Date(expires_ms).toISOString() }),
+        ...same,
       }
       // By text, since a comparison of objects does not see members called __proto__.
       expect(sorted(wire)).toBe(sorted(expected))
-      expect(stored.expires_ms).toBe(NOW + draft.ttl_seconds * 1000)
+      expect(stored.expires_ms).toBe(expires_ms)
+      expect(PRIORITIES[stored.rank]).toBe(priority)
       expect(stored.bytes).toBe(stored.json.length)
-      expect(stored.broadcast).toBe(draft.recipient_id === undefined)
+      expect(stored.broadcast).toBe(recipient_id === undefined)
     })
   })
 
@@ -110,7 +121,7 @@ describe('a stored message', () => {
         for (const wait of waits) {
           now += wait
           message = renewMessage(message, now)
-          expect(message.expires_ms).toBe(now + draft.ttl_seconds * 1000)
+          expect(message.expires_ms).toBe(now + (draft.content.ttl_seconds ?? TTL_DEFAULT) * 1000)
           const { expires_at, ...wire } = parseMessage(message, 1)
           expect(expires_at).toBe(new Date(message.expires_ms).toISOString())
           const { expires_at: _, ...original } = parseMessage(first, 1)

@@ -18,8 +18,7 @@ describe('the memory engine', () => {
   test('answers at once', async () => {
     await using rig = await Rig.start(makeMemoryEngine)
     const message = rig.message()
-    const send = { project: PROJECT, message, recipients: ['r'], idempotency_key: undefined }
-    expect(rig.engine.append(send)).not.toBeInstanceOf(Promise)
+    expect(rig.engine.append(PROJECT, message, 'r', undefined)).not.toBeInstanceOf(Promise)
     expect(rig.announced.length).toBe(1)
     expect(rig.engine.take(rig.at('r'), { limit: 1, bytes_max: 1, ack: 'auto' })).not.toBeInstanceOf(Promise)
     expect(rig.acknowledged.length).toBe(1)
@@ -27,9 +26,8 @@ describe('the memory engine', () => {
 
   test('hands out the message it was given, encoded once for all its mailboxes', async () => {
     await using rig = await Rig.start(makeMemoryEngine)
-    const message = rig.message()
-    const recipients = ['a', 'b']
-    await rig.engine.append({ project: PROJECT, message, recipients, idempotency_key: undefined })
+    const message = rig.broadcast()
+    await rig.engine.appendToMany(PROJECT, message, ['a', 'b'], undefined)
     expect(rig.announced.map((announcement) => announcement.message === message)).toEqual([true, true])
   })
 
@@ -62,13 +60,7 @@ describe('the memory engine', () => {
     await rig.sendAll('r', ['expires'], { sender_id: 'r', ttl_seconds: 60 })
     rig.onDied = ({ reason }) => {
       if (reason !== 'expired') return
-      for (const payload of ['b1', 'b2'])
-        rig.engine.append({
-          project: PROJECT,
-          message: rig.message({ payload }),
-          recipients: ['r'],
-          idempotency_key: undefined,
-        })
+      for (const payload of ['b1', 'b2']) rig.engine.append(PROJECT, rig.message({ payload }), 'r', undefined)
     }
     rig.announced.length = 0
     await rig.pass(60)

@@ -3,6 +3,7 @@ import type { Engine } from '../../src/engine/engine.ts'
 /** What an engine answers to with a promise, where it keeps things elsewhere. */
 const ANSWERS: ReadonlySet<string> = new Set<keyof Engine>([
   'append',
+  'appendToMany',
   'take',
   'open',
   'read',

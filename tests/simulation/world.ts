@@ -4,8 +4,8 @@ import { runCommand } from '../../src/broker/command.ts'
 import { COMMANDS_BY_NAME } from '../../src/broker/commands/index.ts'
 import { BrokerError } from '../../src/core/errors.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/core/limits.ts'
-import { type Message, PRIORITIES } from '../../src/core/message.ts'
-import type { Announcement, DeadLetter, Send, SendOutcome } from '../../src/engine/engine.ts'
+import { type Message, PRIORITIES, type StoredMessage } from '../../src/core/message.ts'
+import type { Announcement, Appended, DeadLetter, Repeated } from '../../src/engine/engine.ts'
 import { MemoryEngine } from '../../src/engine/memory.ts'
 import { Agent, type Style } from './agent.ts'
 import { newIdentity } from './identity.ts'
@@ -68,10 +68,18 @@ export class World {
       newEpoch: () => `e${this.random.between(0, 2 ** 40).toString(36)}`,
     })
     const append = engine.append.bind(engine)
-    engine.append = (send) => {
-      const outcome = append(send)
-      this.#appended(send, outcome)
-      return outcome
+    engine.append = (project, message, recipient_id, key) => {
+      const appended = append(project, message, recipient_id, key)
+      this.#appended(message, recipient_id, appended)
+      return appended
+    }
+    const appendToMany = engine.appendToMany.bind(engine)
+    engine.appendToMany = (project, message, recipients, key) => {
+      const sent = appendToMany(project, message, recipients, key)
+      if (sent.outcome === 'sent')
+        for (const [i, delivery] of sent.deliveries.entries())
+          this.#appended(message, recipients[i]!, delivery)
+      return sent
     }
     this.#slow = this.random.chance(0.4)
     const options = {
@@ -100,17 +108,17 @@ export class World {
     this.agents = STYLES.map((style, i) => new Agent(`agent-${i}`, style))
   }
 
-  #appended({ message, recipients }: Send, { repeated, deliveries }: SendOutcome): void {
-    if (repeated) return
-    for (const [i, recipient] of recipients.entries())
-      if (deliveries[i]!.outcome === 'stored')
-        this.accepted.set(placeOf(recipient, message.message_id), {
-          recipient,
-          sender: message.sender_id,
-          order: this.accepted.size,
-          expires_ms: message.expires_ms,
-          died: false,
-        })
+  #appended(message: StoredMessage, recipient: string, { outcome }: Appended | Repeated): void {
+    const place = placeOf(recipient, message.message_id)
+    // The engine may do the one by way of the other.
+    if (outcome !== 'stored' || this.accepted.has(place)) return
+    this.accepted.set(place, {
+      recipient,
+      sender: message.sender_id,
+      order: this.accepted.size,
+      expires_ms: message.expires_ms,
+      died: false,
+    })
   }
 
   #agent(client_id: string): Agent | undefined {

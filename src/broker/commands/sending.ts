@@ -3,22 +3,15 @@ import type { Identity } from '../../auth/identity.ts'
 import type { Delivery } from '../../core/entry.ts'
 import { BrokerError } from '../../core/errors.ts'
 import { jsonDepthExceeds } from '../../core/json.ts'
-import {
-  formatTime,
-  type Message,
-  PRIORITIES,
-  parseMessage,
-  RANK_DEFAULT,
-  type Rank,
-  type StoredMessage,
-} from '../../core/message.ts'
+import { formatTime, type Message, parseMessage, type StoredMessage } from '../../core/message.ts'
 import { nearestNames } from '../../core/routing.ts'
 import { matchesCapabilities } from '../../core/session.ts'
 import {
   type Address,
   type Appended,
   type MaybePromise,
-  type SendOutcome,
+  type Repeated,
+  type Sent,
   type Take,
   then,
 } from '../../engine/engine.ts'
@@ -83,12 +76,19 @@ const directReceipt = {
 }
 
 const directInput = { recipient_id: RecipientId, ...content }
+const broadcastReceipt = {
+  ...receipt,
+  recipients: Type.Integer({ description: 'mailboxes that took it' }),
+  refused: Type.Array(Type.Object({ recipient_id: Type.String(), reason: Type.String() })),
+}
+
 type Content = Static<ReturnType<typeof closed<typeof content>>>
 
 /** A payload nested deeper than this is refused. */
 const PAYLOAD_DEPTH_MAX = 64
 
-function draft(
+/** Makes the message that a call asks for, without storing it. */
+function compose(
   broker: Broker,
   input: Content,
   sender_id: string,
@@ -107,23 +107,13 @@ function draft(
       field: '/payload',
       detail: `The payload is nested deeper than ${PAYLOAD_DEPTH_MAX} levels.`,
     })
-  const ttl_seconds = input.ttl_seconds ?? broker.limits.ttl_seconds
-  if (ttl_seconds > broker.limits.ttl_seconds_max)
+  const { ttl_seconds_max } = broker.limits
+  if (input.ttl_seconds !== undefined && input.ttl_seconds > ttl_seconds_max)
     throw new BrokerError('invalid_params', {
       field: '/ttl_seconds',
-      detail: `ttl_seconds is ${ttl_seconds}; at most ${broker.limits.ttl_seconds_max} is allowed.`,
+      detail: `ttl_seconds is ${input.ttl_seconds}; at most ${ttl_seconds_max} is allowed.`,
     })
-  return broker.createMessage({
-    sender_id,
-    recipient_id,
-    payload: input.message ?? input.payload,
-    rank: input.priority === undefined ? RANK_DEFAULT : (PRIORITIES.indexOf(input.priority) as Rank),
-    ttl_seconds,
-    headers: input.headers,
-    in_reply_to: input.in_reply_to,
-    protocol_name: input.protocol_name,
-    protocol_version: input.protocol_version,
-  })
+  return broker.createMessage(input, sender_id, recipient_id)
 }
 
 /** @throws BrokerError when a recipient's mailbox did not take the message */
@@ -148,39 +138,68 @@ function refuse(
   }
 }
 
-const NONE: string[] = []
-
 type DirectReceipt = Static<ReturnType<typeof closed<typeof directReceipt>>>
+
+const NO_WARNINGS: string[] = []
+const REPEATED = 'This idempotency_key was used before: nothing was sent anew.'
+
+/** Sends a message to one client. @throws BrokerError when its mailbox did not take it */
+function send(
+  broker: Broker,
+  { project }: Identity,
+  message: StoredMessage,
+  recipient_id: string,
+  idempotency_key: string | undefined,
+): MaybePromise<DirectReceipt> {
+  const appended = broker.append(project, message, recipient_id, idempotency_key)
+  return appended instanceof Promise
+    ? appended.then((appended) => directReceiptOf(broker, project, message, recipient_id, appended))
+    : directReceiptOf(broker, project, message, recipient_id, appended)
+}
 
 function directReceiptOf(
   broker: Broker,
-  identity: Identity,
-  outcome: SendOutcome,
+  project: string,
+  message: StoredMessage,
   recipient_id: string,
+  appended: Appended | Repeated,
 ): MaybePromise<DirectReceipt> {
-  if (outcome.recipients.length !== 1 || outcome.recipients[0] !== recipient_id)
+  if (appended.outcome !== 'repeated')
+    return takenReceipt(broker, project, message, recipient_id, appended, NO_WARNINGS)
+  const { first } = appended
+  if (first.recipients.length !== 1 || first.recipients[0] !== recipient_id)
     throw new BrokerError('idempotency_conflict', {
       field: '/idempotency_key',
       detail: `This idempotency_key was used for a message that did not go to "${recipient_id}" alone.`,
     })
-  const delivery = outcome.deliveries[0]!
-  refuse(delivery, recipient_id)
-  const { recipient_status } = delivery
+  return takenReceipt(broker, project, first, recipient_id, first.deliveries[0]!, [REPEATED])
+}
+
+function takenReceipt(
+  broker: Broker,
+  project: string,
+  { message_id, expires_ms }: Pick<StoredMessage, 'message_id' | 'expires_ms'>,
+  recipient_id: string,
+  appended: Appended,
+  warnings: string[],
+): MaybePromise<DirectReceipt> {
+  refuse(appended, recipient_id)
+  const { recipient_status } = appended
   const receipt: DirectReceipt = {
-    message_id: outcome.message_id,
+    message_id,
     status: 'queued',
     recipient_status,
     stored: broker.engine.stored,
-    expires_at: formatTime(outcome.expires_ms),
-    warnings: outcome.repeated ? ['This idempotency_key was used before: nothing was sent anew.'] : NONE,
+    expires_at: formatTime(expires_ms),
+    warnings,
   }
   if (recipient_status !== 'unknown') return receipt
-  return then(broker.engine.clientIds(identity.project), (known) => {
+  return then(broker.engine.clientIds(project), (known) => {
     // One more than shown: the address exists by now, and is nearest to itself.
     const near = nearestNames(recipient_id, known, 4).filter((id) => id !== recipient_id)
     const hint = near.length > 0 ? ` Near names: ${near.join(', ')}.` : ''
     const warning = `Nobody has checked in as "${recipient_id}" yet; the message waits there.${hint}`
-    return { ...receipt, warnings: [...receipt.warnings, warning] }
+    return { ...receipt, warnings: [...warnings, warning] }
   })
 }
 
@@ -191,11 +210,8 @@ function sendDirect(
   sender_id: string,
   recipient_id: string,
 ): MaybePromise<DirectReceipt> {
-  const message = draft(broker, input, sender_id, recipient_id)
-  const outcome = broker.append(identity.project, message, [recipient_id], input.idempotency_key)
-  return outcome instanceof Promise
-    ? outcome.then((stored) => directReceiptOf(broker, identity, stored, recipient_id))
-    : directReceiptOf(broker, identity, outcome, recipient_id)
+  const message = compose(broker, input, sender_id, recipient_id)
+  return send(broker, identity, message, recipient_id, input.idempotency_key)
 }
 
 export const sendMessage = defineCommand({
@@ -222,17 +238,35 @@ export const sendMessage = defineCommand({
     [`Queued \`${message_id}\`; the recipient is ${recipient_status}.`, ...warnings].join('\n'),
 })
 
+type BroadcastReceipt = Static<ReturnType<typeof closed<typeof broadcastReceipt>>>
+
+function broadcastReceiptOf(broker: Broker, sent: Sent | Repeated): BroadcastReceipt {
+  const repeated = sent.outcome === 'repeated'
+  const { message_id, expires_ms, recipients, deliveries } = repeated ? sent.first : sent
+  const refused = deliveries.flatMap(({ outcome }, i) =>
+    outcome === 'stored' ? [] : [{ recipient_id: recipients[i]!, reason: outcome }],
+  )
+  const warnings: string[] = []
+  if (repeated) warnings.push(REPEATED)
+  if (recipients.length === 0) warnings.push('Nobody else is here to receive it.')
+  return {
+    message_id,
+    status: 'queued',
+    stored: broker.engine.stored,
+    expires_at: formatTime(expires_ms),
+    recipients: recipients.length - refused.length,
+    refused,
+    warnings,
+  }
+}
+
 export const broadcastMessage = defineCommand({
   name: 'broadcast_message',
   summary: 'Send one message to every client of the project.',
   description:
     'Every client with a session but you gets the message in its mailbox, those that have fallen silent too; one that ended its session does not. A capability_filter narrows it.',
   input: closed({ ...content, capability_filter: Type.Optional(CapabilityFilterSchema) }),
-  output: Type.Object({
-    ...receipt,
-    recipients: Type.Integer({ description: 'mailboxes that took it' }),
-    refused: Type.Array(Type.Object({ recipient_id: Type.String(), reason: Type.String() })),
-  }),
+  output: Type.Object(broadcastReceipt),
   scope: 'write',
   http: { method: 'POST', path: '/v1/broadcasts', status: 201 },
   hints: { read_only: false, destructive: false, idempotent: false },
@@ -244,30 +278,10 @@ export const broadcastMessage = defineCommand({
         for (const { client_id, capabilities } of sessions)
           if (client_id !== sender_id && (!filter || matchesCapabilities(capabilities, filter)))
             recipients.push(client_id)
-        const message = draft(broker, input, sender_id, undefined)
+        const message = compose(broker, input, sender_id, undefined)
         return then(
-          broker.append(identity.project, message, recipients, input.idempotency_key),
-          (outcome) => {
-            const refused = outcome.deliveries.flatMap((delivery, i) =>
-              delivery.outcome === 'stored'
-                ? []
-                : [{ recipient_id: outcome.recipients[i]!, reason: delivery.outcome }],
-            )
-            const taken = outcome.deliveries.length - refused.length
-            const warnings: string[] = []
-            if (outcome.repeated)
-              warnings.push('This idempotency_key was used before: nothing was sent anew.')
-            if (outcome.deliveries.length === 0) warnings.push('Nobody else is here to receive it.')
-            return {
-              message_id: outcome.message_id,
-              status: 'queued' as const,
-              stored: broker.engine.stored,
-              expires_at: formatTime(outcome.expires_ms),
-              recipients: taken,
-              refused,
-              warnings,
-            }
-          },
+          broker.appendToMany(identity.project, message, recipients, input.idempotency_key),
+          (sent) => broadcastReceiptOf(broker, sent),
         )
       }),
     ),
@@ -312,7 +326,7 @@ export const sendMessageAndWait = defineCommand({
   async run(broker, identity, input, { signal }) {
     const sender_id = await broker.sender(identity, input.sender_id)
     const recipient_id = await broker.recipient(identity.project, input.recipient_id)
-    const message = draft(broker, input, sender_id, recipient_id)
+    const message = compose(broker, input, sender_id, recipient_id)
     const own = { project: identity.project, client_id: sender_id }
     let asked_id = message.message_id
     // Waits before it sends, so that no reply is too quick; ends the wait when sending fails.
@@ -330,11 +344,11 @@ export const sendMessageAndWait = defineCommand({
       },
     )
     try {
-      const outcome = await broker.append(identity.project, message, [recipient_id], input.idempotency_key)
-      const receipt = await directReceiptOf(broker, identity, outcome, recipient_id)
-      asked_id = outcome.message_id
+      const receipt = await send(broker, identity, message, recipient_id, input.idempotency_key)
+      asked_id = receipt.message_id
+      const asked_before = asked_id !== message.message_id
       // Asked again, the reply may have come between.
-      const answered = (outcome.repeated && (await waitingReply(broker, own, asked_id))) || (await reply)
+      const answered = (asked_before && (await waitingReply(broker, own, asked_id))) || (await reply)
       if (!answered || signal?.aborted) return { ...receipt, timed_out: true }
       await broker.engine.settle(own, { message_ids: [answered.message.message_id] })
       return { ...receipt, timed_out: false, reply: parseMessage(answered.message, answered.attempt) }

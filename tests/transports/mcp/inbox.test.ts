@@ -134,14 +134,8 @@ test('many messages in one turn are one hint, and streams of other inboxes sleep
   const forBob = await bob.watch('inbox://bob')
   const identity = { project: 'default', key_id: undefined, scopes: new Set<never>(), session: undefined }
   for (let i = 0; i < 100; i++) {
-    const message = app.broker.createMessage({
-      sender_id: 'bob',
-      recipient_id: 'alice',
-      payload: i,
-      rank: 1,
-      ttl_seconds: 60,
-    })
-    app.broker.append(identity.project, message, ['alice'], undefined)
+    const message = app.broker.createMessage({ payload: i }, 'bob', 'alice')
+    app.broker.append(identity.project, message, 'alice', undefined)
   }
   await until('the hint', () => forAlice.hints[0])
   await bob.call('send_message', { recipient_id: 'bob', message: 'x' })
