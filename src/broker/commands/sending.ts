@@ -75,14 +75,15 @@ const directReceipt = {
   ]),
 }
 
-const directInput = { recipient_id: RecipientId, ...content }
 const broadcastReceipt = {
   ...receipt,
   recipients: Type.Integer({ description: 'mailboxes that took it' }),
   refused: Type.Array(Type.Object({ recipient_id: Type.String(), reason: Type.String() })),
 }
 
-type Content = Static<ReturnType<typeof closed<typeof content>>>
+const directInput = { recipient_id: RecipientId, ...content }
+
+type SendInput = Static<ReturnType<typeof closed<typeof content>>>
 
 /** A payload nested deeper than this is refused. */
 const PAYLOAD_DEPTH_MAX = 64
@@ -90,7 +91,7 @@ const PAYLOAD_DEPTH_MAX = 64
 /** Makes the message that a call asks for, without storing it. */
 function compose(
   broker: Broker,
-  input: Content,
+  input: SendInput,
   sender_id: string,
   recipient_id: string | undefined,
 ): StoredMessage {
@@ -206,7 +207,7 @@ function takenReceipt(
 function sendDirect(
   broker: Broker,
   identity: Identity,
-  input: Content,
+  input: SendInput,
   sender_id: string,
   recipient_id: string,
 ): MaybePromise<DirectReceipt> {
