@@ -12,14 +12,15 @@ export const mailbox: Micro = {
   items: MESSAGES,
   prepare() {
     const box = new Mailbox('micro00000', { bytes: 0, history_bytes: 0 })
+    const position = box.open(0)
+    const all = { limit: MESSAGES, bytes_max: Number.POSITIVE_INFINITY, ack: 'manual' } as const
     return () => {
       const now = Date.now()
-      for (let i = 0; i < MESSAGES; i++) {
-        const entry = box.append(message(now), DEFAULT_LIMITS)
-        if (!entry) throw new Error('the mailbox is full')
-        box.deliver(entry, 'manual', false, now, DEFAULT_LIMITS)
-        box.ack(entry, now, DEFAULT_LIMITS)
-      }
+      for (let i = 0; i < MESSAGES; i++) box.append(message(now), DEFAULT_LIMITS)
+      const due = box.read(position, all, now, DEFAULT_LIMITS)
+      if (due.length < MESSAGES) throw new Error('the mailbox is full')
+      const entries = box.entriesAt(due.map(({ offset }) => offset))
+      for (const entry of entries) box.ack(entry, now, DEFAULT_LIMITS)
     }
   },
 }

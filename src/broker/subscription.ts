@@ -1,11 +1,11 @@
 import { formatCursor } from '../core/cursor.ts'
-import type { AckMode } from '../core/entry.ts'
+import type { AckMode, Due } from '../core/entry.ts'
 import { BrokerError } from '../core/errors.ts'
 import type { Limits } from '../core/limits.ts'
 import { messageJson } from '../core/message.ts'
 import type { Position } from '../core/position.ts'
 import type { Session } from '../core/session.ts'
-import type { Address, Announcement, Due, Engine, MaybePromise } from '../engine/engine.ts'
+import type { Address, Announcement, Engine, MaybePromise } from '../engine/engine.ts'
 import type { Connection } from './connection.ts'
 
 export interface SubscriptionOptions {

@@ -63,11 +63,27 @@ export const NO_MESSAGE: StoredMessage = {
   bytes: 0,
 }
 
+/** How much to read, and how. */
+export interface Take {
+  readonly limit: number
+  /** The answer stops before it grows past this, but never before its first message. */
+  readonly bytes_max: number
+  readonly ack: AckMode
+}
+
 /** A message on its way to a reader. */
 export interface Delivery {
   readonly offset: number
   readonly message: StoredMessage
   readonly attempt: number
+}
+
+/** A message that a subscriber is due. */
+export interface Due extends Delivery {
+  /** The cursor that is safe once it has been sent. */
+  readonly safe_offset: number
+  /** Reading it was its acknowledgement. */
+  readonly acknowledged: boolean
 }
 
 /** A message that left its mailbox unacknowledged. */

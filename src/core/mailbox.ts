@@ -5,17 +5,28 @@ import {
   type Dead,
   type DeadReason,
   type Delivery,
+  type Due,
   Entry,
   type Fallen,
   GONE,
   LEASED,
   NO_MESSAGE,
   PENDING,
+  type Take,
 } from './entry.ts'
 import { type Evicted, History } from './history.ts'
 import type { Limits, Meter } from './limits.ts'
 import type { Rank, StoredMessage } from './message.ts'
-import { entriesAfter, liveAt, nextEntry, type Position, type Retained } from './position.ts'
+import {
+  entriesAfter,
+  entriesInLine,
+  isLapped,
+  nextEntry,
+  type Position,
+  positionAt,
+  type Retained,
+  safeOffset,
+} from './position.ts'
 import { Recent } from './recent.ts'
 import { Ring } from './ring.ts'
 
@@ -116,17 +127,20 @@ export class Mailbox {
 
   /** Takes the oldest unacknowledged message out, to make room; undefined when there is none. */
   dropOldest(): Dead | undefined {
-    for (let i = 0; i < this.#ring.length; i++)
-      if (!this.#ring.at(i).gone) return this.#bury(this.#ring.at(i), 'overflowed')
-    return undefined
+    return this.live === 0 ? undefined : this.#bury(this.#ring.at(0), 'overflowed')
   }
 
-  /**
-   * The next pending messages, highest priority first, then oldest; read as {@link deliver} says.
-   *
-   * @param bytes_max stops before the answer grows past this, but never before the first message
-   */
-  take(limit: number, bytes_max: number, ack: AckMode, now: number, limits: Limits): Delivery[] {
+  /** The next pending messages, highest priority first, then oldest. */
+  take({ limit, bytes_max, ack }: Take, now: number, limits: Limits): Delivery[] {
+    return this.#nextPending(limit, bytes_max).map((entry) => {
+      const { offset, message } = entry
+      if (ack !== 'none') this.#scan[message.rank] = offset
+      this.#deliver(entry, ack, false, now, limits)
+      return { offset, message, attempt: entry.attempts }
+    })
+  }
+
+  #nextPending(limit: number, bytes_max: number): Entry[] {
     const taken: Entry[] = []
     let bytes = 0
     for (let rank = 3; rank >= 0; rank--) {
@@ -135,28 +149,43 @@ export class Mailbox {
         const entry = this.#ring.at(i)
         if (entry.state !== PENDING || entry.message.rank !== rank) continue
         bytes += entry.message.bytes
-        if (taken.length === limit || (taken.length > 0 && bytes > bytes_max))
-          return this.#takeAll(taken, ack, now, limits)
+        if (taken.length === limit || (taken.length > 0 && bytes > bytes_max)) return taken
         taken.push(entry)
       }
     }
-    return this.#takeAll(taken, ack, now, limits)
+    return taken
   }
 
-  #takeAll(taken: Entry[], ack: AckMode, now: number, limits: Limits): Delivery[] {
-    return taken.map((entry) => {
-      const { offset, message } = entry
-      if (ack !== 'none') this.#scan[message.rank] = offset
-      this.deliver(entry, ack, false, now, limits)
-      return { offset, message, attempt: entry.attempts }
-    })
+  /**
+   * The next messages that a reader is due, highest priority first; its position moves past them. Fewer than asked for, in
+   * number and in bytes: there are no more.
+   */
+  read(position: Position, { limit, bytes_max, ack }: Take, now: number, limits: Limits): Due[] {
+    const due: Due[] = []
+    let bytes = 0
+    let safe_before = safeOffset(position)
+    const in_line = entriesInLine(this.#retained, position, limit, bytes_max)
+    while (due.length < limit && bytes < bytes_max) {
+      const entry = in_line ? in_line[due.length] : nextEntry(this.#retained, position)
+      if (!entry) break
+      // Delivering it may let go of its message.
+      const { offset, message, attempts } = entry
+      const safe_offset = in_line ? offset : safeOffset(position)
+      const acknowledged = ack === 'auto' && entry.state === PENDING
+      this.#deliver(entry, ack, offset <= position.resumed_through, now, limits)
+      if (entry.attempts > attempts) entry.cursor_acks = offset > safe_before
+      safe_before = safe_offset
+      bytes += message.bytes
+      due.push({ offset, message, attempt: entry.attempts, safe_offset, acknowledged })
+    }
+    return due
   }
 
   /**
    * Notes that an entry goes out to a reader: with `auto` it is acknowledged, with `manual` leased. One that was read
    * already stays as it is, unless `again` says that this repeats a delivery which may have been lost.
    */
-  deliver(entry: Entry, ack: AckMode, again: boolean, now: number, limits: Limits): void {
+  #deliver(entry: Entry, ack: AckMode, again: boolean, now: number, limits: Limits): void {
     if (ack === 'none') return
     if (entry.state === PENDING) {
       entry.attempts++
@@ -250,12 +279,7 @@ export class Mailbox {
 
   /** Where a reader starts that names no cursor, and what a check-in answers: nothing unread lies at or before it. */
   get settled_offset(): number {
-    if (this.live === 0) return this.last
-    for (let i = 0; i < this.#ring.length; i++) {
-      const entry = this.#ring.at(i)
-      if (!entry.gone) return Math.max(entry.offset - 1, this.evicted_through)
-    }
-    return this.last
+    return this.live === 0 ? this.last : Math.max(this.#ring.at(0).offset - 1, this.evicted_through)
   }
 
   /** Whether everything after this cursor is still here. */
@@ -268,34 +292,17 @@ export class Mailbox {
    * it are redelivered all the same: resuming further on does not acknowledge them.
    */
   open(offset: number | undefined): Position {
-    const from = offset ?? this.settled_offset
-    const redeliver: number[] = []
-    for (let i = 0; i < this.#ring.length && this.#ring.at(i).offset <= from; i++)
-      if (this.#ring.at(i).state === PENDING) redeliver.push(this.#ring.at(i).offset)
-    return {
-      epoch: this.epoch,
-      sent: [from, from, from, from],
-      redeliver,
-      resumed_through: this.last,
-      unacked_only: offset === undefined,
-      lapped: false,
-    }
+    return positionAt(this.#retained, this.epoch, offset ?? this.settled_offset, offset === undefined)
   }
 
   /** Whether what this reader was still due has been overwritten: others read the mailbox too, and were faster. */
-  laps({ sent, unacked_only, resumed_through }: Position): boolean {
-    const seen = unacked_only ? resumed_through : 0
-    return this.#evicted_of.some((evicted, rank) => evicted > Math.max(seen, sent[rank as Rank]))
+  laps(position: Position): boolean {
+    return isLapped(position, this.#evicted_of)
   }
 
-  /** The next entry a reader is due, highest priority first, with its position moved past it; undefined at the end. */
-  next(position: Position): Entry | undefined {
-    return nextEntry(this.#retained, position)
-  }
-
-  /** An entry that is not acknowledged yet. */
-  entryAt(offset: number): Entry | undefined {
-    return liveAt(this.#ring, offset)
+  /** The entries at these offsets, without those that are not here or are acknowledged. */
+  entriesAt(offsets: readonly number[]): Entry[] {
+    return this.#ring.entriesAt(offsets)
   }
 
   /** Retained entries after an offset in the order they came, whatever their state. */

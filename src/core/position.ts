@@ -19,6 +19,33 @@ export interface Position {
   lapped: boolean
 }
 
+/**
+ * Where reading after `from` begins. What is pending at or before it is redelivered.
+ *
+ * @param unacked_only the reader named no cursor
+ */
+export function positionAt(
+  { live, last }: Retained,
+  epoch: string,
+  from: number,
+  unacked_only: boolean,
+): Position {
+  const redeliver: number[] = []
+  for (let i = 0; i < live.length && live.at(i).offset <= from; i++)
+    if (live.at(i).state === PENDING) redeliver.push(live.at(i).offset)
+  const sent: Position['sent'] = [from, from, from, from]
+  return { epoch, sent, redeliver, resumed_through: last, unacked_only, lapped: false }
+}
+
+/** Whether what a reader was still due has been overwritten; `evicted_of` is the highest offset that was, of each rank. */
+export function isLapped(
+  { sent, unacked_only, resumed_through }: Position,
+  evicted_of: Position['sent'],
+): boolean {
+  const seen = unacked_only ? resumed_through : 0
+  return evicted_of.some((evicted, rank) => evicted > Math.max(seen, sent[rank as Rank]))
+}
+
 /** The cursor that is safe to resume from: all at or before it has been sent. */
 export function safeOffset({ sent }: Position): number {
   return Math.min(sent[0], sent[1], sent[2], sent[3])
@@ -37,8 +64,6 @@ export interface Retained {
 
 /** The next entry a reader is due, highest priority first, with its position moved past it; undefined at the end. */
 export function nextEntry(retained: Retained, position: Position): Entry | undefined {
-  const straight = nextStraight(retained, position)
-  if (straight) return straight
   for (let rank = 3; rank >= 0; rank--) {
     const again = position.redeliver.length > 0 ? nextAgain(retained, position, rank as Rank) : undefined
     if (again) return again
@@ -57,19 +82,31 @@ export function nextEntry(retained: Retained, position: Position): Entry | undef
   return undefined
 }
 
-/** As {@link nextEntry} where no priority has a say and nobody has read ahead, which is the rule: the next one in line. */
-function nextStraight(
+/**
+ * What {@link nextEntry} would answer, one after the other, where no priority has a say and nobody has read ahead, which is the
+ * rule: all that is next in line, as far as `limit` and `bytes_max` go. Undefined where it is not so.
+ */
+export function entriesInLine(
   { live, history, of_rank, last }: Retained,
   { redeliver, sent }: Position,
-): Entry | undefined {
+  limit: number,
+  bytes_max: number,
+): Entry[] | undefined {
   if (redeliver.length > 0 || of_rank[0] + of_rank[2] + of_rank[3] > 0) return undefined
   const from = sent[RANK_DEFAULT]
   if (history.newest > from) return undefined
-  const found = nextLive(live, from, RANK_DEFAULT)
-  if (!found) return undefined
+  const entries: Entry[] = []
+  let bytes = 0
+  let index = live.indexAfter(from)
+  for (; index < live.length && entries.length < limit && bytes < bytes_max; index++) {
+    const entry = live.at(index)
+    if (entry.state >= DELAYED) continue
+    entries.push(entry)
+    bytes += entry.message.bytes
+  }
   sent[0] = sent[2] = sent[3] = last
-  sent[RANK_DEFAULT] = found.offset
-  return found
+  sent[RANK_DEFAULT] = index === live.length ? last : (entries.at(-1)?.offset ?? from)
+  return entries
 }
 
 function nextAgain({ live }: Retained, { redeliver, sent }: Position, rank: Rank): Entry | undefined {
@@ -111,7 +148,7 @@ function nextLive(live: Ring<Entry>, offset: number, rank: Rank): Entry | undefi
   return undefined
 }
 
-export function liveAt(live: Ring<Entry>, offset: number): Entry | undefined {
+function liveAt(live: Ring<Entry>, offset: number): Entry | undefined {
   const index = live.indexAfter(offset - 1)
   if (index === live.length) return undefined
   const entry = live.at(index)

@@ -28,6 +28,7 @@ export class Ring<E extends RingEntry> {
     return this.#slots.length
   }
 
+  /** The first is never a hole. */
   at(index: number): E {
     return this.#slots[(this.#head + index) & (this.#slots.length - 1)]!
   }
@@ -73,6 +74,22 @@ export class Ring<E extends RingEntry> {
       else low = middle + 1
     }
     return low
+  }
+
+  /** The entries at these offsets, without holes and those that are not here. */
+  entriesAt(offsets: readonly number[]): E[] {
+    const entries: E[] = []
+    let index = 0
+    for (const offset of offsets) {
+      // Most come in a row.
+      if (index >= this.#length || this.at(index).offset !== offset) index = this.indexAfter(offset - 1)
+      if (index === this.#length) continue
+      const entry = this.at(index)
+      if (entry.offset !== offset || entry.gone) continue
+      entries.push(entry)
+      index++
+    }
+    return entries
   }
 
   /** The entry for which `compare` answers 0, where it rises with the offsets; holes are not asked. */

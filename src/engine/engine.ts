@@ -1,4 +1,4 @@
-import type { AckMode, Dead, DeadReason, Delivery, State } from '../core/entry.ts'
+import type { AckMode, Dead, DeadReason, Delivery, Due, State, Take } from '../core/entry.ts'
 import type { StoredMessage } from '../core/message.ts'
 import type { Position } from '../core/position.ts'
 import type { Capabilities, RecipientStatus, Session, SessionEnd, SessionStatus } from '../core/session.ts'
@@ -61,11 +61,6 @@ export interface Repeated {
   readonly first: Sent
 }
 
-/** A message that a subscriber is due, with the cursor that is safe once it has been sent. */
-export interface Due extends Delivery {
-  readonly safe_offset: number
-}
-
 /**
  * Said on the instance that holds its readers when a message becomes pending. One that comes while readers have yet to read what
  * was announced before may go without, unless {@link EngineEvents.wants_each}; one that is redelivered never does.
@@ -93,13 +88,6 @@ export interface EngineEvents {
   died(letter: DeadLetter): void
   sessionChanged(session: Session, status: SessionStatus): void
   sessionEnded(session: Session, end: SessionEnd): void
-}
-
-export interface Take {
-  readonly limit: number
-  /** The answer stops before it grows past this, but never before its first message. */
-  readonly bytes_max: number
-  readonly ack: AckMode
 }
 
 export interface Taken {

@@ -2,15 +2,16 @@ import {
   type AckMode,
   type Dead,
   type Delivery,
+  type Due,
   type Entry,
   type Fallen,
   LEASED,
-  PENDING,
+  type Take,
 } from '../core/entry.ts'
 import type { Limits } from '../core/limits.ts'
 import type { Mailbox } from '../core/mailbox.ts'
 import { renewMessage, type StoredMessage } from '../core/message.ts'
-import { type Position, safeOffset } from '../core/position.ts'
+import type { Position } from '../core/position.ts'
 import type { Session, SessionEnd } from '../core/session.ts'
 import { type Client, Clients } from './clients.ts'
 import type {
@@ -19,7 +20,6 @@ import type {
   CheckedIn,
   Checkin,
   DeadLetter,
-  Due,
   Engine,
   EngineEvents,
   EngineStats,
@@ -32,7 +32,6 @@ import type {
   Sent,
   Settle,
   Settled,
-  Take,
   Taken,
 } from './engine.ts'
 import { retryAfter, STORED } from './engine.ts'
@@ -160,7 +159,7 @@ export class MemoryEngine implements Engine {
     const now = this.#now()
     this.#sweepMailbox(client, now)
     const { mailbox } = client
-    const deliveries = mailbox.take(take.limit, take.bytes_max, take.ack, now, this.#limits)
+    const deliveries = mailbox.take(take, now, this.#limits)
     if (take.ack === 'auto') for (const { message } of deliveries) this.#events.acknowledged(address, message)
     this.#clients.schedule(client, mailbox.next_due_ms)
     return { deliveries, epoch: mailbox.epoch, offset: mailbox.settled_offset, remaining: mailbox.pending }
@@ -193,23 +192,11 @@ export class MemoryEngine implements Engine {
     client.announced = false
     const now = this.#now()
     this.#sweepMailbox(client, now)
-    const { mailbox } = client
-    const due: Due[] = []
-    let bytes = 0
-    let safe_offset = safeOffset(position)
-    while (due.length < take.limit && bytes < take.bytes_max) {
-      const entry = mailbox.next(position)
-      if (!entry) break
-      const { offset, message, attempts } = entry
-      const fresh = entry.state === PENDING
-      mailbox.deliver(entry, take.ack, offset <= position.resumed_through, now, this.#limits)
-      if (entry.attempts > attempts) entry.cursor_acks = offset > safe_offset
-      safe_offset = safeOffset(position)
-      due.push({ offset, message, attempt: entry.attempts, safe_offset })
-      bytes += message.bytes
-      if (fresh && take.ack === 'auto') this.#events.acknowledged(address, message)
-    }
-    this.#clients.schedule(client, mailbox.next_due_ms)
+    const due = client.mailbox.read(position, take, now, this.#limits)
+    if (take.ack === 'auto')
+      for (const { message, acknowledged } of due)
+        if (acknowledged) this.#events.acknowledged(address, message)
+    this.#clients.schedule(client, client.mailbox.next_due_ms)
     return due
   }
 
@@ -385,18 +372,13 @@ export class MemoryEngine implements Engine {
 
 /** The entries that are named to be settled; ids which name none are added to `unknown`. */
 function entriesOf(mailbox: Mailbox, { message_ids, offsets }: Settle, unknown: string[]): Entry[] {
+  if (offsets) return mailbox.entriesAt(offsets)
+  if (!message_ids) return mailbox.leasedEntries()
   const entries: Entry[] = []
-  if (message_ids)
-    for (const id of message_ids) {
-      const entry = mailbox.find(id)
-      if (entry) entries.push(entry)
-      else unknown.push(id)
-    }
-  else if (offsets)
-    for (const offset of offsets) {
-      const entry = mailbox.entryAt(offset)
-      if (entry) entries.push(entry)
-    }
-  else return mailbox.leasedEntries()
+  for (const id of message_ids) {
+    const entry = mailbox.find(id)
+    if (entry) entries.push(entry)
+    else unknown.push(id)
+  }
   return entries
 }

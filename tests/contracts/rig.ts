@@ -1,4 +1,5 @@
 import { expect } from 'bun:test'
+import type { Due, Take } from '../../src/core/entry.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/core/limits.ts'
 import { type Content, createMessage, type StoredMessage } from '../../src/core/message.ts'
 import type { Session, SessionEnd, SessionStatus } from '../../src/core/session.ts'
@@ -7,12 +8,10 @@ import type {
   Announcement,
   Checkin,
   DeadLetter,
-  Due,
   Engine,
   Opened,
   Repeated,
   Sent,
-  Take,
 } from '../../src/engine/engine.ts'
 import { until } from '../harness.ts'
 

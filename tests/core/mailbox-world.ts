@@ -4,6 +4,7 @@ import {
   ACKED,
   type AckMode,
   DELAYED,
+  type Due,
   type Entry,
   type Fallen,
   LEASED,
@@ -124,6 +125,8 @@ const FATES = new Map([
   ['acked', ACKED],
 ])
 const SECOND = 1000
+/** Reads all there is. */
+export const ALL = { limit: Number.POSITIVE_INFINITY, bytes_max: Number.POSITIVE_INFINITY }
 
 /** The real mailbox and the model side by side, compared after every step. */
 export class World {
@@ -187,7 +190,7 @@ export class World {
 
   #take(ack: AckMode, limit: number, bytes_max: number): void {
     const expected = this.model.take(limit, bytes_max, ack, this.now)
-    const taken = this.mailbox.take(limit, bytes_max, ack, this.now, this.limits)
+    const taken = this.mailbox.take({ limit, bytes_max, ack }, this.now, this.limits)
     expect(taken).toEqual(
       expected.map(({ offset, message, attempts }) => ({ offset, message, attempt: attempts })),
     )
@@ -268,9 +271,9 @@ export class World {
   #resumeIsWhole(held: Held): void {
     const position = this.mailbox.open(held.offset)
     const drained = new Set<number>()
-    for (let entry = this.mailbox.next(position); entry; entry = this.mailbox.next(position)) {
-      expect(drained.has(entry.offset)).toBeFalse()
-      drained.add(entry.offset)
+    for (const { offset } of this.mailbox.read(position, { ...ALL, ack: 'none' }, this.now, this.limits)) {
+      expect(drained.has(offset)).toBeFalse()
+      drained.add(offset)
     }
     for (const known of this.model.in('pending', 'leased', 'acked')) {
       const { offset, fate } = known
@@ -288,42 +291,49 @@ export class World {
   #read(index: number, count: number): void {
     const reader = this.readers[index]
     if (!reader) return
+    const take = { limit: count, bytes_max: Number.POSITIVE_INFINITY, ack: reader.ack }
+    const read = this.mailbox.read(reader.position, take, this.now, this.limits)
     for (let i = 0; i < count; i++) {
       const owed = this.#owed(reader)
-      const entry = this.mailbox.next(reader.position)
+      const due = read[i]
       for (const { offset } of this.model.in('delayed')) reader.skipped.add(offset)
       if (reader.position.unacked_only)
         for (const { offset } of this.model.in('acked'))
           if (offset <= reader.position.resumed_through) reader.excused.add(offset)
-      if (!entry) {
+      if (!due) {
         expect(owed.must.map(({ offset }) => offset)).toEqual([])
         return
       }
-      this.#received(reader, entry, owed)
+      this.#received(reader, due, owed)
     }
   }
 
-  #received(reader: Reader, entry: Entry, owed: { must: Known[]; may: Known[] }): void {
-    const known = this.model.all[entry.offset - 1]!
+  #received(reader: Reader, due: Due, owed: { must: Known[]; may: Known[] }): void {
+    const { offset, safe_offset } = due
+    const known = this.model.all[offset - 1]!
     expect(owed.may).toContain(known)
     expect(known.message.expires_ms).toBeGreaterThan(this.now)
     const rank = known.message.rank
     for (const other of owed.must) expect(rank).toBeGreaterThanOrEqual(other.message.rank)
-    const first = !reader.here.has(entry.offset) && !reader.skipped.has(entry.offset)
-    if (first && entry.offset > reader.from) {
-      expect(entry.offset).toBeGreaterThan(reader.last_of[rank])
-      reader.last_of[rank] = entry.offset
+    const first = !reader.here.has(offset) && !reader.skipped.has(offset)
+    if (first && offset > reader.from) {
+      expect(offset).toBeGreaterThan(reader.last_of[rank])
+      reader.last_of[rank] = offset
     }
-    const again = entry.offset <= reader.position.resumed_through
-    this.model.deliver(known, reader.ack, again, this.now)
-    this.mailbox.deliver(entry, reader.ack, again, this.now, this.limits)
-    reader.here.add(entry.offset)
-    reader.seen.add(entry.offset)
-    const offset = safeOffset(reader.position)
+    expect(due.acknowledged).toBe(reader.ack === 'auto' && known.fate === 'pending')
+    this.model.deliver(known, reader.ack, offset <= reader.position.resumed_through, this.now)
+    reader.here.add(offset)
+    reader.seen.add(offset)
     const excused = new Set(reader.excused)
     // Still to be redelivered: a resume finds it pending, or the delivery that came after this cursor counts.
-    for (const pending of this.model.in('pending')) if (pending.offset <= offset) excused.add(pending.offset)
-    this.cursors.push({ offset, seen: new Set(reader.seen), skipped: new Set(reader.skipped), excused })
+    for (const pending of this.model.in('pending'))
+      if (pending.offset <= safe_offset) excused.add(pending.offset)
+    this.cursors.push({
+      offset: safe_offset,
+      seen: new Set(reader.seen),
+      skipped: new Set(reader.skipped),
+      excused,
+    })
   }
 
   /** What a reader must be given before it is told that there is nothing more, and what it may be given. */
@@ -346,16 +356,20 @@ export class World {
 
   #compare(): void {
     const { mailbox, model } = this
+    const live: Entry[] = []
     for (const known of model.all) {
       const entry = mailbox.find(known.message.message_id)
       expect([known.offset, entry?.state]).toEqual([known.offset, FATES.get(known.fate)])
-      expect(mailbox.entryAt(known.offset)).toBe(known.fate === 'acked' ? undefined : entry)
       if (!entry) continue
+      if (known.fate !== 'acked') live.push(entry)
       expect(entry.attempts).toBe(known.attempts)
       // Once acknowledged, nobody asks how often it failed before.
       if (known.fate !== 'acked') expect(entry.failures).toBe(known.failures)
       expect(entry.message).toEqual(known.message)
     }
+    const offsets = model.all.map(({ offset }) => offset)
+    expect(mailbox.entriesAt(offsets)).toEqual(live)
+    expect(mailbox.entriesAt(offsets.toReversed())).toEqual(live.toReversed())
     expect(mailbox.last).toBe(model.all.length)
     expect(mailbox.pending).toBe(model.in('pending').length)
     expect(mailbox.leased).toBe(model.in('leased', 'delayed').length)

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { DEFAULT_LIMITS } from '../../src/core/limits.ts'
 import { Mailbox } from '../../src/core/mailbox.ts'
 import type { StoredMessage } from '../../src/core/message.ts'
-import { histories, smallLimits, World } from './mailbox-world.ts'
+import { ALL, histories, smallLimits, World } from './mailbox-world.ts'
 import { check } from './property.ts'
 
 const PATIENCE_MS = 60_000
@@ -62,7 +62,7 @@ describe('a mailbox gives memory back', () => {
   test('after a burst that was read: what is left fits the history', () => {
     const mailbox = filled(16_384)
     expect(mailbox.footprint).toBe(16_384)
-    mailbox.take(16_384, Number.POSITIVE_INFINITY, 'auto', 0, limits)
+    mailbox.take({ ...ALL, ack: 'auto' }, 0, limits)
     mailbox.sweep(19, limits)
     expect(mailbox.retained).toBe(16_384)
     mailbox.sweep(20, limits)
@@ -84,7 +84,7 @@ describe('a mailbox gives memory back', () => {
     }
     expect(mailbox.sweep(60_000, limits)).toBeUndefined()
     expect(mailbox.retained).toBe(101)
-    expect(mailbox.entryAt(1)?.message.message_id).toBe('m1')
+    expect(mailbox.entriesAt([1])[0]?.message.message_id).toBe('m1')
     expect(mailbox.footprint).toBeLessThanOrEqual(512)
     expect(mailbox.sweep(299_999, limits)).toBeUndefined()
     expect(mailbox.sweep(300_000, limits)?.dead.length).toBe(1)
@@ -93,11 +93,10 @@ describe('a mailbox gives memory back', () => {
 
   test('from leases begun anew, however often a reader resumes', () => {
     const mailbox = filled(10)
-    mailbox.take(10, Number.POSITIVE_INFINITY, 'manual', 0, limits)
+    mailbox.take({ ...ALL, ack: 'manual' }, 0, limits)
     for (let now = 1; now <= 5000; now += 0.25)
-      for (let offset = 1; offset <= 10; offset++)
-        mailbox.deliver(mailbox.entryAt(offset)!, 'manual', true, Math.floor(now), limits)
-    expect(mailbox.entryAt(1)?.attempts).toBe(19_998)
+      mailbox.read(mailbox.open(0), { ...ALL, ack: 'manual' }, Math.floor(now), limits)
+    expect(mailbox.entriesAt([1])[0]?.attempts).toBe(19_998)
     expect(mailbox.footprint).toBeLessThanOrEqual(16)
     expect(mailbox.sweep(64_999, limits)).toBeUndefined()
     expect(mailbox.sweep(65_000, limits)?.released.length).toBe(10)

@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { Identity } from '../../auth/identity.ts'
-import type { Delivery } from '../../core/entry.ts'
+import type { Delivery, Take } from '../../core/entry.ts'
 import { BrokerError } from '../../core/errors.ts'
 import { jsonDepthExceeds } from '../../core/json.ts'
 import { formatTime, type Message, parseMessage, type StoredMessage } from '../../core/message.ts'
@@ -12,7 +12,6 @@ import {
   type MaybePromise,
   type Repeated,
   type Sent,
-  type Take,
   then,
 } from '../../engine/engine.ts'
 import type { Broker } from '../broker.ts'
