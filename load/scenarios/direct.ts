@@ -17,8 +17,8 @@ export const direct: Scenario = {
   in_short: true,
   async run(run) {
     const outcome = await sideBySide(run, BATCHED, [BROKER, RELAY_PEER, NATS], (cpu_us) => [
-      ...ratio('CPU to bare relay', cpu_us(BROKER.name), cpu_us(RELAY_PEER.name), 'at most', 2.3, 1.7),
-      ...ratio('CPU to nats-server', cpu_us(BROKER.name), cpu_us(NATS.name), 'at most', 2.3, 1.5),
+      ...ratio('CPU to bare relay', cpu_us(BROKER.name), cpu_us(RELAY_PEER.name), 'at most', 2.1, 1.7),
+      ...ratio('CPU to nats-server', cpu_us(BROKER.name), cpu_us(NATS.name), 'at most', 2.1, 1.5),
     ])
     run.direct_cpu_us = outcome.rows[0]!.cpu_us
     return outcome
