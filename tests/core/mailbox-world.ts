@@ -1,5 +1,4 @@
 import { expect } from 'bun:test'
-import fc from 'fast-check'
 import {
   ACKED,
   type AckMode,
@@ -14,84 +13,8 @@ import { DEFAULT_LIMITS, type Limits } from '../../src/core/limits.ts'
 import { Mailbox } from '../../src/core/mailbox.ts'
 import { createMessage, PRIORITIES, type Rank, type StoredMessage } from '../../src/core/message.ts'
 import { type Position, safeOffset } from '../../src/core/position.ts'
+import type { Step } from './mailbox-histories.ts'
 import { bytesOf, type Expected, type Known, Model } from './mailbox-model.ts'
-
-/** One step of a random history; numbers that pick something are taken modulo what there is. */
-export type Step =
-  | { do: 'append'; rank: Rank; bytes: number; ttl: number }
-  | { do: 'take'; ack: AckMode; limit: number; bytes_max: number }
-  | { do: 'open'; reader: number; ack: AckMode; after: 'none' | 'foreign' | 'future' | number }
-  | { do: 'read'; reader: number; count: number }
-  | { do: 'ack' | 'nack'; pick: number; delay: number }
-  | { do: 'clock'; by: number }
-
-const ack = fc.constantFrom<AckMode>('auto', 'manual', 'none')
-const pick = fc.nat(1000)
-const reader = fc.nat(2)
-
-/** Histories in which messages have the given ranks. */
-export function histories(...ranks: Rank[]): fc.Arbitrary<Step[]> {
-  const step = fc.oneof<fc.WeightedArbitrary<Step>[]>(
-    {
-      weight: 8,
-      arbitrary: fc.record({
-        do: fc.constant('append' as const),
-        rank: fc.constantFrom(...ranks),
-        bytes: fc.integer({ min: 1, max: 40 }),
-        ttl: fc.integer({ min: 1, max: 30 }),
-      }),
-    },
-    {
-      weight: 2,
-      arbitrary: fc.record({
-        do: fc.constant('take' as const),
-        ack,
-        limit: fc.integer({ min: 1, max: 6 }),
-        bytes_max: fc.integer({ min: 1, max: 200 }),
-      }),
-    },
-    {
-      weight: 3,
-      arbitrary: fc.record({
-        do: fc.constant('open' as const),
-        reader,
-        ack,
-        after: fc.oneof(fc.constantFrom('none' as const, 'foreign' as const, 'future' as const), pick, pick),
-      }),
-    },
-    {
-      weight: 6,
-      arbitrary: fc.record({
-        do: fc.constant('read' as const),
-        reader,
-        count: fc.integer({ min: 1, max: 8 }),
-      }),
-    },
-    {
-      weight: 4,
-      arbitrary: fc.record({
-        do: fc.constantFrom('ack' as const, 'nack' as const),
-        pick,
-        delay: fc.constantFrom(0, 0, 1, 5),
-      }),
-    },
-    {
-      weight: 3,
-      arbitrary: fc.record({ do: fc.constant('clock' as const), by: fc.integer({ min: 1, max: 6 }) }),
-    },
-  )
-  return fc.array(step, { maxLength: 100, size: 'max' })
-}
-
-/** Limits small enough that a short history runs into all of them. */
-export const smallLimits: fc.Arbitrary<Partial<Limits>> = fc.record({
-  mailbox_messages_max: fc.integer({ min: 1, max: 8 }),
-  mailbox_bytes_max: fc.integer({ min: 40, max: 240 }),
-  history_messages_max: fc.integer({ min: 0, max: 6 }),
-  mailbox_overflow: fc.constantFrom<Limits['mailbox_overflow']>('reject', 'drop_oldest'),
-  attempts_max: fc.integer({ min: 1, max: 4 }),
-  lease_seconds: fc.integer({ min: 1, max: 10 }),
-})
 
 /** A reader, and what a client behind it would know. */
 interface Reader {
@@ -161,7 +84,7 @@ export class World {
     if (step.do === 'append') this.#append(step.rank, step.bytes, step.ttl)
     else if (step.do === 'take') this.#take(step.ack, step.limit, step.bytes_max)
     else if (step.do === 'open') this.#open(step.reader, step.ack, step.after)
-    else if (step.do === 'read') this.#read(step.reader, step.count)
+    else if (step.do === 'read') this.#read(step.reader, step.limit, step.bytes_max)
     else if (step.do === 'clock') {
       this.now += step.by * SECOND
       this.#sweep()
@@ -288,12 +211,18 @@ export class World {
     }
   }
 
-  #read(index: number, count: number): void {
+  #read(index: number, limit: number, bytes_max: number): void {
     const reader = this.readers[index]
     if (!reader) return
-    const take = { limit: count, bytes_max: Number.POSITIVE_INFINITY, ack: reader.ack }
-    const read = this.mailbox.read(reader.position, take, this.now, this.limits)
-    for (let i = 0; i < count; i++) {
+    const read = this.mailbox.read(
+      reader.position,
+      { limit, bytes_max, ack: reader.ack },
+      this.now,
+      this.limits,
+    )
+    expect(read.length).toBeLessThanOrEqual(limit)
+    let bytes = 0
+    for (let i = 0; i < limit && bytes < bytes_max; i++) {
       const owed = this.#owed(reader)
       const due = read[i]
       for (const { offset } of this.model.in('delayed')) reader.skipped.add(offset)
@@ -305,6 +234,8 @@ export class World {
         return
       }
       this.#received(reader, due, owed)
+      bytes += due.message.bytes
+      if (bytes >= bytes_max) expect(read.length).toBe(i + 1)
     }
   }
 

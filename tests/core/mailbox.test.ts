@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { DEFAULT_LIMITS } from '../../src/core/limits.ts'
 import { Mailbox } from '../../src/core/mailbox.ts'
 import type { StoredMessage } from '../../src/core/message.ts'
-import { ALL, histories, smallLimits, World } from './mailbox-world.ts'
+import { histories, smallLimits } from './mailbox-histories.ts'
+import { ALL, World } from './mailbox-world.ts'
 import { check } from './property.ts'
 
 const PATIENCE_MS = 60_000
