@@ -66,7 +66,7 @@ export const NO_MESSAGE: StoredMessage = {
 /** How much to read, and how. */
 export interface Take {
   readonly limit: number
-  /** The answer stops before it grows past this, but never before its first message. */
+  /** UTF-8 bytes of JSON. `take` stops before it passes this, but never before its first message; `read` once it has. */
   readonly bytes_max: number
   readonly ack: AckMode
 }

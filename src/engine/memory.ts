@@ -103,7 +103,7 @@ export class MemoryEngine implements Engine {
     idempotency_key: string | undefined,
   ): Appended | Repeated {
     if (idempotency_key === undefined) return this.#store(project, recipient_id, message, this.#now())
-    const sent = this.appendToMany(project, message, [recipient_id], idempotency_key)
+    const sent = this.#storeAll(project, [recipient_id], message, idempotency_key)
     return sent.outcome === 'repeated' ? sent : sent.deliveries[0]!
   }
 
@@ -111,6 +111,15 @@ export class MemoryEngine implements Engine {
     project: string,
     message: StoredMessage,
     recipients: readonly string[],
+    idempotency_key: string | undefined,
+  ): Sent | Repeated {
+    return this.#storeAll(project, recipients, message, idempotency_key)
+  }
+
+  #storeAll(
+    project: string,
+    recipients: readonly string[],
+    message: StoredMessage,
     idempotency_key: string | undefined,
   ): Sent | Repeated {
     const now = this.#now()
@@ -375,7 +384,7 @@ function entriesOf(mailbox: Mailbox, { message_ids, offsets }: Settle, unknown: 
   if (offsets) return mailbox.entriesAt(offsets)
   if (!message_ids) return mailbox.leasedEntries()
   const entries: Entry[] = []
-  for (const id of message_ids) {
+  for (const id of new Set(message_ids)) {
     const entry = mailbox.find(id)
     if (entry) entries.push(entry)
     else unknown.push(id)

@@ -108,6 +108,18 @@ export function readingContract(make: MakeEngine): void {
     expect([...unknown].sort()).toEqual([a!, b!, 'no-such'].sort())
   })
 
+  test('an id said twice is settled once, though the first time be its death', async () => {
+    await using rig = await Rig.start(make, { attempts_max: 2 })
+    const [a] = await rig.sendAll('r', ['a'])
+    const twice = { message_ids: [a!, a!], failed_delay_ms: 0 }
+    for (const attempt of [1, 2]) {
+      expect(await rig.lease('r')).toEqual([{ id: a!, attempt }])
+      expect(await rig.engine.settle(rig.at('r'), twice)).toEqual({ settled: 1, unknown: [] })
+    }
+    expect(await rig.engine.settle(rig.at('r'), twice)).toEqual({ settled: 0, unknown: [a!] })
+    expect(await rig.dead()).toEqual(['a attempts_exhausted'])
+  })
+
   test('after the last attempt it dies, with a reason', async () => {
     await using rig = await Rig.start(make, { attempts_max: 3 })
     const [id] = await rig.sendAll('r', ['a'])

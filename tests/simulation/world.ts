@@ -109,10 +109,8 @@ export class World {
   }
 
   #appended(message: StoredMessage, recipient: string, { outcome }: Appended | Repeated): void {
-    const place = placeOf(recipient, message.message_id)
-    // The engine may do the one by way of the other.
-    if (outcome !== 'stored' || this.accepted.has(place)) return
-    this.accepted.set(place, {
+    if (outcome !== 'stored') return
+    this.accepted.set(placeOf(recipient, message.message_id), {
       recipient,
       sender: message.sender_id,
       order: this.accepted.size,
