@@ -57,6 +57,7 @@ export class Ledger {
   readonly #latencies_ms: Float64Array
   #arrived = 0
   #twice = 0
+  #last_ms = Number.NaN
 
   /** @param total messages of the run, the warm-up included */
   constructor(total: number) {
@@ -67,7 +68,8 @@ export class Ledger {
   readonly arrive = ({ n, t }: Payload): void => {
     if (!Number.isNaN(this.#latencies_ms[n]!)) this.#twice++
     else {
-      this.#latencies_ms[n] = performance.now() - t
+      this.#last_ms = performance.now()
+      this.#latencies_ms[n] = this.#last_ms - t
       this.#arrived++
     }
   }
@@ -75,6 +77,11 @@ export class Ledger {
   /** Different messages that arrived. */
   get arrived(): number {
     return this.#arrived
+  }
+
+  /** When the last of them arrived, on the clock of `performance.now`. */
+  get last_ms(): number {
+    return this.#last_ms
   }
 
   get lost(): number {
@@ -91,8 +98,13 @@ export class Ledger {
   }
 
   /** Waits until all have arrived, or long enough that the rest is lost. */
-  async settle(): Promise<void> {
-    const deadline_ms = performance.now() + DRAIN_MS_MAX
-    while (this.lost > 0 && performance.now() < deadline_ms) await Bun.sleep(TICK_MS)
+  settle(): Promise<void> {
+    return drained(() => this.lost)
   }
+}
+
+/** Waits until nothing is missing, or so long that what is will not come any more. */
+export async function drained(missing: () => number): Promise<void> {
+  const deadline_ms = performance.now() + DRAIN_MS_MAX
+  while (missing() > 0 && performance.now() < deadline_ms) await Bun.sleep(TICK_MS)
 }

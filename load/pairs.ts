@@ -1,7 +1,7 @@
 import { Ledger, openLoop, payloadJson } from './open-loop.ts'
 import type { Peer } from './peers/peer.ts'
 import type { Measured, Row, Run } from './scenario.ts'
-import { median } from './stats.ts'
+import { Window } from './window.ts'
 
 /** Pairs of a sender and a reader. */
 export interface Pairs {
@@ -38,33 +38,22 @@ export async function measurePairs(
   const warm_frames = Math.round((warm_seconds * 1000) / interval_ms)
   const total = warm_frames + Math.round((seconds * 1000) / interval_ms)
   const ledger = new Ledger(total * batch)
-  const talkers = await Promise.all(
+  const senders = await Promise.all(
     Array.from({ length: pairs }, async (_, i) => {
       await peer.read(server, `sink-${i}`, ledger.arrive)
       return peer.write(server, `source-${i}`, `sink-${i}`)
     }),
   )
-  let cpu_before = 0
-  let arrived_before = 0
+  const window = new Window(server, ledger)
   await openLoop({ interval_ms, total }, (frame, intended_ms) => {
-    if (frame === warm_frames) {
-      cpu_before = server.cpuMicroseconds()
-      arrived_before = ledger.arrived
-    }
-    talkers[frame % pairs]!.send(
+    if (frame === warm_frames) window.begin()
+    senders[frame % pairs]!(
       Array.from({ length: batch }, (_, i) => payloadJson(frame * batch + i, intended_ms)),
     )
   })
   await ledger.settle()
-  const delivered = ledger.arrived - arrived_before
-  return {
-    rate: delivered / seconds,
-    latency: ledger.latency(warm_frames * batch),
-    cpu_us: (server.cpuMicroseconds() - cpu_before) / delivered,
-    memory_bytes: server.memoryBytes(),
-    lost: ledger.lost,
-    twice: ledger.twice,
-  }
+  const { lost, twice } = ledger
+  return { ...window.end(), latency: ledger.latency(warm_frames * batch), lost, twice }
 }
 
 /** What is measured under a name. */
@@ -96,14 +85,20 @@ export async function compare(
   return new Map([...measured].map(([name, all]) => [name, typical(all, run.short)]))
 }
 
-/** @param least take the one of least CPU, not the median */
+/**
+ * The one that stands for several. One that delivered nothing has no CPU figure, and counts as the dearest.
+ *
+ * @param least take the one of least CPU, not the median
+ */
 export function typical(all: readonly Measured[], least: boolean): Measured | undefined {
-  const cpus = all.map(({ cpu_us }) => cpu_us ?? 0)
-  const wanted = least ? Math.min(...cpus) : median(cpus)
-  const one = all.find(({ cpu_us }) => (cpu_us ?? 0) === wanted)
+  const cpu = ({ cpu_us = Number.NaN }: Measured) =>
+    Number.isNaN(cpu_us) ? Number.POSITIVE_INFINITY : cpu_us
+  const sorted = all.toSorted((a, b) => (cpu(a) === cpu(b) ? 0 : cpu(a) - cpu(b)))
+  const one = sorted[least ? 0 : (sorted.length - 1) >> 1]
   return (
     one && {
       ...one,
+      cpu_us_rounds: all.map(({ cpu_us = Number.NaN }) => cpu_us),
       lost: all.reduce((sum, { lost }) => sum + lost, 0),
       twice: all.reduce((sum, { twice }) => sum + twice, 0),
     }

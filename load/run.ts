@@ -1,21 +1,34 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { openFilesMax, SPARE_FILES } from './files.ts'
 import { html } from './report/html.ts'
 import { type Report, thisMachine } from './report/report.ts'
-import { cells, table } from './report/table.ts'
+import { figures, table } from './report/table.ts'
 import { faults, loosened, type Result, type Run, type Scenario } from './scenario.ts'
+import { killServers } from './server.ts'
 import { SCENARIOS } from './suite.ts'
 
 const USAGE = `bun run load [--short] [--soak-minutes N] [scenario…]
 
-Runs the scenarios named, or all, and prints one table; writes load/results/latest.json and latest.html.
-Exits with 1 when a budget is missed or a message lost, with 2 when it was asked for what there is not.
+Runs the scenarios named, or all, and prints one table; writes it to load/results as JSON and as a page, after each scenario:
+latest.* for all of them, short.* for the short form, else by the scenarios' names. Exits with 1 when a budget is missed or a message lost, with 2 when it was asked for what there is not.
 
   --short           ratios only, less time for each, budgets loosened by half
-  --soak-minutes N  length of the soak (10)
+  --soak-minutes N  length of the soak, 2 to 600 (10)
   --list            what scenarios there are
 `
-const RESULTS = new URL('results/', import.meta.url).pathname
+const RESULTS = join(import.meta.dir, 'results')
+/** A scenario that takes longer hangs; the soak has its own time besides. */
+const SCENARIO_MINUTES_MAX = 10
+/** What a scenario opens that does not say. */
+const CONNECTIONS = 100
+/** What ends it, and the exit code. */
+const SIGNALS = [
+  ['SIGHUP', 129],
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const
 
 process.exit(await main(process.argv.slice(2)))
 
@@ -30,18 +43,8 @@ async function main(args: string[]): Promise<number> {
   if (asked.help || asked.list) return 0
 
   // The servers are killed when this process exits; a signal alone would leave them.
-  for (const [signal, code] of [['SIGINT', 130] as const, ['SIGTERM', 143] as const])
-    process.on(signal, () => process.exit(code))
-  const began_ms = Date.now()
-  const results = await runAll(asked.scenarios, asked)
-  const report: Report = {
-    began_at: new Date(began_ms).toISOString(),
-    seconds: (Date.now() - began_ms) / 1000,
-    short: asked.short,
-    machine: await thisMachine(),
-    results,
-  }
-  return conclude(report)
+  for (const [signal, code] of SIGNALS) process.on(signal, () => process.exit(code))
+  return runAll(asked)
 }
 
 interface Asked {
@@ -65,7 +68,8 @@ function readArguments(args: string[]): Asked | string {
   if (unknown.length > 0)
     return `There is no scenario ${unknown.join(', ')}. Scenarios: ${SCENARIOS.map(({ name }) => name).join(', ')}.`
   const soak_minutes = Number(values['soak-minutes'])
-  if (!(soak_minutes > 0)) return `--soak-minutes takes minutes above 0, not "${values['soak-minutes']}".`
+  if (!(soak_minutes >= 2 && soak_minutes <= 600))
+    return `--soak-minutes takes 2 to 600 minutes, not "${values['soak-minutes']}". The first of them is not judged.`
   const { short, list, help } = values
   const wanted = ({ name, in_short }: Scenario) =>
     positionals.length > 0 ? positionals.includes(name) : in_short || !short
@@ -85,59 +89,93 @@ function parse(args: string[]) {
   })
 }
 
-/** Runs the scenarios one after the other. One that breaks is a result too: the rest still runs. */
-async function runAll(
-  scenarios: readonly Scenario[],
-  { short, soak_minutes }: { short: boolean; soak_minutes: number },
-): Promise<Result[]> {
-  const began_ms = performance.now()
+/** Runs the scenarios one after the other. One that breaks is a result too: the rest still runs. @returns the exit code */
+async function runAll({ scenarios, short, soak_minutes }: Asked): Promise<number> {
+  const began_ms = Date.now()
+  const machine = await thisMachine()
   let now = ''
   const run: Run = {
     short,
     soak_minutes,
-    say: (text) => console.error(`${clock(performance.now() - began_ms)}  ${now}  ${text}`),
+    say: (text) => console.error(`${clock(Date.now() - began_ms)}  ${now}  ${text}`),
   }
   const results: Result[] = []
+  const report = (): Report => ({
+    began_at: new Date(began_ms).toISOString(),
+    seconds: (Date.now() - began_ms) / 1000,
+    short,
+    soak_minutes,
+    scenarios: scenarios.map(({ name }) => name),
+    machine,
+    results,
+    wrong: wrongIn(results),
+  })
+  const path = join(RESULTS, nameOf(scenarios, short))
+  mkdirSync(RESULTS, { recursive: true })
   for (const [i, scenario] of scenarios.entries()) {
     const { name, summary } = scenario
     now = `[${i + 1}/${scenarios.length}] ${name}`
     run.say(summary)
     const result = { scenario: name, summary, ...(await outcome(scenario, run)) }
     results.push(result)
-    for (const row of result.rows) run.say(cells(row).filter(Boolean).join('  '))
+    for (const row of result.rows) run.say(figures(row))
+    write(path, report())
     // What the last scenario left in the driver must not be collected during the next.
     Bun.gc(true)
   }
-  return results
+  const { wrong, seconds } = report()
+  console.log(`\n${table(results)}\n`)
+  for (const sentence of wrong) console.log(sentence)
+  console.log(
+    `${wrong.length === 0 ? 'All budgets met' : `${wrong.length} missed`}, in ${clock(seconds * 1000)}.\n${path}.html\n${path}.json`,
+  )
+  return wrong.length === 0 ? 0 : 1
+}
+
+/** Of the files that a run's results are written to: one that is only part of the suite leaves those of a whole run alone. */
+function nameOf(scenarios: readonly Scenario[], short: boolean): string {
+  if (scenarios.length === SCENARIOS.length && !short) return 'latest'
+  const all_short = SCENARIOS.filter(({ in_short }) => in_short)
+  const names = short && scenarios.length === all_short.length ? [] : scenarios.map(({ name }) => name)
+  return [...(short ? ['short'] : []), ...names].join('+')
 }
 
 async function outcome(scenario: Scenario, run: Run): Promise<Pick<Result, 'rows' | 'series'>> {
+  const { connections = CONNECTIONS } = scenario
+  const minutes = SCENARIO_MINUTES_MAX + run.soak_minutes
+  const over = Promise.withResolvers<never>()
+  const timer = setTimeout(() => {
+    killServers()
+    over.reject(new Error(`it was not over after ${minutes} minutes`))
+  }, minutes * 60_000)
   try {
-    const measured = await scenario.run(run)
+    if (openFilesMax() < connections + SPARE_FILES)
+      throw new Error(
+        `it needs ${connections + SPARE_FILES} open files, and ${openFilesMax()} are allowed: see ulimit -n`,
+      )
+    const measured = await Promise.race([scenario.run(run), over.promise])
     if (!run.short) return measured
     return { ...measured, rows: measured.rows.map((row) => ({ ...row, budgets: loosened(row.budgets) })) }
   } catch (error) {
     console.error(error)
     const broke = error instanceof Error ? error.message : String(error)
     return { rows: [{ what: 'broke off', lost: 0, twice: 0, budgets: [], broke }] }
+  } finally {
+    clearTimeout(timer)
   }
 }
 
-/** Prints and writes what came of it. @returns the exit code */
-function conclude(report: Report): number {
-  console.log(`\n${table(report.results)}\n`)
-  const wrong = report.results.flatMap(({ scenario, rows }) =>
+/** What is wrong, a sentence each. */
+function wrongIn(results: readonly Result[]): string[] {
+  return results.flatMap(({ scenario, rows }) =>
     rows.flatMap((row) => faults(row).map((fault) => `${scenario}, ${row.what}: ${fault}`)),
   )
-  for (const sentence of wrong) console.log(sentence)
-  mkdirSync(RESULTS, { recursive: true })
-  writeFileSync(`${RESULTS}latest.json`, `${JSON.stringify(report, null, 2)}\n`)
-  writeFileSync(`${RESULTS}latest.html`, html(report))
-  console.log(
-    `${wrong.length === 0 ? 'All budgets met' : `${wrong.length} missed`}, in ${clock(report.seconds * 1000)}.`,
-  )
-  console.log(`load/results/latest.html\nload/results/latest.json`)
-  return wrong.length === 0 ? 0 : 1
+}
+
+/** @param path without the end of the name */
+function write(path: string, report: Report): void {
+  writeFileSync(`${path}.json`, `${JSON.stringify(report, null, 2)}\n`)
+  writeFileSync(`${path}.html`, html(report))
 }
 
 function clock(ms: number): string {

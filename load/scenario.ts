@@ -2,13 +2,16 @@ import type { Latency, Point } from './stats.ts'
 
 /** A bound that a measured figure is held to. */
 export interface Budget {
-  /** What is bounded, such as `CPU per message, to the bare relay`. */
+  /** What is bounded, such as `CPU to bare relay`. */
   readonly what: string
   readonly bound: 'at most' | 'at least'
   readonly limit: number
   /** Where the broker is meant to come, where it has not yet: the limit is what it has reached, and is held to. */
   readonly aim?: number | undefined
+  /** NaN where it could not be measured: then the budget is missed. */
   readonly value: number
+  /** Why it could not be. */
+  readonly unmeasured?: string | undefined
   /** `×` marks a ratio to something measured in the same run: the only budgets that the short form keeps. */
   readonly unit: '×' | 'ms' | 's' | 'KB' | 'MB' | '%'
 }
@@ -20,6 +23,8 @@ export interface Measured {
   readonly latency?: Latency | undefined
   /** CPU time of the server per message or call, user and system, in microseconds. */
   readonly cpu_us?: number | undefined
+  /** Where it was measured several times, that of each. */
+  readonly cpu_us_rounds?: readonly number[]
   /** Resident memory of the server at the end, in bytes. */
   readonly memory_bytes?: number | undefined
   /** Messages that should have arrived and did not, or calls that failed. */
@@ -60,8 +65,8 @@ export interface Run {
   readonly soak_minutes: number
   /** Shows what is being done now. */
   say(text: string): void
-  /** CPU per message of `direct`, in microseconds, once it has been measured in this run. */
-  direct_cpu_us?: number | undefined
+  /** The broker in `direct`, once it has been measured in this run. */
+  direct?: Measured | undefined
 }
 
 export interface Scenario {
@@ -70,6 +75,8 @@ export interface Scenario {
   readonly summary: string
   /** Whether the short form includes it. */
   readonly in_short: boolean
+  /** Connections it has open at a time; 100 if it does not say. */
+  readonly connections?: number
   run(run: Run): Promise<Outcome>
 }
 
@@ -83,21 +90,24 @@ export interface Result extends Outcome {
 const SHORT_SLACK = 1.5
 
 /**
- * A ratio of two figures of the same run; no budget where the other side was not measured.
+ * A ratio of two CPU figures of the same run; no budget where the other side is not installed. With one that lost messages
+ * nothing is compared: it did less than it was asked.
  *
  * @param aim where it is not yet what it is meant to be
  */
 export function ratio(
   what: string,
-  value: number | undefined,
-  against: number | undefined,
+  own: Measured | undefined,
+  other: Measured | undefined,
   bound: Budget['bound'],
   limit: number,
   aim?: number,
 ): Budget[] {
-  if (value === undefined || against === undefined) return []
+  if (!other) return []
+  const [value, against] = [own?.cpu_us ?? Number.NaN, other.cpu_us ?? Number.NaN]
   const times = bound === 'at most' ? value / against : against / value
-  return [{ what, bound, limit, aim, value: times, unit: '×' }]
+  const unmeasured = other.lost > 0 ? `the other lost ${other.lost}` : undefined
+  return [{ what, bound, limit, aim, value: unmeasured ? Number.NaN : times, unmeasured, unit: '×' }]
 }
 
 /** The budgets as the short form keeps them: ratios only, loosened. */
@@ -127,16 +137,18 @@ function isWithin(value: number, bound: Budget['bound'], limit: number): boolean
 /** What is wrong with a row, one sentence each; none: it passed. */
 export function faults({ lost, reference, budgets, broke }: Row): string[] {
   const missed = budgets.filter((budget) => !isMet(budget)).map((budget) => `missed: ${budgetText(budget)}`)
-  if (lost > 0 && !reference) missed.unshift(`${lost} lost`)
+  // Not a number: nobody knows.
+  if (!(lost <= 0 || reference)) missed.unshift(`${lost} lost`)
   if (broke !== undefined) missed.unshift(broke)
   return missed
 }
 
 /** A budget and what was measured, in words. */
-export function budgetText({ what, bound, limit, aim, value, unit }: Budget): string {
+export function budgetText({ what, bound, limit, aim, value, unmeasured, unit }: Budget): string {
   const sign = bound === 'at most' ? '≤' : '≥'
   const meant = aim === undefined ? '' : ` (aim ${figure(aim)})`
-  return `${what} ${figure(value)} ${sign} ${figure(limit)} ${unit}${meant}`
+  const why = unmeasured === undefined ? '' : `: ${unmeasured}`
+  return `${what} ${figure(value)} ${sign} ${figure(limit)} ${unit}${meant}${why}`
 }
 
 /** A figure with as many decimals as it deserves. */

@@ -8,9 +8,12 @@ const STOP_MS_MAX = 10_000
 
 /** Running now: none outlives the driver. */
 const running = new Set<Bun.Subprocess>()
-process.on('exit', () => {
+process.on('exit', killServers)
+
+/** Ends all that run, at once: what waits for them hears that they are gone. */
+export function killServers(): void {
   for (const child of running) child.kill('SIGKILL')
-})
+}
 
 /** A server in a process of its own, measured from outside. */
 export class Server implements AsyncDisposable {
@@ -30,8 +33,8 @@ export class Server implements AsyncDisposable {
     env: Record<string, string> = {},
   ): Promise<Server> {
     const port = await freePort()
-    const [program, ...args] = command(port)
-    const child = Bun.spawn([program!, ...args], {
+    const words = command(port)
+    const child = Bun.spawn([...words], {
       env: { ...cleanEnvironment(), ...env },
       stdin: 'ignore',
       stdout: 'ignore',
@@ -39,15 +42,19 @@ export class Server implements AsyncDisposable {
     })
     running.add(child)
     const server = new Server(port, child)
+    if (await server.#listens()) return server
+    await server[Symbol.asyncDispose]()
+    throw new Error(`${words.join(' ')} did not start`)
+  }
+
+  async #listens(): Promise<boolean> {
     const deadline = performance.now() + START_MS_MAX
-    while (!(await takesConnections(port))) {
-      if (child.exitCode !== null || performance.now() > deadline) {
-        await server[Symbol.asyncDispose]()
-        throw new Error(`${program} ${args.join(' ')} did not start`)
-      }
+    while (this.#ended === undefined && performance.now() < deadline) {
+      // Another program may have taken the port in between.
+      if (await takesConnections(this.port)) return this.#ended === undefined
       await Bun.sleep(20)
     }
-    return server
+    return false
   }
 
   get url(): string {
@@ -72,18 +79,27 @@ export class Server implements AsyncDisposable {
    */
   async settledMemoryBytes(ms_max = 20_000): Promise<number> {
     const deadline = performance.now() + ms_max
-    let lowest = this.memoryBytes()
-    let lowered_ms = performance.now()
-    while (performance.now() < deadline && performance.now() - lowered_ms < QUIET_MS) {
+    let mark = this.memoryBytes()
+    let marked_ms = performance.now()
+    while (performance.now() < deadline && performance.now() - marked_ms < QUIET_MS) {
       await Bun.sleep(250)
       const now = this.memoryBytes()
-      if (now < lowest - NOISE_BYTES) lowered_ms = performance.now()
-      lowest = Math.min(lowest, now)
+      if (now >= mark - NOISE_BYTES) continue
+      mark = now
+      marked_ms = performance.now()
     }
     return this.memoryBytes()
   }
 
+  /** How it ended; undefined while it runs. */
+  get #ended(): number | string | undefined {
+    return this.process.exitCode ?? this.process.signalCode ?? undefined
+  }
+
+  /** @throws Error when the server has ended of its own accord */
   #pids(): number[] {
+    if (this.#ended !== undefined)
+      throw new Error(`the server ended during the measurement, with ${this.#ended}`)
     const { pid } = this.process
     return [pid, ...children(pid)]
   }

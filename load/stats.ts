@@ -13,14 +13,6 @@ export function quantile(sorted: ArrayLike<number>, share: number): number {
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN
 }
 
-/** @param values in any order; they are left as they are */
-export function median(values: readonly number[]): number {
-  return quantile(
-    values.toSorted((a, b) => a - b),
-    0.5,
-  )
-}
-
 /** @param values in any order; NaN stands for what never came and is left out */
 export function latencyOf(values: Float64Array): Latency {
   const sorted = values.filter((value) => !Number.isNaN(value)).sort()
@@ -37,8 +29,8 @@ export interface Line {
   /** Change of y per unit of x. */
   readonly slope: number
   readonly intercept: number
-  /** Standard deviation of the points around the line: the noise. */
-  readonly scatter: number
+  /** Standard error of the slope: how far off it may be by chance. NaN of fewer than three points. */
+  readonly slope_error: number
 }
 
 /** The line of least squares through points; level where their x does not differ. */
@@ -53,8 +45,9 @@ export function fitLine(points: readonly Point[]): Line {
   }
   const slope = xx === 0 ? 0 : xy / xx
   const intercept = mean_y - slope * mean_x
-  const scatter = Math.sqrt(mean(points.map(([x, y]) => (y - intercept - slope * x) ** 2)))
-  return { slope, intercept, scatter }
+  const squares = points.reduce((sum, [x, y]) => sum + (y - intercept - slope * x) ** 2, 0)
+  const slope_error = points.length < 3 ? Number.NaN : Math.sqrt(squares / (points.length - 2) / xx)
+  return { slope, intercept, slope_error }
 }
 
 export function mean(values: readonly number[]): number {

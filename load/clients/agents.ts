@@ -1,8 +1,7 @@
 import type { Payload } from '../open-loop.ts'
-import { sendRequest } from '../peers/broker.ts'
 import { post, readEvents } from './events.ts'
 import { callTool } from './mcp.ts'
-import { connectRpc, type Delivered } from './rpc.ts'
+import { connectReader, type Delivered, sendRequest } from './rpc.ts'
 
 /** Somebody who both sends and reads, by one door. */
 export interface Agent {
@@ -16,9 +15,7 @@ export type OnPayload = (payload: Payload) => void
 
 /** By WebSocket for both directions. */
 export async function socketAgent(url: string, client_id: string, onPayload: OnPayload): Promise<Agent> {
-  const rpc = await connectRpc(url, ({ message }) => onPayload(message.payload))
-  await rpc.call('checkin_client', { client_id })
-  await rpc.call('subscribe', { batch: true })
+  const rpc = await connectReader(url, client_id, ({ message }) => onPayload(message.payload))
   return {
     client_id,
     send: (recipient, payload) => rpc.send(sendRequest(recipient, payload)),

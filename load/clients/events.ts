@@ -17,10 +17,10 @@ export async function readEvents(
   const response = await fetch(`${url}/v1/mailboxes/${client_id}/events`, { signal: over.signal })
   if (!response.ok || !response.body) throw new Error(`${client_id} gets no events: ${response.status}`)
   const recovered = Promise.withResolvers<void>()
-  void readAll(response.body, (event, data) => {
+  readAll(response.body, (event, data) => {
     if (event === 'message') onMessage(JSON.parse(data))
     else if (event === 'recovery') recovered.resolve()
-  }).catch(recovered.reject)
+  }).then(() => recovered.reject(new Error(`the events of ${client_id} ended`)), recovered.reject)
   await recovered.promise
   return () => over.abort()
 }

@@ -1,5 +1,5 @@
 import type { Payload } from '../open-loop.ts'
-import { connectWebSocket } from '../peers/peer.ts'
+import { connectWebSocket } from './websocket.ts'
 
 /** What the broker tells a subscriber. */
 export interface Delivered {
@@ -7,14 +7,24 @@ export interface Delivered {
   readonly message: { readonly message_id: string; readonly sender_id: string; readonly payload: Payload }
 }
 
+/** What the broker refused a call with: its sentence, and the code of the error. */
+export class Refused extends Error {
+  constructor(
+    message: string,
+    readonly code: string,
+  ) {
+    super(message)
+  }
+}
+
 /** A JSON-RPC connection to the broker. */
 export interface Rpc {
-  /** Calls a command and waits for its answer. @throws Error with the broker's sentence */
+  /** Calls a command and waits for its answer. @throws Refused */
   call<Answer = unknown>(method: string, params: object): Promise<Answer>
   /** Sends a frame as it is. */
   send(text: string): void
   close(): void
-  /** Drops the connection without a close, as a lost network does. */
+  /** Ends the connection at once, without a closing handshake, as a process that dies does. */
   drop(): void
 }
 
@@ -24,7 +34,7 @@ type Frame =
       readonly method?: undefined
       readonly id: number
       readonly result?: unknown
-      readonly error?: { readonly message: string }
+      readonly error?: { readonly message: string; readonly data: { readonly code: string } }
     }
 
 /** Connects to the WebSocket door. @param url of the broker; @param onMessage told of each message that arrives */
@@ -35,11 +45,11 @@ export async function connectRpc(url: string, onMessage?: (delivered: Delivered)
     else if ('id' in frame) {
       const call = waiting.get(frame.id)
       waiting.delete(frame.id)
-      if (frame.error) call?.reject(new Error(frame.error.message))
+      if (frame.error) call?.reject(new Refused(frame.error.message, frame.error.data.code))
       else call?.resolve(frame.result)
     }
   }
-  const socket = await connectWebSocket(`${url.replace('http', 'ws')}/v1/ws`, (text) => {
+  const socket = await connectWebSocket(`${url}/v1/ws`, (text) => {
     const frame = JSON.parse(text)
     if (Array.isArray(frame)) for (const each of frame) onFrame(each)
     else onFrame(frame)
@@ -60,4 +70,28 @@ export async function connectRpc(url: string, onMessage?: (delivered: Delivered)
     close: () => socket.close(),
     drop: () => socket.terminate(),
   }
+}
+
+/** Connects a client that sends: under an address of its own. */
+export async function connectSender(url: string, client_id: string): Promise<Rpc> {
+  const rpc = await connectRpc(url)
+  await rpc.call('checkin_client', { client_id })
+  return rpc
+}
+
+/** Connects a client that reads its mailbox live, several messages to a frame, and acknowledges as it reads. */
+export async function connectReader(
+  url: string,
+  client_id: string,
+  onMessage: (delivered: Delivered) => void,
+): Promise<Rpc> {
+  const rpc = await connectRpc(url, onMessage)
+  await rpc.call('checkin_client', { client_id })
+  await rpc.call('subscribe', { batch: true })
+  return rpc
+}
+
+/** A `send_message` that wants no answer, as JSON. @param payload as JSON */
+export function sendRequest(recipient: string, payload: string): string {
+  return `{"jsonrpc":"2.0","method":"send_message","params":{"recipient_id":"${recipient}","payload":${payload}}}`
 }

@@ -1,8 +1,9 @@
-import { connectRpc } from '../clients/rpc.ts'
+import { join } from 'node:path'
+import { connectReader, connectSender, sendRequest } from '../clients/rpc.ts'
 import { Server } from '../server.ts'
 import type { Peer } from './peer.ts'
 
-const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
+const MAIN = join(import.meta.dir, '../../src/main.ts')
 
 /** How it is started: the default settings, but for saying little and ending quickly. */
 const BROKER_ENV = { MCP_BROKER_LOG_LEVEL: 'error', MCP_BROKER_DRAIN_SECONDS: '0.1' }
@@ -18,24 +19,16 @@ export const BROKER: Peer = {
   name: 'mcp-broker',
   start: () => startBroker(),
   async read(server, name, onMessage) {
-    const rpc = await connectRpc(server.url, ({ message }) => onMessage(message.payload))
-    await rpc.call('checkin_client', { client_id: name })
-    await rpc.call('subscribe', { batch: true })
+    await connectReader(server.url, name, ({ message }) => onMessage(message.payload))
   },
   async write(server, name, recipient) {
-    const rpc = await connectRpc(server.url)
-    await rpc.call('checkin_client', { client_id: name })
-    return {
-      send(payloads) {
-        const requests = payloads.map((payload) => sendRequest(recipient, payload))
-        rpc.send(requests.length === 1 ? requests[0]! : `[${requests.join(',')}]`)
-      },
-      close: () => rpc.close(),
-    }
+    const rpc = await connectSender(server.url, name)
+    return (payloads) => rpc.send(sendFrame(recipient, payloads))
   },
 }
 
-/** A `send_message` that wants no answer, as JSON. @param payload as JSON */
-export function sendRequest(recipient: string, payload: string): string {
-  return `{"jsonrpc":"2.0","method":"send_message","params":{"recipient_id":"${recipient}","payload":${payload}}}`
+/** One frame that sends all of them. @param payloads each as JSON */
+export function sendFrame(recipient: string, payloads: readonly string[]): string {
+  const requests = payloads.map((payload) => sendRequest(recipient, payload))
+  return requests.length === 1 ? requests[0]! : `[${requests.join(',')}]`
 }

@@ -1,9 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { connectWebSocket } from '../clients/websocket.ts'
 import { temporaryFolder } from '../folder.ts'
 import type { Payload } from '../open-loop.ts'
 import { Server } from '../server.ts'
-import { connectWebSocket, type Peer } from './peer.ts'
+import type { Peer } from './peer.ts'
 
 /** nats-server over its WebSocket listener. Source: the NATS client protocol. */
 export const NATS: Peer = {
@@ -25,13 +26,8 @@ export const NATS: Peer = {
   },
   async write(server, _name, recipient) {
     const socket = await connect(server, () => {}, '')
-    return {
-      send: (payloads) =>
-        void socket.send(
-          payloads.map((payload) => `PUB ${recipient} ${payload.length}\r\n${payload}\r\n`).join(''),
-        ),
-      close: () => socket.close(),
-    }
+    return (payloads) =>
+      socket.send(payloads.map((payload) => `PUB ${recipient} ${payload.length}\r\n${payload}\r\n`).join(''))
   },
 }
 
@@ -43,13 +39,14 @@ async function connect(
 ): Promise<WebSocket> {
   let rest = ''
   const ready = Promise.withResolvers<void>()
-  const socket = await connectWebSocket(url.replace('http', 'ws'), (text) => {
+  const socket = await connectWebSocket(url, (text) => {
     rest = readOperations(rest + text, {
       payload: onMessage,
       ping: () => socket.send('PONG\r\n'),
       pong: () => ready.resolve(),
     })
   })
+  socket.onclose = () => ready.reject(new Error('nats-server closed the connection'))
   socket.send(`CONNECT {"verbose":false,"pedantic":false,"lang":"load","version":"1"}\r\n${hello}PING\r\n`)
   await ready.promise
   return socket

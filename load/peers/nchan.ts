@@ -1,8 +1,9 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { connectWebSocket } from '../clients/websocket.ts'
 import { temporaryFolder } from '../folder.ts'
 import { Server } from '../server.ts'
-import { connectWebSocket, type Peer } from './peer.ts'
+import type { Peer } from './peer.ts'
 
 /** Where Debian's `libnginx-mod-nchan` puts it. */
 const MODULE = '/usr/lib/nginx/modules/ngx_nchan_module.so'
@@ -21,16 +22,13 @@ export const NCHAN: Peer = {
     })
   },
   async read({ url }, name, onMessage) {
-    await connectWebSocket(`${url.replace('http', 'ws')}/read/${name}`, (text) => onMessage(JSON.parse(text)))
+    await connectWebSocket(`${url}/read/${name}`, (text) => onMessage(JSON.parse(text)))
   },
   async write({ url }, _name, recipient) {
-    const socket = await connectWebSocket(`${url.replace('http', 'ws')}/write/${recipient}`, () => {})
-    return {
-      // It knows no frame of several messages.
-      send(payloads) {
-        for (const payload of payloads) socket.send(payload)
-      },
-      close: () => socket.close(),
+    const socket = await connectWebSocket(`${url}/write/${recipient}`, () => {})
+    // It knows no frame of several messages.
+    return (payloads) => {
+      for (const payload of payloads) socket.send(payload)
     }
   },
 }

@@ -1,12 +1,8 @@
 import type { Payload } from '../open-loop.ts'
 import type { Server } from '../server.ts'
 
-/** One end of a conversation. */
-export interface Talker {
-  /** Sends messages to the other end, in one frame where the peer knows such. @param payloads each as JSON */
-  send(payloads: readonly string[]): void
-  close(): void
-}
+/** Sends messages to one reader, in one frame where the peer knows such. @param payloads each as JSON */
+export type Send = (payloads: readonly string[]) => void
 
 /** A kind of server that carries messages from one named end to another, and how it is talked to. */
 export interface Peer {
@@ -16,19 +12,5 @@ export interface Peer {
   /** Connects an end that reads what is sent to its name. */
   read(server: Server, name: string, onMessage: (payload: Payload) => void): Promise<void>
   /** Connects an end that sends to one name. */
-  write(server: Server, name: string, recipient: string): Promise<Talker>
+  write(server: Server, name: string, recipient: string): Promise<Send>
 }
-
-/** Connects a WebSocket. @param onText called with each frame, as text */
-export async function connectWebSocket(url: string, onText: (text: string) => void): Promise<WebSocket> {
-  const socket = new WebSocket(url)
-  socket.binaryType = 'arraybuffer'
-  socket.onmessage = ({ data }) => onText(typeof data === 'string' ? data : TEXT.decode(data))
-  await new Promise<void>((resolve, reject) => {
-    socket.onopen = () => resolve()
-    socket.onerror = () => reject(new Error(`no WebSocket at ${url}`))
-  })
-  return socket
-}
-
-const TEXT = new TextDecoder()

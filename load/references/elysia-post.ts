@@ -5,6 +5,5 @@ import { Elysia } from 'elysia'
  * `bun load/references/elysia-post.ts PORT` listens on the loopback address.
  */
 new Elysia()
-  .get('/health/live', () => 'ok')
   .post('/mcp', ({ body }) => ({ jsonrpc: '2.0', id: (body as { id: unknown }).id, result: {} }))
   .listen({ hostname: '127.0.0.1', port: Number(process.argv[2]) })

@@ -62,6 +62,5 @@ const handler = createMcpHandler(() => {
 Bun.serve({
   hostname: '127.0.0.1',
   port: Number(process.argv[2]),
-  fetch: (request) =>
-    new URL(request.url).pathname === '/health/live' ? new Response('ok') : handler.fetch(request),
+  fetch: (request) => handler.fetch(request),
 })

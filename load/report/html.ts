@@ -1,17 +1,18 @@
-import { budgetText, faults, type Result, type Row } from '../scenario.ts'
+import type { Result, Row } from '../scenario.ts'
 import type { Report } from './report.ts'
 import { STYLE } from './style.ts'
 import { bars, escapeHtml, latencies, overTime } from './svg.ts'
-import { COLUMNS, cells, passed, verdict } from './table.ts'
+import { COLUMNS, cells, judgements } from './table.ts'
 
 /** A run as a page that needs nothing else: no network, no scripts, light or dark as the reader has it. */
 export function html(report: Report): string {
-  const { results, short, began_at, seconds, machine } = report
-  const wrong = results.flatMap(({ rows }) => rows.flatMap(faults))
+  const { results, short, began_at, seconds, machine, wrong, scenarios } = report
   const outcome = wrong.length === 0 ? 'All budgets met, nothing lost.' : `${wrong.length} missed or lost.`
+  const some =
+    results.length < scenarios.length ? ` ${results.length} of ${scenarios.length} scenarios have run.` : ''
   const where =
     `${machine.cores} × ${machine.cpu}, ${machine.memory_gb} GB, Linux ${machine.kernel}, Bun ${machine.bun}, ` +
-    `commit ${machine.commit}; ${began_at}, ${Math.round(seconds / 60)} minutes${short ? ', short form: budgets loosened by half' : ''}.`
+    `commit ${machine.commit}; ${began_at}, ${Math.round(seconds / 60)} minutes${short ? ', short form: budgets loosened by half' : ''}.${some}`
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -24,14 +25,18 @@ export function html(report: Report): string {
 <p class="quiet">${escapeHtml(where)}</p>
 <h2>All figures</h2>
 ${resultTable(results)}
-<h2>CPU per message or call</h2>
-${results.map(cpuChart).join('\n')}
-<h2>Latency</h2>
-${latencyChart(results)}
+${section('CPU per message or call', results.map(cpuChart))}
+${section('Latency', [latencyChart(results)])}
 ${results.map(seriesCharts).join('\n')}
 </main>
 </html>
 `
+}
+
+/** Nothing where there is nothing to show. */
+function section(title: string, charts: readonly string[]): string {
+  const drawn = charts.filter((chart) => chart !== '').join('\n')
+  return drawn === '' ? '' : `<h2>${title}</h2>\n${drawn}`
 }
 
 function resultTable(results: readonly Result[]): string {
@@ -54,19 +59,19 @@ function resultTable(results: readonly Result[]): string {
 }
 
 function judged(row: Row): string {
-  const texts = [...row.budgets.map(budgetText), row.note ?? '', row.broke ?? ''].filter(
-    (text) => text !== '',
-  )
-  const words = passed(row)
-    ? verdict(row, row.budgets[0])
-    : [...new Set(row.budgets.map((budget) => verdict(row, budget)))].join(', ') || verdict(row, undefined)
-  return `<td class="budget">${texts.map(escapeHtml).join('<br>')}</td><td class="${passed(row) ? 'ok' : 'missed'}">${words}</td>`
+  const lines = judgements(row)
+  const texts = lines.map(({ text }) => escapeHtml(text)).join('<br>')
+  const verdicts = lines.map(({ verdict }) => {
+    const tone = verdict === 'ok' ? 'ok' : verdict === verdict.toUpperCase() ? 'missed' : 'short'
+    return `<span class="${tone}">${verdict}</span>`
+  })
+  return `<td class="budget">${texts}</td><td class="verdict">${verdicts.join('<br>')}</td>`
 }
 
 /** One bar for each row that has a CPU figure, where there are two to compare. */
 function cpuChart({ scenario, rows }: Result): string {
   const all = rows.flatMap(({ what, cpu_us, reference }) =>
-    cpu_us === undefined ? [] : [{ label: what, value: cpu_us, own: !reference }],
+    cpu_us === undefined || Number.isNaN(cpu_us) ? [] : [{ label: what, value: cpu_us, own: !reference }],
   )
   return all.length < 2 ? '' : bars(scenario, 'µs', all)
 }
@@ -74,12 +79,12 @@ function cpuChart({ scenario, rows }: Result): string {
 function latencyChart(results: readonly Result[]): string {
   const all = results.flatMap(({ scenario, rows }) =>
     rows.flatMap(({ what, latency, reference }) =>
-      latency === undefined || reference ? [] : [{ label: `${scenario}: ${what}`, latency }],
+      latency === undefined || Number.isNaN(latency.max) || reference
+        ? []
+        : [{ label: `${scenario}: ${what}`, latency }],
     ),
   )
-  return all.length === 0
-    ? '<p>None was measured.</p>'
-    : latencies('p50, p95, p99 (marks) and maximum (dot) of the broker', all)
+  return all.length === 0 ? '' : latencies('p50, p95, p99 (marks) and maximum (dot) of the broker', all)
 }
 
 function seriesCharts({ scenario, series }: Result): string {

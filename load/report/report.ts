@@ -11,17 +11,26 @@ export interface Machine {
   readonly commit: string
 }
 
-/** A whole run, as it is written to `latest.json`. */
+/** A run, as it is written as JSON. */
 export interface Report {
   readonly began_at: string
   readonly seconds: number
   readonly short: boolean
+  readonly soak_minutes: number
+  /** Those that were asked for. */
+  readonly scenarios: readonly string[]
   readonly machine: Machine
+  /** Of those that have run. */
   readonly results: readonly Result[]
+  /** What is wrong, a sentence each; none: all budgets are met, and nothing was lost. */
+  readonly wrong: readonly string[]
 }
 
 export async function thisMachine(): Promise<Machine> {
-  const git = await Bun.$`git describe --always --dirty`.quiet().nothrow()
+  const git = await Bun.$`git describe --always --dirty`
+    .cwd(import.meta.dir)
+    .quiet()
+    .nothrow()
   const processors = cpus()
   return {
     cpu: processors[0]?.model.trim() ?? 'unknown',

@@ -18,6 +18,7 @@ h2 { margin: 40px 0 12px; }
 .outcome { font-size: 20px; margin: 4px 0; }
 .ok { color: var(--ok); }
 .missed { color: var(--missed); font-weight: 600; }
+.short { color: var(--quiet); }
 .quiet { color: var(--quiet); }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13px; }
@@ -26,12 +27,12 @@ th, td { text-align: left; vertical-align: top; padding: 4px 8px; border-top: 1p
 thead th, th[scope=rowgroup] { font-weight: 600; }
 th small { display: block; font-weight: 400; color: var(--quiet); max-width: 220px; }
 th[scope=row] { white-space: nowrap; }
-.budget { min-width: 200px; }
+.budget, .verdict { white-space: nowrap; }
 .figure { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-figure { margin: 0 0 28px; max-width: 760px; }
+figure { margin: 0 0 28px; max-width: 760px; overflow-x: auto; }
 figcaption { font-weight: 600; margin-bottom: 6px; }
 figure p { margin: 4px 0; font-size: 12px; }
-svg { width: 100%; height: auto; font: 12px system-ui, sans-serif; }
+svg { width: 100%; min-width: 560px; height: auto; font: 12px system-ui, sans-serif; }
 svg text { fill: var(--text); }
 svg text.quiet { fill: var(--quiet); }
 .own { fill: var(--own); }

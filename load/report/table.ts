@@ -1,13 +1,4 @@
-import {
-  type Budget,
-  budgetText,
-  faults,
-  figure,
-  isAimed,
-  isMet,
-  type Result,
-  type Row,
-} from '../scenario.ts'
+import { type Budget, budgetText, figure, isAimed, isMet, type Result, type Row } from '../scenario.ts'
 
 export const COLUMNS = [
   'what',
@@ -28,9 +19,9 @@ export function cells(row: Row): string[] {
   const measured = rate !== undefined || memory_bytes !== undefined
   return [
     what,
-    rate === undefined ? '' : Math.round(rate).toLocaleString('en'),
+    rate === undefined ? '' : Number.isNaN(rate) ? '–' : Math.round(rate).toLocaleString('en'),
     ...[latency?.p50, latency?.p95, latency?.p99, latency?.max].map((ms) =>
-      ms === undefined ? '' : ms.toFixed(1),
+      ms === undefined ? '' : Number.isNaN(ms) ? '–' : ms.toFixed(1),
     ),
     cpu_us === undefined ? '' : figure(cpu_us),
     memory_bytes === undefined ? '' : (memory_bytes / 1e6).toFixed(0),
@@ -39,13 +30,28 @@ export function cells(row: Row): string[] {
   ]
 }
 
-/** How a row is judged, with its first budget; what it was measured for needs no verdict. */
-export function verdict(row: Row, budget: Budget | undefined): string {
+/** A row in a line of its own. */
+export function figures(row: Row): string {
+  const [what, ...rest] = cells(row)
+  const named = rest.flatMap((cell, i) => (cell === '' ? [] : [`${COLUMNS[i + 1]} ${cell}`]))
+  return [what, ...named].join(', ')
+}
+
+/** How a row is judged by one of its budgets, or without; a reference needs no verdict. */
+function verdict(row: Row, budget: Budget | undefined): string {
   if (row.broke !== undefined) return 'BROKE'
-  if (row.lost > 0 && !row.reference) return 'LOST'
+  if (!(row.lost <= 0 || row.reference)) return 'LOST'
   if (budget && !isMet(budget)) return 'MISSED'
   if (budget) return isAimed(budget) ? 'ok' : 'short of its aim'
   return row.reference || row.rate === undefined ? '' : 'ok'
+}
+
+/** What a row is held to, what is to be said of it, and the verdict: a line for each budget, one at least. */
+export function judgements(row: Row): { text: string; verdict: string }[] {
+  const told = [row.note, row.broke].filter((text) => text !== undefined).join(' ')
+  const lines = row.budgets.map((budget) => ({ text: budgetText(budget), verdict: verdict(row, budget) }))
+  if (lines.length === 0) return [{ text: told, verdict: verdict(row, undefined) }]
+  return told === '' ? lines : [...lines, { text: told, verdict: '' }]
 }
 
 /** The results as one table, columns aligned; a row with several budgets takes a line for each. */
@@ -66,21 +72,15 @@ export function table(results: readonly Result[]): string {
 }
 
 function rowLines(scenario: string, row: Row): string[][] {
-  const [first, ...others] = row.budgets
-  const told = [row.note, row.broke].filter((text) => text !== undefined).join(' ')
-  const head = [scenario, ...cells(row), first ? budgetText(first) : told, verdict(row, first)]
   const blank = Array.from({ length: COLUMNS.length + 1 }, () => '')
-  const lines = [head, ...others.map((budget) => [...blank, budgetText(budget), verdict(row, budget)])]
-  if (first && told) lines.push([...blank, told, ''])
-  return lines
+  return judgements(row).map(({ text, verdict }, i) => [
+    ...(i === 0 ? [scenario, ...cells(row)] : blank),
+    text,
+    verdict,
+  ])
 }
 
 /** Words to the left, figures to the right. */
 function aligned(cell: string, column: number, width: number): string {
   return column < 2 || column > COLUMNS.length ? cell.padEnd(width) : cell.padStart(width)
-}
-
-/** Whether all of a row is as it should be. */
-export function passed(row: Row): boolean {
-  return faults(row).length === 0
 }

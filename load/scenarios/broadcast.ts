@@ -1,15 +1,17 @@
-import { connectRpc } from '../clients/rpc.ts'
-import { Ledger, openLoop, payloadJson } from '../open-loop.ts'
+import { connectReader, connectSender } from '../clients/rpc.ts'
+import { connectWebSocket } from '../clients/websocket.ts'
+import { drained, Ledger, openLoop, payloadJson } from '../open-loop.ts'
 import { compare, windows } from '../pairs.ts'
 import { startBroker } from '../peers/broker.ts'
-import { connectWebSocket } from '../peers/peer.ts'
 import { type Measured, type Run, ratio, type Scenario } from '../scenario.ts'
-import { directCpu } from './direct.ts'
+import { Window } from '../window.ts'
+import { measuredDirect } from './direct.ts'
 
+const SUBSCRIBERS = 1000
 const PER_FRAME = 10
 /** What one driver process can receive. */
 const DELIVERIES_PER_SECOND = 250_000
-/** So many subscribers have every message read and timed; of the others, what arrives is counted. */
+/** So many subscribers, evenly among all, have every message read and timed; of the others the numbers are looked at. */
 const SAMPLED = 20
 /** A subscriber's connecting costs the driver more than its messages: so many at once. */
 const CONNECTING_MAX = 100
@@ -18,24 +20,23 @@ export const broadcast: Scenario = {
   name: 'broadcast',
   summary: 'one publisher, frames of 10 broadcasts, to 50 and to 1,000 subscribers',
   in_short: true,
+  connections: SUBSCRIBERS,
   async run(run) {
     const few = run.short ? [] : [50]
+    const most = `to ${SUBSCRIBERS}`
     const measured = await compare(
       run,
-      [...few, 1000].map((subscribers) => ({
+      [...few, SUBSCRIBERS].map((subscribers) => ({
         name: `to ${subscribers}`,
         measure: () => measureBroadcast(run, subscribers),
       })),
     )
-    const direct_cpu_us = await directCpu(run)
+    const direct = await measuredDirect(run)
     return {
       rows: [...measured].map(([what, one]) => ({
         what,
         ...one!,
-        budgets:
-          what === 'to 1000'
-            ? ratio('CPU per delivery to direct', one!.cpu_us, direct_cpu_us, 'at most', 0.9, 0.25)
-            : [],
+        budgets: what === most ? ratio('CPU per delivery to direct', one, direct, 'at most', 0.9, 0.25) : [],
       })),
     }
   },
@@ -49,31 +50,34 @@ async function measureBroadcast(run: Run, subscribers: number): Promise<Measured
   const warm_frames = Math.round((warm_seconds * 1000) / interval_ms)
   const total = warm_frames + Math.round((seconds * 1000) / interval_ms)
   const messages = total * PER_FRAME
-  const ledgers = Array.from({ length: SAMPLED }, () => new Ledger(messages))
-  const counted = new Uint32Array(subscribers - SAMPLED)
+  // One number for each message at each of the sampled.
+  const sampled = new Ledger(messages * SAMPLED)
+  const counted = new Rows(messages * (subscribers - SAMPLED))
+  const subscribe = async (n: number) => {
+    const sample = Math.floor((n * SAMPLED) / subscribers)
+    if (n > 0 && sample === Math.floor(((n - 1) * SAMPLED) / subscribers))
+      await subscribeCounting(server.url, n, counted)
+    else
+      await connectReader(server.url, `subscriber-${n}`, ({ message: { payload } }) =>
+        sampled.arrive({ n: payload.n * SAMPLED + sample, t: payload.t }),
+      )
+  }
   for (let first = 0; first < subscribers; first += CONNECTING_MAX)
     await Promise.all(
-      Array.from({ length: Math.min(CONNECTING_MAX, subscribers - first) }, (_, i) => {
-        const n = first + i
-        return n < SAMPLED
-          ? subscribe(server.url, n, ledgers[n]!)
-          : subscribeCounting(server.url, n, (some) => {
-              counted[n - SAMPLED]! += some
-            })
-      }),
+      Array.from({ length: Math.min(CONNECTING_MAX, subscribers - first) }, (_, i) => subscribe(first + i)),
     )
-  const publisher = await connectRpc(server.url)
-  await publisher.call('checkin_client', { client_id: 'publisher' })
+  const publisher = await connectSender(server.url, 'publisher')
 
-  const arrived = () =>
-    counted.reduce((sum, n) => sum + n, 0) + ledgers.reduce((sum, ledger) => sum + ledger.arrived, 0)
-  let cpu_before = 0
-  let arrived_before = 0
+  const window = new Window(server, {
+    get arrived() {
+      return counted.arrived + sampled.arrived
+    },
+    get last_ms() {
+      return Math.max(counted.last_ms, sampled.last_ms)
+    },
+  })
   await openLoop({ interval_ms, total }, (frame, intended_ms) => {
-    if (frame === warm_frames) {
-      cpu_before = server.cpuMicroseconds()
-      arrived_before = arrived()
-    }
+    if (frame === warm_frames) window.begin()
     const requests = Array.from(
       { length: PER_FRAME },
       (_, i) =>
@@ -81,42 +85,68 @@ async function measureBroadcast(run: Run, subscribers: number): Promise<Measured
     )
     publisher.send(`[${requests.join(',')}]`)
   })
-  for (const ledger of ledgers) await ledger.settle()
-  // The rest of them are as far by now, or a second later.
-  if (counted.some((n) => n < messages)) await Bun.sleep(1000)
-  const delivered = arrived() - arrived_before
+  await drained(() => counted.lost + sampled.lost)
   return {
-    rate: delivered / seconds,
-    latency: ledgers[0]!.latency(warm_frames * PER_FRAME),
-    cpu_us: (server.cpuMicroseconds() - cpu_before) / delivered,
-    memory_bytes: server.memoryBytes(),
-    lost:
-      counted.reduce((sum, n) => sum + Math.max(0, messages - n), 0) +
-      ledgers.reduce((sum, ledger) => sum + ledger.lost, 0),
-    twice:
-      counted.reduce((sum, n) => sum + Math.max(0, n - messages), 0) +
-      ledgers.reduce((sum, ledger) => sum + ledger.twice, 0),
+    ...window.end(),
+    latency: sampled.latency(warm_frames * PER_FRAME * SAMPLED),
+    lost: counted.lost + sampled.lost,
+    twice: counted.twice + sampled.twice,
   }
 }
 
-async function subscribe(url: string, n: number, ledger: Ledger): Promise<void> {
-  const rpc = await connectRpc(url, ({ message }) => ledger.arrive(message.payload))
-  await rpc.call('checkin_client', { client_id: `subscriber-${n}` })
-  await rpc.call('subscribe', { batch: true })
+/** What arrived at many readers, each of whom is sent the same numbers in a row. */
+class Rows {
+  /** Different messages, all readers together. */
+  arrived = 0
+  twice = 0
+  /** On the clock of `performance.now`. */
+  last_ms = Number.NaN
+
+  /** @param total all readers together */
+  constructor(private readonly total: number) {}
+
+  get lost(): number {
+    return this.total - this.arrived
+  }
+
+  /**
+   * Notes what came to one reader in a frame.
+   *
+   * @param next the number it is due
+   * @returns the number it is due then
+   */
+  arrive(next: number, messages: number, first: number, last: number): number {
+    // What has numbers below the next has come before.
+    const fresh = Math.min(messages, Math.max(0, last + 1 - Math.max(first, next)))
+    this.arrived += fresh
+    this.twice += messages - fresh
+    this.last_ms = performance.now()
+    return Math.max(next, last + 1)
+  }
 }
 
-/** Counts messages without parsing them: a thousand readers share one driver. */
-async function subscribeCounting(url: string, n: number, onSome: (messages: number) => void): Promise<void> {
+/** Reads no more of a frame than how many messages it has, and the numbers of the first and the last: a thousand share a driver. */
+async function subscribeCounting(url: string, n: number, rows: Rows): Promise<void> {
   const subscribed = Promise.withResolvers<void>()
-  const socket = await connectWebSocket(`${url.replace('http', 'ws')}/v1/ws`, (text) => {
+  let next = 0
+  const socket = await connectWebSocket(`${url}/v1/ws`, (text) => {
     const messages = occurrences(text, '"message_id":')
-    if (messages > 0) onSome(messages)
+    if (messages > 0)
+      next = rows.arrive(next, messages, numberAt(text, text.indexOf(N)), numberAt(text, text.lastIndexOf(N)))
     else if (text.includes('"id":2')) subscribed.resolve()
   })
+  socket.onclose = ({ code }) => subscribed.reject(new Error(`the connection was closed with ${code}`))
   const checkin = { client_id: `subscriber-${n}` }
   socket.send(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'checkin_client', params: checkin }))
   socket.send(JSON.stringify({ jsonrpc: '2.0', id: 2, method: 'subscribe', params: { batch: true } }))
   await subscribed.promise
+}
+
+/** Before a payload's number. */
+const N = '"payload":{"n":'
+
+function numberAt(text: string, at: number): number {
+  return Number.parseInt(text.slice(at + N.length, at + N.length + 10), 10)
 }
 
 function occurrences(text: string, part: string): number {

@@ -9,18 +9,18 @@ import { type Budget, type Measured, type Outcome, type Run, ratio, type Scenari
 const BATCHED: Pairs = { pairs: 50, rate: 100_000, batch: 10 }
 const SINGLE: Pairs = { pairs: 50, rate: 30_000, batch: 1 }
 
-type Costs = (name: string) => number | undefined
+type Named = (name: string) => Measured | undefined
 
 export const direct: Scenario = {
   name: 'direct',
   summary: '50 pairs, 100,000 messages/s of 200 bytes, publishers that batch 10 messages to a frame',
   in_short: true,
   async run(run) {
-    const outcome = await sideBySide(run, BATCHED, [BROKER, RELAY_PEER, NATS], (cpu_us) => [
-      ...ratio('CPU to bare relay', cpu_us(BROKER.name), cpu_us(RELAY_PEER.name), 'at most', 2.1, 1.7),
-      ...ratio('CPU to nats-server', cpu_us(BROKER.name), cpu_us(NATS.name), 'at most', 2.1, 1.5),
+    const outcome = await sideBySide(run, BATCHED, [BROKER, RELAY_PEER, NATS], (of) => [
+      ...ratio('CPU to bare relay', of(BROKER.name), of(RELAY_PEER.name), 'at most', 2.1, 1.7),
+      ...ratio('CPU to nats-server', of(BROKER.name), of(NATS.name), 'at most', 2.1, 1.5),
     ])
-    run.direct_cpu_us = outcome.rows[0]!.cpu_us
+    run.direct = outcome.rows[0]!
     return outcome
   },
 }
@@ -30,38 +30,36 @@ export const directFrames: Scenario = {
   summary: '50 pairs, 30,000 messages/s of 200 bytes, a frame per message',
   in_short: true,
   run: (run) =>
-    sideBySide(run, SINGLE, run.short ? [BROKER, RELAY_PEER] : [BROKER, RELAY_PEER, NATS, NCHAN], (cpu_us) =>
-      ratio('CPU to bare relay', cpu_us(BROKER.name), cpu_us(RELAY_PEER.name), 'at most', 1.9, 1.4),
+    sideBySide(run, SINGLE, run.short ? [BROKER, RELAY_PEER] : [BROKER, RELAY_PEER, NATS, NCHAN], (of) =>
+      ratio('CPU to bare relay', of(BROKER.name), of(RELAY_PEER.name), 'at most', 1.9, 1.4),
     ),
 }
 
-/** CPU per message of the broker alone, in microseconds, for a scenario that is measured against it. */
-export async function directCpu(run: Run): Promise<number | undefined> {
-  if (run.direct_cpu_us === undefined) {
+/** The broker alone in `direct`, for a scenario that is measured against it. */
+export async function measuredDirect(run: Run): Promise<Measured | undefined> {
+  if (!run.direct) {
     const alone = [{ name: 'direct, to compare with', measure: () => measurePairs(run, BROKER, BATCHED) }]
-    const [measured] = (await compare(run, alone)).values()
-    run.direct_cpu_us = measured?.cpu_us
+    run.direct = (await compare(run, alone)).values().next().value
   }
-  return run.direct_cpu_us
+  return run.direct
 }
 
 async function sideBySide(
   run: Run,
   pairs: Pairs,
   peers: readonly Peer[],
-  budgets: (cpu_us: Costs) => Budget[],
+  budgets: (of: Named) => Budget[],
 ): Promise<Outcome> {
   const contenders = peers.map((peer) => ({
     name: peer.name,
     measure: () => measurePairs(run, peer, pairs),
   }))
   const measured = await compare(run, contenders)
-  const own: Measured = measured.get(BROKER.name)!
-  const others = new Map([...measured].filter(([name]) => name !== BROKER.name))
-  return {
-    rows: [
-      { ...own, what: BROKER.name, budgets: budgets((name) => measured.get(name)?.cpu_us) },
-      ...referenceRows(others),
-    ],
+  const own = {
+    ...measured.get(BROKER.name)!,
+    what: BROKER.name,
+    budgets: budgets((name) => measured.get(name)),
   }
+  measured.delete(BROKER.name)
+  return { rows: [own, ...referenceRows(measured)] }
 }

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { post } from '../clients/events.ts'
 import { initialize } from '../clients/mcp.ts'
-import { connectRpc, type Rpc } from '../clients/rpc.ts'
+import { connectReader } from '../clients/rpc.ts'
+import { openFilesMax, SPARE_FILES } from '../files.ts'
 import { startBroker } from '../peers/broker.ts'
 import type { Row, Run, Scenario } from '../scenario.ts'
 import type { Server } from '../server.ts'
@@ -12,8 +12,6 @@ const MCP_SESSIONS = 2000
 /** Opened and closed before the first look, so that what is needed once is not counted to the sessions. */
 const WARM = 500
 const AT_ONCE = 200
-/** Files that the driver has open besides sockets, and some to spare. */
-const SPARE_FILES = 200
 
 export const idle: Scenario = {
   name: 'idle',
@@ -37,7 +35,7 @@ export const idle: Scenario = {
 }
 
 /** Opens something that stays. @returns closes it */
-type Open = (server: Server, n: number) => Promise<() => void>
+type Open = (server: Server, client_id: string) => Promise<() => void>
 
 async function measureIdle(
   run: Run,
@@ -48,10 +46,10 @@ async function measureIdle(
   await using server = await startBroker()
   const sessions = Math.min(wanted, openFilesMax() - SPARE_FILES)
   run.say(`${what}: warming up`)
-  for (const close of await openAll(server, WARM, open)) close()
+  for (const close of await openAll(server, 'warm', Math.min(WARM, sessions), open)) close()
   const before = await server.settledMemoryBytes()
   run.say(`${what}: ${sessions} of them open`)
-  const closers = await openAll(server, sessions, open)
+  const closers = await openAll(server, 'idle', sessions, open)
   const memory_bytes = await server.settledMemoryBytes()
   for (const close of closers) close()
   const bytes = (memory_bytes - before) / sessions
@@ -69,25 +67,23 @@ async function measureIdle(
   }
 }
 
-async function openAll(server: Server, sessions: number, open: Open): Promise<(() => void)[]> {
+async function openAll(server: Server, name: string, sessions: number, open: Open): Promise<(() => void)[]> {
   const closers: (() => void)[] = []
   for (let first = 0; first < sessions; first += AT_ONCE) {
     const some = Math.min(AT_ONCE, sessions - first)
-    closers.push(...(await Promise.all(Array.from({ length: some }, (_, i) => open(server, first + i)))))
+    const opening = Array.from({ length: some }, (_, i) => open(server, `${name}-${first + i}`))
+    closers.push(...(await Promise.all(opening)))
   }
   return closers
 }
 
-const socketSession: Open = async ({ url }, n) => {
-  const rpc: Rpc = await connectRpc(url)
-  await rpc.call('checkin_client', { client_id: `idle-${n}` })
-  await rpc.call('subscribe', { batch: true })
+const socketSession: Open = async ({ url }, client_id) => {
+  const rpc = await connectReader(url, client_id, () => {})
   return () => rpc.close()
 }
 
 /** A socket of its own that is read no further than its first event: `fetch` keeps far fewer streams open. */
-const eventStream: Open = async ({ url, port }, n) => {
-  const client_id = `idle-${n}`
+const eventStream: Open = async ({ url, port }, client_id) => {
   await post(`${url}/v1/sessions`, JSON.stringify({ client_id }))
   const greeted = Promise.withResolvers<void>()
   const socket = await Bun.connect({
@@ -109,10 +105,4 @@ const mcpSession: Open = async ({ url }) => {
   const session_id = await initialize(url)
   return () =>
     void fetch(`${url}/mcp`, { method: 'DELETE', headers: { 'mcp-session-id': session_id! } }).catch(() => {})
-}
-
-/** Files that this process may have open. Source: proc(5). */
-function openFilesMax(): number {
-  const soft = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
-  return soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft)
 }

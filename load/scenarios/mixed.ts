@@ -2,6 +2,7 @@ import { Mix } from '../mix.ts'
 import { Ledger, openLoop } from '../open-loop.ts'
 import { startBroker } from '../peers/broker.ts'
 import type { Row, Run, Scenario } from '../scenario.ts'
+import { Window } from '../window.ts'
 
 const WARM_SECONDS = 3
 const SECONDS = 12
@@ -23,19 +24,17 @@ async function talk(run: Run, rate: number, p99_ms_max: number): Promise<Row> {
   const ledger = new Ledger(total)
   using mix = await Mix.open(server.url, ledger.arrive)
   run.say(`${rate} messages/s for ${WARM_SECONDS + SECONDS} s`)
-  let cpu_before = 0
+  const window = new Window(server, ledger)
   await openLoop({ interval_ms: 1000 / rate, total }, (n, intended_ms) => {
-    if (n === warm) cpu_before = server.cpuMicroseconds()
+    if (n === warm) window.begin()
     mix.send(n, intended_ms)
   })
   await ledger.settle()
   const latency = ledger.latency(warm)
   return {
     what: `${rate}/s`,
-    rate,
+    ...window.end(),
     latency,
-    cpu_us: (server.cpuMicroseconds() - cpu_before) / (rate * SECONDS),
-    memory_bytes: server.memoryBytes(),
     lost: ledger.lost,
     twice: ledger.twice,
     budgets: [{ what: 'p99', bound: 'at most', limit: p99_ms_max, value: latency.p99, unit: 'ms' }],

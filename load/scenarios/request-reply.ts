@@ -1,8 +1,9 @@
-import { connectRpc } from '../clients/rpc.ts'
+import { connectReader, connectSender } from '../clients/rpc.ts'
 import { Ledger, openLoop, payloadJson } from '../open-loop.ts'
 import { windows } from '../pairs.ts'
 import { startBroker } from '../peers/broker.ts'
 import type { Scenario } from '../scenario.ts'
+import { Window } from '../window.ts'
 
 const PAIRS = 50
 const RATE = 2000
@@ -19,26 +20,18 @@ export const requestReply: Scenario = {
     const ledger = new Ledger(total)
     const askers = await Promise.all(
       Array.from({ length: PAIRS }, async (_, i) => {
-        const answerer = await connectRpc(server.url, ({ message: { message_id, sender_id, payload } }) =>
-          answerer.send(
-            JSON.stringify({
-              jsonrpc: '2.0',
-              method: 'send_message',
-              params: { recipient_id: sender_id, in_reply_to: message_id, payload },
-            }),
-          ),
-        )
-        await answerer.call('checkin_client', { client_id: `answerer-${i}` })
-        await answerer.call('subscribe', { batch: true })
-        const asker = await connectRpc(server.url)
-        await asker.call('checkin_client', { client_id: `asker-${i}` })
-        return asker
+        const answerer = await connectReader(server.url, `answerer-${i}`, ({ message }) => {
+          const { message_id, sender_id, payload } = message
+          const params = { recipient_id: sender_id, in_reply_to: message_id, payload }
+          answerer.send(JSON.stringify({ jsonrpc: '2.0', method: 'send_message', params }))
+        })
+        return connectSender(server.url, `asker-${i}`)
       }),
     )
     run.say(`${RATE} requests/s for ${warm_seconds + seconds} s`)
-    let cpu_before = 0
+    const window = new Window(server, ledger)
     await openLoop({ interval_ms: 1000 / RATE, total }, (n, intended_ms) => {
-      if (n === warm) cpu_before = server.cpuMicroseconds()
+      if (n === warm) window.begin()
       const payload = JSON.parse(payloadJson(n, intended_ms))
       askers[n % PAIRS]!.call<{ reply?: { payload: { n: number; t: number } } }>('send_message_and_wait', {
         recipient_id: `answerer-${n % PAIRS}`,
@@ -56,10 +49,8 @@ export const requestReply: Scenario = {
       rows: [
         {
           what: 'over WebSocket',
-          rate: RATE,
+          ...window.end(),
           latency,
-          cpu_us: (server.cpuMicroseconds() - cpu_before) / (RATE * seconds),
-          memory_bytes: server.memoryBytes(),
           lost: ledger.lost,
           twice: ledger.twice,
           budgets: [{ what: 'p99', bound: 'at most', limit: 25, value: latency.p99, unit: 'ms' }],

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { connectRpc } from '../clients/rpc.ts'
+import { connectReader, connectSender } from '../clients/rpc.ts'
 import { temporaryFolder } from '../folder.ts'
 import { startBroker } from '../peers/broker.ts'
 import type { Row, Run, Scenario } from '../scenario.ts'
@@ -18,7 +18,7 @@ const PAYLOAD_CHARS = [64, 1, 256, 1, 128, 1].map((kilobytes) => kilobytes * 102
 const TTL_SECONDS = 5
 /** Messages of one pair on their way at once: well within what a mailbox holds. */
 const IN_FLIGHT = 4
-const ROOT = new URL('../..', import.meta.url).pathname
+const ROOT = join(import.meta.dir, '../..')
 
 export const rest: Scenario = {
   name: 'rest',
@@ -90,7 +90,7 @@ async function burst(run: Run, server: Server, at_rest: number): Promise<Row> {
     rate: messages / seconds,
     memory_bytes,
     lost: messages - pairs.reduce((sum, { received }) => sum + received, 0),
-    twice: 0,
+    twice: pairs.reduce((sum, { twice }) => sum + twice, 0),
     budgets: [
       {
         what: 'memory to rest',
@@ -118,35 +118,38 @@ async function allAcknowledged(url: string): Promise<void> {
 
 interface Pair {
   readonly sent: number
+  /** Different messages. */
   readonly received: number
+  readonly twice: number
   close(): void
 }
 
 /** Sends one pair's share, as fast as receipts come. */
 async function sendMuch(url: string, pair: number): Promise<Pair> {
-  let received = 0
-  const reader = await connectRpc(url, () => {
-    received++
+  const received = new Set<number>()
+  let twice = 0
+  const reader = await connectReader(url, `sink-${pair}`, ({ message: { payload } }) => {
+    if (received.has(payload.n)) twice++
+    received.add(payload.n)
   })
-  await reader.call('checkin_client', { client_id: `sink-${pair}` })
-  await reader.call('subscribe', { batch: true })
-  const sender = await connectRpc(url)
-  await sender.call('checkin_client', { client_id: `source-${pair}` })
+  const sender = await connectSender(url, `source-${pair}`)
   let sent = 0
   let bytes = 0
   const send = async () => {
     while (bytes < BURST_BYTES / PAIRS) {
-      const payload = 'x'.repeat(PAYLOAD_CHARS[sent++ % PAYLOAD_CHARS.length]!)
-      bytes += payload.length
+      const n = sent++
+      const payload = { n, pad: 'x'.repeat(PAYLOAD_CHARS[n % PAYLOAD_CHARS.length]!) }
+      bytes += payload.pad.length
       await sender.call('send_message', { recipient_id: `sink-${pair}`, payload, ttl_seconds: TTL_SECONDS })
     }
   }
   await Promise.all(Array.from({ length: IN_FLIGHT }, send))
   const deadline_ms = performance.now() + TTL_SECONDS * 1000
-  while (received < sent && performance.now() < deadline_ms) await Bun.sleep(5)
+  while (received.size < sent && performance.now() < deadline_ms) await Bun.sleep(5)
   return {
     sent,
-    received,
+    received: received.size,
+    twice,
     close() {
       reader.close()
       sender.close()

@@ -4,6 +4,7 @@ import type { Report } from '../../load/report/report.ts'
 import { escapeHtml } from '../../load/report/svg.ts'
 import { table } from '../../load/report/table.ts'
 import type { Result } from '../../load/scenario.ts'
+import { latencyOf } from '../../load/stats.ts'
 
 const latency = { p50: 1, p95: 2, p99: 12.5, max: 20 }
 const results: Result[] = [
@@ -44,8 +45,11 @@ const report: Report = {
   began_at: '2026-11-21T00:00:00.000Z',
   seconds: 60,
   short: false,
+  soak_minutes: 10,
+  scenarios: ['mixed', 'soak'],
   machine: { cpu: 'a "fast" one', cores: 2, memory_gb: 24, kernel: '6', bun: '1.4.5', commit: 'abc' },
   results,
+  wrong: ['mixed, <b>own</b>: missed'],
 }
 
 test('the table has a line for each budget, with its verdict, and says what is not installed', () => {
@@ -74,6 +78,8 @@ test('the page escapes what it is told, needs no network, and says every chart i
   expect(page).not.toContain('<b>own')
   expect(page).toContain('&#60;b&#62;own')
   expect(page).toContain('talk &#38; more')
+  expect(page).toContain('1 missed or lost.')
+  expect(page).toContain('1 of 2 scenarios have run.')
   const fetched: string[] = []
   let charts = 0
   await new HTMLRewriter()
@@ -86,4 +92,25 @@ test('the page escapes what it is told, needs no network, and says every chart i
   const described = [...page.matchAll(/<desc id="[^"]+">([^<]+)<\/desc>/g)].map(([, text]) => text)
   expect(described).toHaveLength(charts)
   expect(described.at(-1)).toBe('1.00 MB per minute by the fitted line, from 100 to 102 MB')
+})
+
+test('the page has a verdict for each budget, in the order of the budgets', async () => {
+  const lines: string[] = []
+  await new HTMLRewriter()
+    .on('tbody tr:first-child td.verdict span', { text: ({ text }) => void (text && lines.push(text)) })
+    .transform(new Response(html(report)))
+    .text()
+  expect(lines).toEqual(['MISSED', 'ok'])
+})
+
+test('what was not measured is a dash, and drawn nowhere', () => {
+  const hung = {
+    ...results[0]!.rows[0]!,
+    rate: Number.NaN,
+    cpu_us: Number.NaN,
+    latency: latencyOf(new Float64Array()),
+  }
+  const of_hung = [{ ...results[0]!, rows: [hung, ...results[0]!.rows.slice(1)], series: [] }]
+  expect(table(of_hung)).toMatch(/<b>own<\/b> +– +– +– +– +– +–/)
+  expect(html({ ...report, results: of_hung })).not.toContain('NaN')
 })

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
+import { join } from 'node:path'
 
-const RUN = new URL('../../load/run.ts', import.meta.url).pathname
+const RUN = join(import.meta.dir, '../../load/run.ts')
 
 async function load(...args: string[]): Promise<{ code: number; said: string }> {
   const run = Bun.spawn([process.execPath, RUN, ...args], { stdout: 'pipe', stderr: 'pipe' })
@@ -20,7 +21,7 @@ test('an option that there is not, and one that makes no sense, are said', async
   expect(unknown.said).toContain("'--fast'")
   const senseless = await load('--soak-minutes', 'ten')
   expect(senseless.code).toBe(2)
-  expect(senseless.said).toContain('--soak-minutes takes minutes above 0, not "ten".')
+  expect(senseless.said).toContain('--soak-minutes takes 2 to 600 minutes, not "ten".')
 })
 
 test('--list names every scenario and says what it does', async () => {
