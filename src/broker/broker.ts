@@ -313,7 +313,7 @@ export class Broker implements EngineEvents {
     }
     const { client_id } = sender
     const told = this.createMessage(bounce, BROKER_CLIENT_ID, client_id)
-    this.inBackground(this.engine.append(project, told, client_id, undefined))
+    this.inBackground(this.append(project, told, client_id, undefined))
   }
 
   sessionChanged(session: Session, status: SessionStatus): void {

@@ -2,7 +2,7 @@ import { distance } from 'fastest-levenshtein'
 
 /**
  * The known names nearest to a mistyped one, best first: those within a third of its length in edits (two letters
- * swapped count as two), or which share its beginning.
+ * swapped count as two), or which share its beginning. Of a long name, only the latter.
  *
  * @param limit how many to give at most
  */
@@ -14,12 +14,19 @@ export function nearestNames(wanted: string, known: Iterable<string>, limit = 3)
   for (const name of known) {
     if (++looked > NAMES_LOOKED_AT_MAX) break
     const other = name.toLowerCase()
-    const edits = other.startsWith(lower) || lower.startsWith(other) ? 0 : distance(lower, other)
+    const edits = other.startsWith(lower) || lower.startsWith(other) ? 0 : edited(lower, other, reach)
     if (edits <= reach) near.push({ name, edits })
   }
   near.sort((a, b) => a.edits - b.edits || (a.name < b.name ? -1 : 1))
   return near.slice(0, limit).map(({ name }) => name)
 }
 
-/** A hint is not worth more than this many comparisons. */
+/** A hint is not worth more than this many comparisons, nor comparing longer names. */
 const NAMES_LOOKED_AT_MAX = 1000
+const CHARS_COMPARED_MAX = 32
+
+/** In how many edits they differ; Infinity where that is surely more than `reach`, or is not worth the time. */
+function edited(wanted: string, other: string, reach: number): number {
+  if (Math.abs(wanted.length - other.length) > reach) return Number.POSITIVE_INFINITY
+  return wanted.length > CHARS_COMPARED_MAX ? Number.POSITIVE_INFINITY : distance(wanted, other)
+}

@@ -34,7 +34,7 @@ import type {
   Settled,
   Taken,
 } from './engine.ts'
-import { retryAfter, STORED } from './engine.ts'
+import { OPENED, retryAfter, STORED } from './engine.ts'
 import { historyPage } from './history.ts'
 import { appendOverOldest } from './overflow.ts'
 import { PROBE, probeMessage } from './probe.ts'
@@ -123,14 +123,14 @@ export class MemoryEngine implements Engine {
     idempotency_key: string | undefined,
   ): Sent | Repeated {
     const now = this.#now()
-    const { message_id, sender_id, expires_ms } = message
+    const { message_id, sender_id, expires_ms, broadcast } = message
     if (idempotency_key !== undefined) {
       const first = this.#clients.remembered(project, sender_id, idempotency_key, now)
       if (first) return { outcome: 'repeated', first }
     }
     const deliveries: Appended[] = []
     for (const recipient_id of recipients) deliveries.push(this.#store(project, recipient_id, message, now))
-    const sent: Sent = { outcome: 'sent', message_id, expires_ms, recipients, deliveries }
+    const sent: Sent = { outcome: 'sent', broadcast, message_id, expires_ms, recipients, deliveries }
     if (idempotency_key !== undefined && deliveries.some(({ outcome }) => outcome === 'stored'))
       this.#clients.remember(project, sender_id, idempotency_key, sent, now)
     return sent
@@ -159,7 +159,8 @@ export class MemoryEngine implements Engine {
     this.#announce(client, entry, false)
     // Only now: what bounces to this very mailbox must not take the room that was made.
     if (dropped) for (const dead of dropped) this.#died(client, dead, now)
-    return STORED[client.status(now, limits)]
+    const status = client.status(now, limits)
+    return status === 'unknown' && entry.offset === 1 ? OPENED : STORED[status]
   }
 
   take(address: Address, take: Take): Taken {

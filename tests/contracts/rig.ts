@@ -112,7 +112,8 @@ export class Rig implements AsyncDisposable {
     const appended = await this.engine.append(project, message, recipients, idempotency_key)
     if (appended.outcome === 'repeated') return outcomeOf(appended)
     const { message_id, expires_ms } = message
-    return { message_id, expires_ms, recipients: [recipients], deliveries: [appended], repeated: false }
+    const sent = { message_id, expires_ms, recipients: [recipients], deliveries: [appended] }
+    return { ...sent, broadcast: false, repeated: false }
   }
 
   /** Sends messages with these payloads to one mailbox; they must all be stored. @returns their ids */

@@ -105,6 +105,65 @@ test('an idempotency_key is for one message: another recipient is refused, not t
   expect(await again).toMatchObject({ message_id, warnings: [expect.stringContaining('used before')] })
   const other = sender.call('send_message', { recipient_id: 'c', message: 'x', idempotency_key: 'k' })
   expect(await refusal(other)).toBe('idempotency_conflict')
+  const toAll = sender.call('broadcast_message', { message: 'x', idempotency_key: 'k' })
+  expect(await refusal(toAll)).toBe('idempotency_conflict')
+  await sender.call('broadcast_message', { message: 'to all', idempotency_key: 'all' })
+  const direct = sender.call('send_message', { recipient_id: 'b', message: 'x', idempotency_key: 'all' })
+  expect(await refusal(direct)).toBe('idempotency_conflict')
+})
+
+test('what one asks oneself is no answer to itself', async () => {
+  await using broker = await startBroker()
+  const own = await WsClient.checkedIn(broker.url, 'a')
+  const asking = own.call('send_message_and_wait', { recipient_id: 'a', message: 'me?', timeout: 20 })
+  const asked = await until('the question', async () => {
+    const { messages } = await own.call<{ messages: { message_id: string }[] }>('get_messages')
+    return messages[0]
+  })
+  await own.call('send_message', { recipient_id: 'a', message: 'yes', in_reply_to: asked.message_id })
+  expect(await asking).toMatchObject({ timed_out: false, reply: { payload: 'yes' } })
+})
+
+test('one who asked, and lost the address while it waited, takes nothing that is for the newer one', async () => {
+  await using broker = await startBroker()
+  await using older = await agent('2025', broker, 'a')
+  const other = await WsClient.checkedIn(broker.url, 'b')
+  const asking = older.call('send_message_and_wait', { recipient_id: 'b', message: 'q', timeout: 0.5 })
+  await until('the wait', () => (broker.broker.waiters.count === 1 ? true : undefined))
+  const newer = await WsClient.checkedIn(broker.url, 'a')
+  await other.call('send_message', { recipient_id: 'a', message: 'for the newer' })
+  expect((await asking).isError).toBe(true)
+  expect(await newer.call('get_messages')).toMatchObject({ messages: [{ payload: 'for the newer' }] })
+})
+
+test('names are compared for the first message to an address that nobody has taken, and not again', async () => {
+  await using broker = await startBroker()
+  await WsClient.checkedIn(broker.url, 'backend')
+  const sender = await WsClient.checkedIn(broker.url, 'a')
+  const send = async (recipient_id: string) => {
+    const { warnings } = await sender.call<{ warnings: string[] }>('send_message', { recipient_id, message: 'x' })
+    return warnings.join()
+  }
+  const waits = 'Nobody has checked in as "bakcend" yet; the message waits there.'
+  expect(await send('bakcend')).toBe(`${waits} Near names: backend.`)
+  expect(await send('bakcend')).toBe(waits)
+})
+
+test('every message that is stored is counted, and every one that is read', async () => {
+  await using broker = await startBroker()
+  const a = await WsClient.checkedIn(broker.url, 'a')
+  const b = await WsClient.checkedIn(broker.url, 'b')
+  const { counters } = broker.broker
+  await a.call('send_message', { recipient_id: 'b', message: 'x', ttl_seconds: 0.001 })
+  await until('the bounce', () => (counters.dead.expired === 1 ? true : undefined))
+  expect(counters).toMatchObject({ accepted: 2, delivered: 0 })
+  expect(await a.call('requeue_dead_letters')).toMatchObject({ requeued: 1 })
+  expect(counters.accepted).toBe(3)
+  const asking = a.call('send_message_and_wait', { recipient_id: 'b', message: 'q', timeout: 20 })
+  await until('the wait', () => (broker.broker.waiters.count === 1 ? true : undefined))
+  await b.call('send_message', { recipient_id: 'a', message: 'r' })
+  await asking
+  expect(counters.delivered).toBe(1)
 })
 
 test('a stateless caller that names itself is told who it is', async () => {

@@ -104,11 +104,10 @@ export const requeueDeadLetters = defineCommand({
   http: { method: 'POST', path: '/v1/dead-letters/requeue' },
   hints: { read_only: false, destructive: false, idempotent: false },
   run: (broker, identity, { reason, message_ids }) =>
-    then(broker.engine.requeue(identity.project, { reason, message_ids }), ({ requeued, refused }) => ({
-      requeued: requeued.length,
-      message_ids: [...requeued],
-      refused: [...refused],
-    })),
+    then(broker.engine.requeue(identity.project, { reason, message_ids }), ({ requeued, refused }) => {
+      broker.counters.accepted += requeued.length
+      return { requeued: requeued.length, message_ids: [...requeued], refused: [...refused] }
+    }),
   text: ({ requeued, refused }) =>
     `Requeued ${count(requeued, 'message')}.${refused.length > 0 ? ` No room for ${refused.join(', ')}.` : ''}`,
 })

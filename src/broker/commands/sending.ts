@@ -167,10 +167,10 @@ function directReceiptOf(
   if (appended.outcome !== 'repeated')
     return takenReceipt(broker, project, message, recipient_id, appended, NO_WARNINGS)
   const { first } = appended
-  if (first.recipients.length !== 1 || first.recipients[0] !== recipient_id)
+  if (first.broadcast || first.recipients[0] !== recipient_id)
     throw new BrokerError('idempotency_conflict', {
       field: '/idempotency_key',
-      detail: `This idempotency_key was used for a message that did not go to "${recipient_id}" alone.`,
+      detail: `This idempotency_key was used for ${first.broadcast ? 'a broadcast' : `a message to "${first.recipients[0]}"`}.`,
     })
   return takenReceipt(broker, project, first, recipient_id, first.deliveries[0]!, [REPEATED])
 }
@@ -194,12 +194,14 @@ function takenReceipt(
     warnings,
   }
   if (recipient_status !== 'unknown') return receipt
+  const waits = `Nobody has checked in as "${recipient_id}" yet; the message waits there.`
+  // Names are compared for the first message alone: who sends many to where nobody is has been told.
+  if (!appended.opened) return { ...receipt, warnings: [...warnings, waits] }
   return then(broker.engine.clientIds(project), (known) => {
     // One more than shown: the address exists by now, and is nearest to itself.
     const near = nearestNames(recipient_id, known, 4).filter((id) => id !== recipient_id)
     const hint = near.length > 0 ? ` Near names: ${near.join(', ')}.` : ''
-    const warning = `Nobody has checked in as "${recipient_id}" yet; the message waits there.${hint}`
-    return { ...receipt, warnings: [...warnings, warning] }
+    return { ...receipt, warnings: [...warnings, `${waits}${hint}`] }
   })
 }
 
@@ -242,6 +244,11 @@ type BroadcastReceipt = Static<ReturnType<typeof closed<typeof broadcastReceipt>
 
 function broadcastReceiptOf(broker: Broker, sent: Sent | Repeated): BroadcastReceipt {
   const repeated = sent.outcome === 'repeated'
+  if (repeated && !sent.first.broadcast)
+    throw new BrokerError('idempotency_conflict', {
+      field: '/idempotency_key',
+      detail: `This idempotency_key was used for a message to "${sent.first.recipients[0]}", not for a broadcast.`,
+    })
   const { message_id, expires_ms, recipients, deliveries } = repeated ? sent.first : sent
   const refused = deliveries.flatMap(({ outcome }, i) =>
     outcome === 'stored' ? [] : [{ recipient_id: recipients[i]!, reason: outcome }],
@@ -329,6 +336,7 @@ export const sendMessageAndWait = defineCommand({
     const message = compose(broker, input, sender_id, recipient_id)
     const own = { project: identity.project, client_id: sender_id }
     let asked_id = message.message_id
+    const replaced = () => identity.session?.ended === 'replaced'
     // Waits before it sends, so that no reply is too quick; ends the wait when sending fails.
     const over = new AbortController()
     const giveUp = signal ? AbortSignal.any([signal, over.signal]) : over.signal
@@ -337,6 +345,8 @@ export const sendMessageAndWait = defineCommand({
       (input.timeout ?? 60) * 1000,
       giveUp,
       ({ message: other, redelivery }) => {
+        // The address is another session's by now, or this is the question itself.
+        if (replaced() || other.message_id === asked_id) return undefined
         if (other.in_reply_to === asked_id) return 'exact'
         // What comes again was sent before: it answers nothing that was asked since.
         const next = other.sender_id === recipient_id && other.in_reply_to === undefined && !redelivery
@@ -349,7 +359,9 @@ export const sendMessageAndWait = defineCommand({
       const asked_before = asked_id !== message.message_id
       // Asked again, the reply may have come between.
       const answered = (asked_before && (await waitingReply(broker, own, asked_id))) || (await reply)
+      if (replaced()) throw new BrokerError('session_replaced')
       if (!answered || signal?.aborted) return { ...receipt, timed_out: true }
+      broker.counters.delivered++
       await broker.engine.settle(own, { message_ids: [answered.message.message_id] })
       return { ...receipt, timed_out: false, reply: parseMessage(answered.message, answered.attempt) }
     } finally {
