@@ -41,6 +41,11 @@ export class RawWs {
     this.tcp.write(textFrame(typeof value === 'string' ? value : JSON.stringify(value)))
   }
 
+  /** Sends a pong that nobody asked for. */
+  pong(): void {
+    this.tcp.write(Buffer.from([0x8a, 0x80, 0, 0, 0, 0]))
+  }
+
   /** Stops taking anything from the socket. */
   pause(): void {
     this.tcp.pause()

@@ -4,7 +4,7 @@ import { WsConnection } from '../../src/transports/ws/connection.ts'
 /** Connections whose sockets go nowhere: frames are encoded as they would be for the kernel, and dropped. */
 export class FakeSockets {
   /** Pinged and not yet answered. */
-  readonly pinged: WsConnection[] = []
+  readonly pinged: { readonly connection: WsConnection; readonly said: string }[] = []
 
   open(): WsConnection {
     const connection: WsConnection = new WsConnection(
@@ -16,7 +16,7 @@ export class FakeSockets {
     const socket = {
       cork: (write: () => void) => write(),
       sendText: (text: string) => Buffer.byteLength(text),
-      ping: () => this.pinged.push(connection),
+      ping: (said: string) => this.pinged.push({ connection, said }),
     }
     // Of a socket, a connection that is never closed uses no more than this.
     connection.opened(socket as unknown as ServerWebSocket<WsConnection>)

@@ -39,8 +39,8 @@ export function path(batch: number): Micro {
         for (const [pair, source] of sources.entries()) onFrame(context, source, frames[pair]!)
         // The turn in which the hub writes, and then the pongs.
         await new Promise<void>((resolve) => setImmediate(resolve))
-        for (const connection of sockets.pinged.splice(0))
-          if (connection.ponged()) broker.hub.confirmed(connection)
+        for (const { connection, said } of sockets.pinged.splice(0))
+          if (connection.ponged(said)) broker.hub.confirmed(connection)
       }
     },
   }

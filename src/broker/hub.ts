@@ -16,8 +16,9 @@ export class Hub {
   #readers = new Map<string, Map<string, Subscription[]>>()
   #watchers = new Map<string, Map<string, Set<MailWatcher>>>()
   #by_connection = new Map<Connection, Subscription>()
+  /** The sockets that checked in, by session, and the other way round. */
   #by_session = new Map<string, Set<Connection>>()
-  #sessions_of = new Map<Connection, string[]>()
+  #sessions_of = new Map<Connection, Set<string>>()
   /** Those with something to write in this turn, each once. */
   #dirty: Subscription[] = []
   #notified = new Set<Connection>()
@@ -45,18 +46,27 @@ export class Hub {
     if (bound) bound.add(connection)
     else this.#by_session.set(session_id, new Set([connection]))
     const sessions = this.#sessions_of.get(connection)
-    if (sessions) sessions.push(session_id)
-    else this.#sessions_of.set(connection, [session_id])
+    if (sessions) sessions.add(session_id)
+    else this.#sessions_of.set(connection, new Set([session_id]))
+  }
+
+  #unbind(session_id: string, connection: Connection): void {
+    const bound = this.#by_session.get(session_id)
+    if (bound?.delete(connection) && bound.size === 0) this.#by_session.delete(session_id)
+    const sessions = this.#sessions_of.get(connection)
+    if (sessions?.delete(session_id) && sessions.size === 0) this.#sessions_of.delete(connection)
+  }
+
+  /** Who reads a mailbox in the name of this session. */
+  #readingFor(session: Session): Subscription[] {
+    const readers = this.#readers.get(session.project)?.get(session.client_id) ?? []
+    return readers.filter((reader) => reader.session.session_id === session.session_id)
   }
 
   /** The connection is gone: ends its subscription and lets go of all that is kept of it. */
   leave(connection: Connection): void {
     this.unsubscribe(connection)
-    for (const session_id of this.#sessions_of.get(connection) ?? []) {
-      const bound = this.#by_session.get(session_id)
-      if (bound?.delete(connection) && bound.size === 0) this.#by_session.delete(session_id)
-    }
-    this.#sessions_of.delete(connection)
+    for (const session_id of this.#sessions_of.get(connection) ?? []) this.#unbind(session_id, connection)
     this.#notified.delete(connection)
   }
 
@@ -72,7 +82,6 @@ export class Hub {
     else clients.set(address.client_id, [subscription])
     this.#by_connection.set(connection, subscription)
     if (subscription.options.receipts) this.#receipt_readers++
-    this.bind(subscription.session, connection)
     this.#markDirty(subscription)
   }
 
@@ -148,7 +157,8 @@ export class Hub {
 
   /** A newer session holds the address: closes what belonged to this one. */
   replaced(session: Session): void {
-    for (const connection of [...(this.#by_session.get(session.session_id) ?? [])]) {
+    const reading = this.#readingFor(session).map(({ connection }) => connection)
+    for (const connection of new Set([...reading, ...(this.#by_session.get(session.session_id) ?? [])])) {
       this.leave(connection)
       connection.close('session_replaced')
     }
@@ -156,9 +166,9 @@ export class Hub {
 
   /** Ends the subscriptions of a session, leaving its connections open. */
   ended(session: Session): void {
-    for (const connection of [...(this.#by_session.get(session.session_id) ?? [])])
-      this.unsubscribe(connection)
-    this.#by_session.delete(session.session_id)
+    for (const { connection } of this.#readingFor(session)) this.unsubscribe(connection)
+    for (const connection of this.#by_session.get(session.session_id) ?? [])
+      this.#unbind(session.session_id, connection)
   }
 
   /** The transport takes more again. */

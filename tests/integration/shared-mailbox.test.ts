@@ -141,7 +141,10 @@ test('names are compared for the first message to an address that nobody has tak
   await WsClient.checkedIn(broker.url, 'backend')
   const sender = await WsClient.checkedIn(broker.url, 'a')
   const send = async (recipient_id: string) => {
-    const { warnings } = await sender.call<{ warnings: string[] }>('send_message', { recipient_id, message: 'x' })
+    const { warnings } = await sender.call<{ warnings: string[] }>('send_message', {
+      recipient_id,
+      message: 'x',
+    })
     return warnings.join()
   }
   const waits = 'Nobody has checked in as "bakcend" yet; the message waits there.'

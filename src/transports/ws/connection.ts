@@ -49,6 +49,8 @@ export class WsConnection implements Connection {
   /** The ping that is out asked for proof of arrival, and another is to follow its pong. One ping is out at a time. */
   #probing = false
   #probe_due = false
+  /** What the ping that is out says, which its pong repeats. */
+  #ping_no = 0
 
   constructor(
     private said: Credentials | undefined,
@@ -119,11 +121,16 @@ export class WsConnection implements Connection {
   /** Asks whether anybody is there. */
   ping(): void {
     this.pinged_ms = this.now()
-    this.#socket.ping()
+    this.#socket.ping(String(++this.#ping_no))
   }
 
-  /** The pong to the ping that was out. @returns whether it proves the arrival of what was flushed before a probe */
-  ponged(): boolean {
+  /**
+   * A pong has come. One that nobody asked for, which a peer may send at any time, proves nothing.
+   *
+   * @returns whether it proves the arrival of what was flushed before a probe
+   */
+  ponged(said: string): boolean {
+    if (this.pinged_ms === undefined || said !== String(this.#ping_no)) return false
     const proves = this.#probing
     this.pinged_ms = undefined
     this.#probing = false

@@ -76,11 +76,17 @@ export function wsDoor(context: DoorContext): WsDoor {
     if (broker.stopping) throw new BrokerError('shutting_down', { retry_after_ms: 1000 })
     const { headers } = request
     const offered = subprotocols(headers)
+    // Left to itself, Bun would choose the first that is offered, which may be a key.
+    if (offered.length > 0 && !offered.includes(SUBPROTOCOL))
+      throw new BrokerError('upgrade_required', {
+        detail: `Subprotocols are offered, and "${SUBPROTOCOL}" is not among them.`,
+        next: `Offer "${SUBPROTOCOL}" besides, or none.`,
+      })
     const { key, project } = credentials(headers, queryOf(request), offered)
     const data = new WsConnection({ key, project }, events, config.buffer_bytes_max, broker.now)
     const upgraded = server?.upgrade(request, {
       data,
-      ...(offered.includes(SUBPROTOCOL) ? { headers: { 'sec-websocket-protocol': SUBPROTOCOL } } : {}),
+      ...(offered.length > 0 ? { headers: { 'sec-websocket-protocol': SUBPROTOCOL } } : {}),
     })
     if (!upgraded) throw new BrokerError('upgrade_required')
     return undefined
@@ -116,9 +122,9 @@ export function wsDoor(context: DoorContext): WsDoor {
       heard(connection)
       onFrame(context, connection, frame)
     },
-    pong({ data: connection }) {
+    pong({ data: connection }, said) {
       heard(connection)
-      if (connection.ponged()) broker.hub.confirmed(connection)
+      if (connection.ponged(String(said))) broker.hub.confirmed(connection)
     },
     drain({ data: connection }) {
       connection.drained()
@@ -141,5 +147,6 @@ export function wsDoor(context: DoorContext): WsDoor {
 }
 
 function subprotocols(headers: Headers): string[] {
-  return (headers.get('sec-websocket-protocol') ?? '').split(',').map((name) => name.trim())
+  const names = (headers.get('sec-websocket-protocol') ?? '').split(',').map((name) => name.trim())
+  return names.filter((name) => name !== '')
 }

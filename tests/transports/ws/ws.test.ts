@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { startBroker, until } from '../../harness.ts'
+import { RawWs } from '../../raw-ws.ts'
 import { refusal, WsClient } from '../../ws-client.ts'
 
 describe('a conversation over the WebSocket', () => {
@@ -56,6 +57,37 @@ describe('a conversation over the WebSocket', () => {
       const { status } = await sender.call('get_message_status', { message_id })
       return status === 'acknowledged' ? true : undefined
     })
+  })
+
+  test('a pong that answers no ping proves nothing: what was not taken comes again', async () => {
+    await using broker = await startBroker()
+    const sender = await WsClient.checkedIn(broker.url, 'a')
+    const raw = await RawWs.connect(broker.url)
+    raw.send({ jsonrpc: '2.0', id: 1, method: 'subscribe', params: { client_id: 'b' } })
+    await until('the subscription', () => raw.frames().texts.find((text) => text.includes('recovered')))
+    const { message_id } = await sender.call('send_message', { recipient_id: 'b', message: 'hello' })
+    await until('the message', () => raw.frames().texts.find((text) => text.includes('hello')))
+    raw.pong()
+    raw.send({ jsonrpc: '2.0', id: 2, method: 'list_sessions' })
+    await until('the answer', () => raw.frames().texts.find((text) => text.includes('"id":2')))
+    expect(await sender.call('get_message_status', { message_id })).toMatchObject({ status: 'delivered' })
+    raw.tcp.destroy()
+    const reader = await WsClient.checkedIn(broker.url, 'b')
+    expect(await reader.call('get_messages')).toMatchObject({ messages: [{ payload: 'hello', attempt: 2 }] })
+  })
+
+  test('a socket is closed for the address that it reads, and not for one that it has read', async () => {
+    await using broker = await startBroker()
+    const reader = await WsClient.connect(broker.url)
+    await reader.call('subscribe', { client_id: 'first' })
+    await reader.call('unsubscribe')
+    await reader.call('subscribe', { client_id: 'second' })
+    await WsClient.checkedIn(broker.url, 'first')
+    const sender = await WsClient.checkedIn(broker.url, 'a')
+    await sender.call('send_message', { recipient_id: 'second', message: 'still read' })
+    await reader.received(1)
+    await WsClient.checkedIn(broker.url, 'second')
+    expect(await reader.close_code()).toBe(3503)
   })
 
   test('a batch in is answered by a batch, and batch: true gathers messages into one frame', async () => {
@@ -222,6 +254,26 @@ describe('keys and closing', () => {
     expect(await silent.close_code(10_000)).toBe(3502)
     expect(await talked).toBe(3502)
   }, 15_000)
+
+  test('subprotocols without its own are refused, and none of them is said back', async () => {
+    await using broker = await startBroker({ admin_key })
+    const upgrade = (subprotocol: string) =>
+      fetch(`${broker.url}/v1/ws`, {
+        headers: {
+          connection: 'upgrade',
+          upgrade: 'websocket',
+          'sec-websocket-version': '13',
+          'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+          'sec-websocket-protocol': subprotocol,
+        },
+      })
+    for (const subprotocol of ['graphql-ws', `bearer.${admin_key}`]) {
+      const answer = await upgrade(subprotocol)
+      expect(answer.status).toBe(426)
+      expect(answer.headers.get('sec-websocket-protocol')).toBeNull()
+      expect(await answer.json()).toMatchObject({ next: 'Offer "mcp-broker.v1" besides, or none.' })
+    }
+  })
 
   test('a broker that shuts down answers who waits and closes with 3001', async () => {
     const broker = await startBroker({ drain_seconds: 0.1 })
