@@ -66,19 +66,26 @@ function checkType(headers: Headers): void {
     })
 }
 
+/** What may follow in a body that is refused as too large: read past, so that its answer is read. */
+export const REFUSED_BYTES_MAX = 64 * 1024 * 1024
+
+/** Of a body without a length no more is kept than may be; the rest is read past, and cut off where it does not end. */
 async function readAtMost(body: ReadableStream<Uint8Array> | null, bytes_max: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let bytes = 0
   for await (const chunk of body ?? []) {
     bytes += chunk.length
-    if (bytes > bytes_max) throw tooLarge(bytes_max)
-    chunks.push(chunk)
+    if (bytes <= bytes_max) chunks.push(chunk)
+    else chunks.length = 0
+    if (bytes > bytes_max + REFUSED_BYTES_MAX) throw tooLarge(bytes_max, true)
   }
+  if (bytes > bytes_max) throw tooLarge(bytes_max)
   return Buffer.concat(chunks)
 }
 
-function tooLarge(bytes_max: number): BrokerError {
+function tooLarge(bytes_max: number, unread = false): BrokerError {
   return new BrokerError('body_too_large', {
     detail: `The body is larger than ${bytes_max} bytes, which is what this broker takes.`,
+    unread,
   })
 }
