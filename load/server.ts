@@ -130,7 +130,9 @@ function cpuMicroseconds(pid: number): number {
 }
 
 function memoryBytes(pid: number): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024
+  const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+  if (kilobytes === undefined) throw new Error('the server ended during the measurement')
+  return Number(kilobytes) * 1024
 }
 
 function children(pid: number): number[] {

@@ -143,18 +143,22 @@ function inputError(input: unknown, error: ValueError | undefined): BrokerError 
 
 /** What the schema wanted instead, for people: choices by name, else its own description of what fits. */
 function troubleOf({ schema, message, value }: ValueError): string {
-  const choices = ((schema.anyOf ?? []) as TSchema[])
-    .map((choice) => choice.const)
-    .filter((word) => typeof word === 'string')
+  const choices = [...new Set(choicesOf(schema))]
   if (choices.length > 0) {
     const near = typeof value === 'string' ? nearestNames(value, choices) : []
     return `it is one of ${choices.join(', ')}${near.length > 0 ? ` (did you mean ${near.join(' or ')}?)` : ''}`
   }
   const trouble =
-    schema.pattern && typeof value === 'string'
+    schema.anyOf || (schema.pattern && typeof value === 'string')
       ? 'it does not fit'
       : message.charAt(0).toLowerCase() + message.slice(1)
   return typeof schema.description === 'string' ? `${trouble}. It is: ${schema.description}` : trouble
+}
+
+/** The words that a schema lets one choose from, alone or in a list. */
+function choicesOf({ anyOf, items, const: word }: TSchema): string[] {
+  if (typeof word === 'string') return [word]
+  return [...(anyOf ?? []), ...(items ? [items] : [])].flatMap(choicesOf)
 }
 
 function shortened(name: string): string {

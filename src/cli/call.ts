@@ -70,14 +70,20 @@ function parameter({ name: command, input }: Command, assignment: string): [stri
       true,
     )
   }
-  return [name, fromAssignment(schema, assignment.slice(at + 1))]
+  return [name, fromAssignment(name, schema, assignment.slice(at + 1))]
 }
 
-function fromAssignment(schema: TSchema, text: string): unknown {
+function fromAssignment(name: string, schema: TSchema, text: string): unknown {
   if (schema.type === 'string') return text
   try {
     return JSON.parse(text)
-  } catch {
+  } catch (error) {
+    if (/^[{["]/.test(text))
+      throw new CliError(
+        `${name} looks like JSON, and is none: ${(error as SyntaxError).message}.`,
+        'Correct it; a shell wants it in single quotes.',
+        true,
+      )
     // A word where text or something else may stand; the broker says if it may not.
     return text
   }

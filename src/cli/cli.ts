@@ -102,10 +102,10 @@ function tell(
   json = false,
 ): ExitCode {
   if (json) {
-    const errors = problems.map(({ what, fix, code }: Problem & { code?: string | undefined }) => ({
-      detail: what,
-      next: fix,
-      code,
+    const errors = problems.map((problem) => ({
+      ...(problem instanceof CliError ? problem.error : {}),
+      detail: problem.what,
+      next: problem.fix,
     }))
     terminal.err(JSON.stringify({ errors }))
     return exit

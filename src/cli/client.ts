@@ -89,15 +89,12 @@ export async function call<T>(
   return (await response.json()) as T
 }
 
-/** A list is written `a=1&a=2`. @throws CliError for an object, which a query cannot hold */
+/** A list is written `a=1&a=2`, an object as JSON. */
 function queryOf(input: ReadonlyMap<string, unknown>): string {
   const query = new URLSearchParams()
   for (const [name, value] of input)
-    for (const item of [value].flat()) {
-      if (typeof item === 'object')
-        throw new CliError(`${name} is an object.`, 'Over HTTP it can be a text or a list of texts.', true)
-      query.append(name, String(item))
-    }
+    for (const item of [value].flat())
+      query.append(name, typeof item === 'object' ? JSON.stringify(item) : String(item))
   return query.size > 0 ? `?${query}` : ''
 }
 
@@ -160,7 +157,7 @@ async function refusal(response: Response, { url, key }: Target): Promise<CliErr
       key === undefined ? 'This broker needs a key.' : 'The broker does not know this key.',
       'Give it in the variable MCP_BROKER_API_KEY.',
       false,
-      body.code,
+      body,
     )
-  return new CliError(body.detail, body.next ?? '', false, body.code)
+  return new CliError(body.detail, body.next ?? '', false, body)
 }

@@ -39,7 +39,7 @@ export const config: Verb = {
     if (action === 'reference') return reference(flag(line, 'format') ?? 'markdown', terminal)
     const near = nearestNames(action, ACTIONS)
     throw new CliError(
-      `There is no "config ${action}".`,
+      action === '' ? 'config needs to know what to do.' : `There is no "config ${action}".`,
       near.length > 0 ? `Did you mean "config ${near[0]}"?` : 'There are config check and config reference.',
       true,
     )

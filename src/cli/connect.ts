@@ -127,7 +127,7 @@ async function ask(target: Target): Promise<{ key: boolean; warning?: string }> 
     return { key: false }
   } catch (error) {
     if (!(error instanceof CliError)) throw error
-    if (error.code === 'unauthenticated') return { key: true }
+    if (error.error?.code === 'unauthenticated') return { key: true }
     return { key: target.key !== undefined, warning: `${error.what} ${error.fix}` }
   }
 }

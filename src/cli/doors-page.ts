@@ -52,7 +52,7 @@ ${membersTable('parameter', AuthenticateParams)}
 | notification | params |
 |---|---|
 | \`message\` | \`{cursor, message}\`; resume after this cursor |
-| \`receipt\` | \`{message_id, recipient_id, status, reason?}\`: \`dead_lettered\` always, \`acknowledged\` with \`receipts: true\` |
+| \`receipt\` | \`{message_id, recipient_id, status, reason?}\`, to who reads the sender's mailbox: \`dead_lettered\` always, \`acknowledged\` with \`receipts: true\` |
 | \`session\` | \`{session_id, client_id, name?, status, last_seen_at}\`, with \`sessions: true\` |
 
 A connection that takes nothing for \`slow_reader_seconds\` is closed with 3008, one that does not answer pings with 3012; all close codes are in
@@ -68,7 +68,7 @@ ${membersTable('parameter', EventsInput)}
 |---|---|
 | \`recovery\` | the first: \`{recovered, cursor, unread, session_id}\` |
 | \`message\` | \`{cursor, message}\`; its \`id\` is the cursor |
-| \`receipt\`, \`session\` | as over the WebSocket, where asked for |
+| \`receipt\`, \`session\` | as over the WebSocket |
 | \`close\` | the error that ends the stream |
 
 A stream cannot show that something arrived. With \`ack=auto\` what is written counts as read, and a resume by cursor reads it again from the

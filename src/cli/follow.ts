@@ -74,7 +74,7 @@ export function follow(
       if (frame.method === 'message' && frame.params) following.delivered(frame.params)
       else if (frame.id === 'subscribe' && frame.result) following.subscribed(frame.result)
       else if (frame.id === 'subscribe' && frame.error)
-        throw new CliError(frame.error.message, frame.error.data?.next ?? '', false, frame.error.data?.code)
+        throw new CliError(frame.error.message, frame.error.data?.next ?? '', false, frame.error.data)
     }
     socket.addEventListener('open', () => {
       opened = true

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { Logger } from 'pino'
 import { packageManager } from '../../package.json'
 import type { App } from '../app.ts'
@@ -77,14 +78,20 @@ function startError(error: unknown, { host, port }: Config, log: Logger): unknow
     // What Bun makes of a name that cannot be resolved.
     case 'EINVAL':
     case 'ENOTFOUND':
-      return new CliError(`This machine has no address ${host}.`, 'Correct --host (MCP_BROKER_HOST).')
+      return noAddress(host)
     default:
+      // For such a name Bun may also give the number of an error that happened before.
+      if ((error as NodeJS.ErrnoException).syscall === 'listen' && isIP(host) === 0) return noAddress(host)
       log.fatal({ err: error }, 'not started')
       return new CliError(
         `The broker could not start: ${error.message}`,
         'The log says where that came from.',
       )
   }
+}
+
+function noAddress(host: string): CliError {
+  return new CliError(`This machine has no address ${host}.`, 'Correct --host (MCP_BROKER_HOST).')
 }
 
 /** What to type for this program: the single file by its name, the source by the Bun it is pinned to. */

@@ -29,7 +29,7 @@ export const status: Verb = {
       accept: json ? 'application/json' : 'text/plain',
       ms_max: ANSWER_MS_MAX,
     }).catch((error: unknown) => {
-      if (error instanceof CliError && error.code === 'unauthenticated') return undefined
+      if (error instanceof CliError && error.error?.code === 'unauthenticated') return undefined
       throw error
     })
     if (json)
@@ -52,6 +52,11 @@ async function ready(target: Target): Promise<void> {
     errors: false,
   })
   if (response.ok) return
+  if (response.status === 404)
+    throw new CliError(
+      `There is no broker at ${target.url}.`,
+      'Give its address without a path, such as http://127.0.0.1:8123.',
+    )
   const { detail } = (await response.json().catch(() => ({}))) as { detail?: string }
   throw new CliError(
     `The broker at ${target.url} is not ready: ${detail ?? `HTTP ${response.status}`}`,

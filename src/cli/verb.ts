@@ -1,4 +1,5 @@
 import type { Problem } from '../config/checks.ts'
+import type { ErrorBody } from '../core/errors.ts'
 import type { Flag, Parsed } from './flags.ts'
 import type { ExitCode, Terminal } from './terminal.ts'
 
@@ -36,7 +37,7 @@ export class CliError extends Error implements Problem {
     /** Whether the command line is at fault, and not what it met. */
     readonly usage = false,
     /** The broker's error, where it is one. */
-    readonly code?: string,
+    readonly error?: Partial<ErrorBody>,
   ) {
     super(what)
     this.name = 'CliError'

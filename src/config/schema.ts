@@ -43,7 +43,7 @@ export const ConfigSchema = Type.Object(
     allowed_origins: Type.Array(Type.String({ minLength: 1 }), {
       default: [],
       description:
-        "Origins of web pages that may call, besides the broker's own, such as https://tools.example.",
+        "Origins of web pages that may call, besides the broker's own and those of loopback addresses, whatever their port; such as https://tools.example.",
     }),
     log_level: Type.Union(
       ['trace', 'debug', 'info', 'warn', 'error', 'silent'].map((level) => Type.Literal(level)),
@@ -99,7 +99,7 @@ export const ConfigSchema = Type.Object(
     ),
     stored_bytes_max: count(
       limits.stored_bytes_max,
-      'Bytes of messages in the whole broker. Keeping one takes about 800 bytes more, which are not counted: many tiny messages take a multiple of this.',
+      'Bytes of messages in the whole broker: a byte for each character of JSON. Text with characters beyond Latin-1 takes twice that in memory, and keeping a message about 800 bytes more, which are not counted.',
     ),
     dead_letters_max: count(limits.dead_letters_max, 'Dead letters kept in one project.'),
     dead_letters_bytes_max: count(

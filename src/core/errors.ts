@@ -46,7 +46,7 @@ export const ERRORS = {
     http_status: 400,
     rpc_code: -32602,
     retryable: false,
-    next: 'Correct the named field; the schemas are at /openapi.',
+    next: 'Correct the named field; the schemas are at /openapi, and in tools/list.',
   },
   unknown_route: {
     title: 'There is nothing at this path.',
@@ -148,7 +148,7 @@ export const ERRORS = {
     http_status: 400,
     rpc_code: 1420,
     retryable: false,
-    next: 'Call checkin_client first, or pass sender_id (when sending) or client_id (when reading).',
+    next: 'Pass sender_id (when sending) or client_id (when reading) in each call; or, on a WebSocket and in an MCP session, call checkin_client once.',
   },
   reserved_client_id: {
     title: 'This client_id is kept for the broker itself.',

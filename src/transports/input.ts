@@ -6,7 +6,9 @@ const PROJECT = 'project'
 
 /**
  * The parameters that a query gives, as the types that `schema` wants; what cannot be converted stays text, for the
- * check to name. A list is written `a=1&a=2`.
+ * check to name. A list is written `a=1&a=2`; an object, or a list too, as JSON.
+ *
+ * @throws BrokerError `invalid_params` for JSON that is none
  */
 export function queryInput(schema: TObject, query: URLSearchParams): Record<string, unknown> {
   const entries: [string, unknown][] = []
@@ -15,7 +17,7 @@ export function queryInput(schema: TObject, query: URLSearchParams): Record<stri
     const wanted = schema.properties[name]
     const values = query.getAll(name)
     const list = values.length > 1 || wanted?.type === 'array'
-    entries.push([name, list ? values : typed(wanted, values[0] ?? '')])
+    entries.push([name, list ? values : typed(name, wanted, values[0] ?? '')])
   }
   return Object.fromEntries(entries)
 }
@@ -23,7 +25,7 @@ export function queryInput(schema: TObject, query: URLSearchParams): Record<stri
 const NUMBER = /^-?\d+(\.\d+)?$/
 
 /** Stricter than TypeBox's own conversion, which takes `limit=1.5` and `limit=true` for 1. */
-function typed(wanted: TSchema | undefined, text: string): unknown {
+function typed(name: string, wanted: TSchema | undefined, text: string): unknown {
   switch (wanted?.type) {
     case 'integer':
     case 'number':
@@ -31,7 +33,25 @@ function typed(wanted: TSchema | undefined, text: string): unknown {
     case 'boolean':
       return text === 'true' ? true : text === 'false' ? false : text
     default:
-      return text
+      return takesJson(wanted, text) ? parsed(name, text) : text
+  }
+}
+
+/** Whether text that looks like JSON stands where an object or a list may. */
+function takesJson(wanted: TSchema | undefined, text: string): boolean {
+  const type = text.startsWith('{') ? 'object' : text.startsWith('[') ? 'array' : undefined
+  const choices: readonly TSchema[] = wanted?.anyOf ?? []
+  return type !== undefined && choices.some((choice) => choice.type === type)
+}
+
+function parsed(name: string, text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new BrokerError('invalid_params', {
+      field: `/${name}`,
+      detail: `${name} looks like JSON, and is none: ${(error as SyntaxError).message}.`,
+    })
   }
 }
 

@@ -1,4 +1,4 @@
-import { type BrokerError, errorBody } from '../core/errors.ts'
+import { BrokerError, errorBody } from '../core/errors.ts'
 
 /** Names an entry of the catalogue as RFC 9457 wants its `type`: a URI, stable, and not to be fetched. */
 export function problemType(code: string): string {
@@ -28,4 +28,13 @@ export function problem(error: BrokerError, correlation_id: string): Response {
   if (detail.unread) headers.connection = 'close'
   if (entry.http_status === 401) headers['www-authenticate'] = 'Bearer'
   return new Response(JSON.stringify(body), { status: entry.http_status, headers })
+}
+
+/** The answer to a method that a path does not know. @param methods those that it does */
+export function notAllowed(methods: readonly string[], correlation_id: string): Response {
+  const allowed = methods.join(', ')
+  const error = new BrokerError('method_not_allowed', { next: `This path answers ${allowed}.` })
+  const response = problem(error, correlation_id)
+  response.headers.set('allow', allowed)
+  return response
 }

@@ -47,6 +47,8 @@ describe('sessions', () => {
     ])
     const json = JSON.parse((await cli('sessions', '--feature', 'review', '--json')).out)
     expect(json.sessions[0].capabilities).toEqual({ features: ['review'] })
+    const filter = 'capability_filter={"features":["review"]}'
+    expect(JSON.parse((await cli('call', 'list_sessions', filter, '--json')).out).sessions).toHaveLength(1)
     expect((await cli('sessions', '--feature', 'review', '--status', 'stale')).out).toBe('')
   })
 
@@ -217,7 +219,11 @@ describe('call', () => {
     [['call', 'get_message_status', 'message_id'], 'message_id has no value.'],
     [['call', 'get_message_status', '__proto__=1'], 'has no parameter "__proto__"'],
     [['call', 'get_message_status'], 'get_message_status needs message_id.'],
-    [['call', 'list_sessions', 'capability_filter={"features":["a"]}'], 'capability_filter is an object.'],
+    [
+      ['call', 'list_sessions', 'capability_filter={features:[]}'],
+      'capability_filter looks like JSON, and is none',
+    ],
+    [['call', 'send_message', 'recipient_id=a', 'payload=[1,'], 'payload looks like JSON, and is none'],
   ])('a wrong line: %j', async (args, expected) => {
     const { code, err } = await cli(...args)
     expect(code).toBe(2)

@@ -105,7 +105,11 @@ describe('send', () => {
     expect(code).toBe(1)
     expect(err).toContain('priority is "highest"')
     const json = await cli('send', 'a', 'x', '--priority', 'highest', '--json')
-    expect(JSON.parse(json.err)).toMatchObject({ errors: [{ code: 'invalid_params' }] })
+    expect(JSON.parse(json.err)).toMatchObject({
+      errors: [
+        { code: 'invalid_params', field: '/priority', retryable: false, correlation_id: expect.any(String) },
+      ],
+    })
   })
 })
 

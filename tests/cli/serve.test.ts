@@ -97,6 +97,13 @@ describe('serve', () => {
     expect(ended.err.trimEnd().split('\n')).toHaveLength(2)
   })
 
+  test('a name without an address is called so, also where standard output is no pipe', async () => {
+    const line = [process.execPath, MAIN, 'serve', '--host', 'no.such.name.invalid', '--insecure']
+    const child = Bun.spawn(line, { stdout: 'ignore', stderr: 'pipe' })
+    expect(await child.stderr.text()).toStartWith('error: This machine has no address no.such.name.invalid.')
+    expect(await child.exited).toBe(1)
+  })
+
   test('in a terminal it says where it listens and what to try, and logs readably', async () => {
     const child = start(['-qec', `${process.execPath} ${MAIN} serve --port 0`, '/dev/null'], {}, ['script'])
     let screen = ''

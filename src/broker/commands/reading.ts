@@ -221,6 +221,13 @@ function deliveryStatus({ state }: Found): { status: Static<typeof DeliveryStatu
 /** A date and a time with its zone. Source: RFC 3339, section 5.6. */
 const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/
 
+/** Milliseconds since the epoch; NaN for what is no time, a 30th of February among it. */
+function parseTime(text: string): number {
+  const midnight = `${text.slice(0, 10)}T00:00:00Z`
+  const exists = RFC_3339.test(text) && new Date(midnight).getUTCDate() === Number(text.slice(8, 10))
+  return exists ? Date.parse(text) : Number.NaN
+}
+
 export const replayMessages = defineCommand({
   name: 'replay_messages',
   summary: 'Read again what the mailbox still holds.',
@@ -244,7 +251,7 @@ export const replayMessages = defineCommand({
   http: { method: 'GET', path: '/v1/mailboxes/{client_id}/history' },
   hints: { read_only: true, destructive: false, idempotent: true },
   run(broker, identity, { client_id, after, since, limit, bytes_max }) {
-    const since_ms = since === undefined ? undefined : RFC_3339.test(since) ? Date.parse(since) : Number.NaN
+    const since_ms = since === undefined ? undefined : parseTime(since)
     if (since_ms !== undefined && Number.isNaN(since_ms))
       throw new BrokerError('invalid_params', {
         field: '/since',

@@ -67,12 +67,12 @@ export const CapabilitiesSchema = closed({
 
 /** What one answer holds when the caller does not say: a model's window is not endless. */
 export const ANSWER_BYTES_DEFAULT = 128 * 1024
-const ANSWER_BYTES_MAX = 1024 * 1024
+export const ANSWER_BYTES_MAX = 1024 * 1024
 
 export const BytesMax = Type.Integer({
   minimum: 1,
   maximum: ANSWER_BYTES_MAX,
-  description: `stop before the answer grows past this (${ANSWER_BYTES_DEFAULT}); the first message always comes`,
+  description: `stop before the answer grows past this (${ANSWER_BYTES_DEFAULT}); the first always comes`,
 })
 
 const Names = Type.Array(Type.String({ maxLength: 128 }), { maxItems: 100 })
@@ -160,7 +160,10 @@ export function ago(time: string, now: number): string {
   return seconds < 172_800 ? `${Math.round(seconds / 3600)} h ago` : `${Math.round(seconds / 86_400)} d ago`
 }
 
-/** Messages as Markdown for a model to read; payloads are whole. */
+/**
+ * Messages as Markdown for a model to read; payloads are whole. What a sender wrote stands in quoted lines or as JSON: no text can
+ * look like another message, or like the broker's own words.
+ */
 export function messagesText(messages: readonly Message[], now: number): string {
   return messages.map((message) => messageText(message, now)).join('\n\n')
 }
@@ -171,14 +174,36 @@ function messageText(message: Message, now: number): string {
   if (message.broadcast) notes.push('broadcast')
   if (message.attempt) notes.push(`attempt ${message.attempt}`)
   if (message.protocol_name)
-    notes.push(`protocol ${message.protocol_name} ${message.protocol_version ?? ''}`.trim())
-  const reply = message.in_reply_to ? `, in reply to \`${message.in_reply_to}\`` : ''
+    notes.push(`protocol ${inline(message.protocol_name)} ${inline(message.protocol_version ?? '')}`.trim())
+  const reply = message.in_reply_to ? `, in reply to \`${inline(message.in_reply_to)}\`` : ''
   const head = `**From ${message.sender_id}** (${notes.join(', ')}), id \`${message.message_id}\`${reply}`
   const headers = message.headers ? `\nheaders: ${JSON.stringify(message.headers)}` : ''
   const { payload } = message
-  const body =
-    typeof payload === 'string' ? payload : `\`\`\`json\n${JSON.stringify(payload, null, 2)}\n\`\`\``
-  return `${head}${headers}\n${body}`
+  return `${head}${headers}\n${typeof payload === 'string' ? quoted(payload) : jsonBlock(payload)}`
+}
+
+/** All that some reader takes for the end of a line. */
+const LINE_END = /\r\n|[\n\v\f\r\u0085\u2028\u2029]/
+
+function quoted(text: string): string {
+  return text
+    .split(LINE_END)
+    .map((line) => `> ${line}`)
+    .join('\n')
+}
+
+/** A word or two that somebody chose, within a line of ours: as it is where it is harmless, else as JSON. */
+export function inline(text: string): string {
+  return /^[\p{L}\p{N} ._:@/+#-]*$/u.test(text) ? text : JSON.stringify(text)
+}
+
+/** JSON longer than this is not indented: deeply nested, that would be many times its size. */
+const INDENTED_CHARS_MAX = 4096
+
+function jsonBlock(value: unknown): string {
+  const json = JSON.stringify(value)
+  const pretty = json.length > INDENTED_CHARS_MAX ? json : JSON.stringify(value, null, 2)
+  return `\`\`\`json\n${pretty.length > 2 * json.length ? json : pretty}\n\`\`\``
 }
 
 export function count(number: number, noun: string): string {

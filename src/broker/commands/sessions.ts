@@ -7,17 +7,23 @@ import { type MaybePromise, then } from '../../engine/engine.ts'
 import type { Broker } from '../broker.ts'
 import { defineCommand } from '../command.ts'
 import {
+  ANSWER_BYTES_DEFAULT,
   ago,
+  BytesMax,
   CapabilitiesSchema,
   CapabilityFilterSchema,
   ClientId,
   capabilityFilter,
   closed,
   count,
+  inline,
   SessionId,
   SessionSchema,
   sessionView,
 } from './schema.ts'
+
+/** Kept for as long as the address is, and shown to everybody who asks who is there. */
+const CAPABILITIES_CHARS_MAX = 4096
 
 const Status = Type.Union([Type.Literal('active'), Type.Literal('stale'), Type.Literal('disconnected')])
 
@@ -45,6 +51,12 @@ export const checkinClient = defineCommand({
   http: { method: 'POST', path: '/v1/sessions', status: 201 },
   hints: { read_only: false, destructive: false, idempotent: false },
   run(broker, identity, { client_id, name, capabilities, session_id }, { connection }) {
+    const chars = JSON.stringify(capabilities ?? {}).length
+    if (chars > CAPABILITIES_CHARS_MAX)
+      throw new BrokerError('invalid_params', {
+        field: '/capabilities',
+        detail: `capabilities is ${chars} characters of JSON; at most ${CAPABILITIES_CHARS_MAX} are kept.`,
+      })
     const own = identity.session
     // The caller's own session holds the address: another that it names can only be older.
     const resume = own?.client_id === client_id && !own.ended ? own.session_id : session_id
@@ -79,7 +91,11 @@ function sessionFor(
   session_id: string | undefined,
 ): MaybePromise<Session> {
   if (session_id === undefined || session_id === identity.session?.session_id) {
-    if (!identity.session) throw new BrokerError('not_checked_in', { field: '/session_id' })
+    if (!identity.session)
+      throw new BrokerError('not_checked_in', {
+        field: '/session_id',
+        next: 'Give the session_id that checkin_client answered; or, on a WebSocket and in an MCP session, call checkin_client once.',
+      })
     if (identity.session.ended === 'replaced') throw new BrokerError('session_replaced')
     if (identity.session.ended) throw new BrokerError('unknown_session')
     return identity.session
@@ -161,12 +177,13 @@ export const listSessions = defineCommand({
     ),
     capability_filter: Type.Optional(CapabilityFilterSchema),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: 'at most this many (200)' })),
+    bytes_max: Type.Optional(BytesMax),
   }),
   output: Type.Object({ sessions: Type.Array(SessionSchema), total: Type.Integer() }),
   scope: 'read',
   http: { method: 'GET', path: '/v1/sessions' },
   hints: { read_only: true, destructive: false, idempotent: true },
-  run: (broker, identity, { status_filter, capability_filter, limit }) =>
+  run: (broker, identity, { status_filter, capability_filter, limit, bytes_max }) =>
     then(broker.engine.listSessions(identity.project), (all) => {
       const now = broker.now()
       const filter = capabilityFilter(capability_filter)
@@ -176,21 +193,26 @@ export const listSessions = defineCommand({
           (!wanted || wanted.includes(sessionStatus(session, now, broker.limits))) &&
           matchesCapabilities(session.capabilities, filter),
       )
-      const shown = matching.slice(0, limit ?? 200)
-      return {
-        sessions: shown.map((session) => sessionView(session, now, broker.limits)),
-        total: matching.length,
+      const shown: ReturnType<typeof sessionView>[] = []
+      let bytes = 0
+      for (const session of matching.slice(0, limit ?? 200)) {
+        const view = sessionView(session, now, broker.limits)
+        bytes += Buffer.byteLength(JSON.stringify(view))
+        if (shown.length > 0 && bytes > (bytes_max ?? ANSWER_BYTES_DEFAULT)) break
+        shown.push(view)
       }
+      return { sessions: shown, total: matching.length }
     }),
   text({ sessions, total }, now) {
     const lines = sessions.map((session) => {
       const features = session.capabilities.features?.length
-        ? `: ${session.capabilities.features.join(', ')}`
+        ? `: ${session.capabilities.features.map(inline).join(', ')}`
         : ''
-      const name = session.name ? ` (${session.name})` : ''
+      const name = session.name ? ` (${inline(session.name)})` : ''
       return `- **${session.client_id}**${name} ${session.status}, seen ${ago(session.last_seen_at, now)}${features}`
     })
-    return [`${count(total, 'session')}.`, ...lines].join('\n')
+    const some = total > sessions.length ? `, the first ${sessions.length}:` : '.'
+    return [`${count(total, 'session')}${some}`, ...lines].join('\n')
   },
 })
 
@@ -200,7 +222,7 @@ export const getMyIdentity = defineCommand({
   description:
     'Says which project, address and session you have. A client that keeps no session names itself by client_id. If you ' +
     'have none, it says how to get one, with a ready ' +
-    'mcp_recipients.json that names the broker, you, and those you can write to.',
+    'mcp_recipients.json that names you and those you can write to.',
   input: closed({ client_id: Type.Optional(ClientId) }),
   output: Type.Object({
     project: Type.String(),

@@ -9,7 +9,7 @@ import { correlationId, type Door, type DoorContext, IDLE_SECONDS } from '../doo
 import { EVENTS_PATH } from '../events.ts'
 import { Gate, type Handler, type HttpContext, jsonResponse, queryOf } from '../gate.ts'
 import { bodyInput, joinInput, queryInput } from '../input.ts'
-import { problem } from '../problem.ts'
+import { notAllowed } from '../problem.ts'
 import { live, Readiness } from './health.ts'
 import { PathTable } from './paths.ts'
 import { readings, status } from './status.ts'
@@ -43,7 +43,7 @@ export function httpDoor(context: DoorContext): Door {
           request.method === method
             ? carryOut(context, command, identity, { request, params, server })
             : // A HEAD comes in through the route of GET, and must not take messages out of a mailbox.
-              notAllowed(paths.methods(path)),
+              notAllowed(paths.methods(path), correlationId()),
         ),
       OWN_BODY,
     )
@@ -87,7 +87,7 @@ export function httpDoor(context: DoorContext): Door {
           throw new BrokerError('unknown_route', {
             detail: `There is nothing at ${path.slice(0, PATH_SHOWN_MAX)}.`,
           })
-        return notAllowed(methods)
+        return notAllowed(methods, correlationId())
       }),
     OWN_BODY,
   )
@@ -123,16 +123,6 @@ async function carryOut(
 }
 
 const SHUTDOWN_RETRY_MS = 2000
-
-function notAllowed(methods: readonly string[]): Response {
-  const allowed = methods.join(', ')
-  const response = problem(
-    new BrokerError('method_not_allowed', { next: `This path answers ${allowed}.` }),
-    correlationId(),
-  )
-  response.headers.set('allow', allowed)
-  return response
-}
 
 /** `{client_id}` as Elysia writes it. */
 function elysiaPath(path: string): string {

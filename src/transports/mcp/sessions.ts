@@ -12,6 +12,8 @@ const TICK_MS = 500
 const RESUME_MS = 300_000
 /** A session idle for less is not given up to make room for a new one. */
 const EVICTABLE_IDLE_MS = 60_000
+/** The SDK keeps what a client says of itself for as long as the session lasts. */
+const INITIALIZE_CHARS_MAX = 16 * 1024
 
 /** The sessions of the 2025 era: bounded in number, forgotten when idle. */
 export class Sessions {
@@ -31,7 +33,7 @@ export class Sessions {
   /**
    * Answers one request of the 2025 era.
    *
-   * @throws BrokerError `mcp_session_required`, `unknown_mcp_session`, `too_many_mcp_sessions`, `too_many_connections`
+   * @throws BrokerError `mcp_session_required`, `unknown_mcp_session`, `too_many_mcp_sessions`, `too_many_connections`, `body_too_large`
    */
   serve(exchange: Exchange): MaybePromise<Response> {
     const { request, identity, plain } = exchange
@@ -54,6 +56,12 @@ export class Sessions {
     const { identity, body } = exchange
     if ((body as { method?: unknown } | null)?.method !== 'initialize')
       throw new BrokerError('mcp_session_required')
+    const chars = JSON.stringify(body).length
+    if (chars > INITIALIZE_CHARS_MAX)
+      throw new BrokerError('body_too_large', {
+        detail: `initialize is ${chars} characters of JSON; at most ${INITIALIZE_CHARS_MAX} are taken.`,
+        next: 'Say less of the client and what it can do: all of it is kept as long as the session.',
+      })
     await this.#makeRoom()
     const session: McpSession = new McpSession({
       context: this.context,

@@ -1,11 +1,13 @@
 import { Elysia } from 'elysia'
 import type { Identity } from '../../auth/identity.ts'
 import { checkInput } from '../../broker/command.ts'
+import { parseCursor } from '../../core/cursor.ts'
 import { BrokerError } from '../../core/errors.ts'
-import { type Door, type DoorContext, spread } from '../door.ts'
+import { correlationId, type Door, type DoorContext, spread } from '../door.ts'
 import { EVENTS_PATH, EventsInput } from '../events.ts'
 import { Gate, type HttpContext, queryOf } from '../gate.ts'
 import { joinInput, queryInput } from '../input.ts'
+import { notAllowed } from '../problem.ts'
 import { EventStream } from './stream.ts'
 
 /** How long a client waits before it connects again: spread, so that not all come back at once. */
@@ -35,12 +37,14 @@ export function sseDoor(context: DoorContext): Door {
   }
 
   async function open(identity: Identity, { request, params, server }: HttpContext): Promise<Response> {
-    if (request.method === 'HEAD') throw new BrokerError('method_not_allowed')
+    if (request.method === 'HEAD') return notAllowed(['GET'], correlationId())
     if (broker.stopping) throw new BrokerError('shutting_down', { retry_after_ms: RETRY_MS_MIN })
     const query = queryInput(EventsInput, queryOf(request))
     const input = checkInput(EventsInput, joinInput(params, query))
     // On a reconnect a browser repeats the URL: what it has seen since is in the header.
-    const after = request.headers.get('last-event-id') || input.after
+    const last_id = request.headers.get('last-event-id')
+    if (last_id) parseCursor(last_id, '/Last-Event-ID')
+    const after = last_id || input.after
     const leave = context.connections.enter()
     const stream = new EventStream(
       {

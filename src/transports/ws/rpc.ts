@@ -176,7 +176,8 @@ function call(
   const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''
   throw new BrokerError('unknown_command', {
     field: '/method',
-    detail: `There is no command of that name.${hint}`,
+    detail: `There is no command "${method.length > 80 ? `${method.slice(0, 80)}…` : method}".${hint}`,
+    next: 'Send one of the commands listed at /openapi as method, or subscribe, unsubscribe or authenticate.',
   })
 }
 

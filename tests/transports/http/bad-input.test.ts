@@ -210,6 +210,13 @@ const PATHS: [string, string, ErrorCode, { field?: string; detail?: string }][] 
     { field: '/after', detail: 'not a cursor' },
   ],
   ['GET', '/v1/mailboxes/a/history?since=yesterday', 'invalid_params', { field: '/since' }],
+  ['GET', '/v1/mailboxes/a/history?since=2026-02-30T00:00:00Z', 'invalid_params', { field: '/since' }],
+  [
+    'GET',
+    '/v1/sessions?status_filter=actve',
+    'invalid_params',
+    { field: '/status_filter', detail: 'one of active, stale, disconnected (did you mean active?)' },
+  ],
   ['GET', '/v1/messages/none', 'unknown_message', { field: '/message_id' }],
   ['GET', '/v1/identity?project=other', 'forbidden', {}],
   ['POST', '/v1/messages?recipient_id=b', 'invalid_params', { field: '/recipient_id', detail: 'body' }],

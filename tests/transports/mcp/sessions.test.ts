@@ -45,6 +45,20 @@ test('a session is needed for whatever is not a beginning', async () => {
   }
 })
 
+test('what a client says of itself is kept, so it is bounded', async () => {
+  await using app = await startBroker()
+  const initialize = (name: string, capabilities: object) => {
+    const params = { ...INITIALIZE.params, capabilities, clientInfo: { name, version: '1' } }
+    return post(app, { ...INITIALIZE, params })
+  }
+  expect((await initialize('x'.repeat(8000), {})).status).toBe(200)
+  const large = { experimental: { x: { y: 'x'.repeat(20_000) } } }
+  for (const refused of [await initialize('x'.repeat(20_000), {}), await initialize('x', large)]) {
+    expect(refused.status).toBe(413)
+    expect(await refused.json()).toMatchObject({ error: { data: { code: 'body_too_large' } } })
+  }
+})
+
 test('a session that is idle expires; one with an open stream does not', async () => {
   await using app = await startBroker({ mcp_session_idle_seconds: 0.3, mcp_sessions_max: 2 })
   const listening = await rawSession(app)

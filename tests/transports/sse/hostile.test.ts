@@ -115,7 +115,7 @@ test('a slow reader that takes all in time is not cut off, and gets everything',
 
 const REFUSED: [string, string, Record<string, string>, number, string, string][] = [
   ['a malformed cursor', 'after=nonsense', {}, 400, 'invalid_params', '/after'],
-  ['a malformed last id', '', { 'last-event-id': 'x:y:z' }, 400, 'invalid_params', '/after'],
+  ['a malformed last id', '', { 'last-event-id': 'x:y:z' }, 400, 'invalid_params', '/Last-Event-ID'],
   ['an unknown parameter', 'ak=auto', {}, 400, 'invalid_params', '/ak'],
   ['an unknown way to acknowledge', 'ack=maybe', {}, 400, 'invalid_params', '/ack'],
   ['a yes that is no boolean', 'receipts=yes', {}, 400, 'invalid_params', '/receipts'],
@@ -141,7 +141,8 @@ test('a key is needed where there are keys, and HEAD opens nothing', async () =>
   const url = `${broker.url}/v1/mailboxes/backend/events`
   expect((await fetch(url)).status).toBe(401)
   const headers = { 'x-api-key': 'a-key-of-the-operator' }
-  expect((await fetch(url, { method: 'HEAD', headers })).status).toBe(405)
+  const head = await fetch(url, { method: 'HEAD', headers })
+  expect([head.status, head.headers.get('allow')]).toEqual([405, 'GET'])
   expect(broker.broker.hub.subscription_count).toBe(0)
   await using stream = await openStream(broker.url, 'backend', '', headers)
   await stream.next('recovery')

@@ -37,7 +37,7 @@ describe('bad frames', () => {
     expect(await errorFor(client, '{"jsonrpc":"2.0","id":"x","method":"send_mesage"}')).toMatchObject({
       id: 'x',
       code: -32601,
-      message: 'There is no command of that name. Did you mean send_message?',
+      message: 'There is no command "send_mesage". Did you mean send_message?',
     })
     expect(await code('{"jsonrpc":"2.0","id":1,"method":"__proto__"}')).toBe('unknown_command')
     expect(await code('{"jsonrpc":"2.0","id":1,"method":"heartbeat","params":[1]}')).toBe('invalid_params')
