@@ -89,6 +89,7 @@ export const slowReaders: Scenario = {
         },
         {
           what: 'the slow',
+          memory_bytes: server.memoryBytes(),
           lost: lost.reduce((sum, n) => sum + n, 0),
           twice: slow.reduce((sum, pair) => sum + pair.twice, 0),
           budgets: [
