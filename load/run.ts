@@ -20,7 +20,8 @@ latest.* for all of them, short.* for the short form, else by the scenarios' nam
 `
 const RESULTS = join(import.meta.dir, 'results')
 /** A scenario that takes longer hangs; the soak has its own time besides. */
-const SCENARIO_MINUTES_MAX = 10
+const MINUTES_MAX = 10
+const SHORT_MINUTES_MAX = 3
 /** What a scenario opens that does not say. */
 const CONNECTIONS = 100
 /** What ends it, and the exit code. */
@@ -110,8 +111,7 @@ async function runAll({ scenarios, short, soak_minutes }: Asked): Promise<number
     results,
     wrong: wrongIn(results),
   })
-  const path = join(RESULTS, nameOf(scenarios, short))
-  mkdirSync(RESULTS, { recursive: true })
+  const file = nameOf(scenarios, short)
   for (const [i, scenario] of scenarios.entries()) {
     const { name, summary } = scenario
     now = `[${i + 1}/${scenarios.length}] ${name}`
@@ -119,7 +119,7 @@ async function runAll({ scenarios, short, soak_minutes }: Asked): Promise<number
     const result = { scenario: name, summary, ...(await outcome(scenario, run)) }
     results.push(result)
     for (const row of result.rows) run.say(figures(row))
-    write(path, report())
+    write(file, report())
     // What the last scenario left in the driver must not be collected during the next.
     Bun.gc(true)
   }
@@ -127,8 +127,9 @@ async function runAll({ scenarios, short, soak_minutes }: Asked): Promise<number
   console.log(`\n${table(results)}\n`)
   for (const sentence of wrong) console.log(sentence)
   console.log(
-    `${wrong.length === 0 ? 'All budgets met' : `${wrong.length} missed`}, in ${clock(seconds * 1000)}.\n${path}.html\n${path}.json`,
+    `${wrong.length === 0 ? 'All budgets met' : `${wrong.length} missed`}, in ${clock(seconds * 1000)}.`,
   )
+  console.log(`load/results/${file}.html\nload/results/${file}.json`)
   return wrong.length === 0 ? 0 : 1
 }
 
@@ -142,7 +143,7 @@ function nameOf(scenarios: readonly Scenario[], short: boolean): string {
 
 async function outcome(scenario: Scenario, run: Run): Promise<Pick<Result, 'rows' | 'series'>> {
   const { connections = CONNECTIONS } = scenario
-  const minutes = SCENARIO_MINUTES_MAX + run.soak_minutes
+  const minutes = run.short ? SHORT_MINUTES_MAX : MINUTES_MAX + run.soak_minutes
   const over = Promise.withResolvers<never>()
   const timer = setTimeout(() => {
     killServers()
@@ -172,8 +173,10 @@ function wrongIn(results: readonly Result[]): string[] {
   )
 }
 
-/** @param path without the end of the name */
-function write(path: string, report: Report): void {
+/** @param file without the end of its name */
+function write(file: string, report: Report): void {
+  mkdirSync(RESULTS, { recursive: true })
+  const path = join(RESULTS, file)
   writeFileSync(`${path}.json`, `${JSON.stringify(report, null, 2)}\n`)
   writeFileSync(`${path}.html`, html(report))
 }
