@@ -25,7 +25,6 @@ export function problem(error: BrokerError, correlation_id: string): Response {
   }
   if (detail.retry_after_ms !== undefined)
     headers['retry-after'] = String(Math.ceil(detail.retry_after_ms / 1000))
-  if (detail.unread) headers.connection = 'close'
   if (entry.http_status === 401) headers['www-authenticate'] = 'Bearer'
   return new Response(JSON.stringify(body), { status: entry.http_status, headers })
 }

@@ -177,7 +177,7 @@ function messageText(message: Message, now: number): string {
     notes.push(`protocol ${inline(message.protocol_name)} ${inline(message.protocol_version ?? '')}`.trim())
   const reply = message.in_reply_to ? `, in reply to \`${inline(message.in_reply_to)}\`` : ''
   const head = `**From ${message.sender_id}** (${notes.join(', ')}), id \`${message.message_id}\`${reply}`
-  const headers = message.headers ? `\nheaders: ${JSON.stringify(message.headers)}` : ''
+  const headers = message.headers ? `\nheaders: ${oneLine(JSON.stringify(message.headers))}` : ''
   const { payload } = message
   return `${head}${headers}\n${typeof payload === 'string' ? quoted(payload) : jsonBlock(payload)}`
 }
@@ -194,15 +194,23 @@ function quoted(text: string): string {
 
 /** A word or two that somebody chose, within a line of ours: as it is where it is harmless, else as JSON. */
 export function inline(text: string): string {
-  return /^[\p{L}\p{N} ._:@/+#-]*$/u.test(text) ? text : JSON.stringify(text)
+  return /^[\p{L}\p{N} ._:@/+#-]*$/u.test(text) ? text : oneLine(JSON.stringify(text))
+}
+
+/** JSON without the ends of lines that it may hold as they are. */
+function oneLine(json: string): string {
+  return json.replace(
+    /[\u0085\u2028\u2029]/g,
+    (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
 
 /** JSON longer than this is not indented: deeply nested, that would be many times its size. */
 const INDENTED_CHARS_MAX = 4096
 
 function jsonBlock(value: unknown): string {
-  const json = JSON.stringify(value)
-  const pretty = json.length > INDENTED_CHARS_MAX ? json : JSON.stringify(value, null, 2)
+  const json = oneLine(JSON.stringify(value))
+  const pretty = json.length > INDENTED_CHARS_MAX ? json : oneLine(JSON.stringify(value, null, 2))
   return `\`\`\`json\n${pretty.length > 2 * json.length ? json : pretty}\n\`\`\``
 }
 

@@ -169,16 +169,21 @@ test('a chunked body within the limit is taken', async () => {
   expect((await post(body)).status).toBe(201)
 })
 
-test('a body that never ends takes no memory, and is cut off', async () => {
+test.each([
+  ['POST /v1/messages', 'application/json'],
+  ['POST /mcp', 'application/json'],
+  ['POST /v1/messages', 'text/plain'],
+  ['POST /nowhere', 'application/json'],
+])('a body that never ends takes no memory, and is cut off: %s, %s', async (target, type) => {
   await using socket = await RawSocket.open(broker.url)
   socket.write(
-    'POST /v1/messages HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n',
+    `${target} HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${type}\r\ntransfer-encoding: chunked\r\n\r\n`,
   )
   const before = memoryBytes()
   const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`
   let sent = 0
   for (; sent < 2000 && !socket.closed; sent++) await socket.send(chunk)
-  expect(sent).toBeWithin(1000, 2000)
+  expect(sent).toBeLessThan(2000)
   await socket.until('the end', () => socket.closed)
   expect(memoryBytes() - before).toBeLessThan(24 * 1024 * 1024)
 })
