@@ -136,8 +136,8 @@ async function runAll({ scenarios, short, soak_minutes }: Asked): Promise<number
 /** Of the files that a run's results are written to: one that is only part of the suite leaves those of a whole run alone. */
 function nameOf(scenarios: readonly Scenario[], short: boolean): string {
   if (scenarios.length === SCENARIOS.length && !short) return 'latest'
-  const all_short = SCENARIOS.filter(({ in_short }) => in_short)
-  const names = short && scenarios.length === all_short.length ? [] : scenarios.map(({ name }) => name)
+  const all = SCENARIOS.every((scenario) => scenario.in_short === scenarios.includes(scenario))
+  const names = short && all ? [] : scenarios.map(({ name }) => name)
   return [...(short ? ['short'] : []), ...names].join('+')
 }
 

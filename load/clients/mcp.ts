@@ -6,7 +6,7 @@ export interface ToolRequest {
   readonly body: string
 }
 
-const ACCEPT = { accept: 'application/json, text/event-stream' }
+export const ACCEPT = { accept: 'application/json, text/event-stream' }
 const CLIENT = { name: 'load', version: '1.0.0' }
 
 /** A `tools/call` with the envelope of 2026-07-28. */

@@ -61,6 +61,7 @@ export async function connectRpc(url: string, onMessage?: (delivered: Delivered)
   let last_id = 0
   return {
     call<Answer>(method: string, params: object) {
+      if (socket.readyState !== WebSocket.OPEN) return Promise.reject(new Error('the connection is closed'))
       const call = Promise.withResolvers<unknown>()
       waiting.set(++last_id, call)
       socket.send(JSON.stringify({ jsonrpc: '2.0', id: last_id, method, params }))

@@ -7,12 +7,13 @@ import { COLUMNS, cells, judgements } from './table.ts'
 /** A run as a page that needs nothing else: no network, no scripts, light or dark as the reader has it. */
 export function html(report: Report): string {
   const { results, short, began_at, seconds, machine, wrong, scenarios } = report
-  const outcome = wrong.length === 0 ? 'All budgets met, nothing lost.' : `${wrong.length} missed or lost.`
   const some =
     results.length < scenarios.length ? ` ${results.length} of ${scenarios.length} scenarios have run.` : ''
+  const judged = wrong.length === 0 ? 'All budgets met, nothing lost.' : `${wrong.length} missed or lost.`
+  const outcome = judged + some
   const where =
     `${machine.cores} × ${machine.cpu}, ${machine.memory_gb} GB, Linux ${machine.kernel}, Bun ${machine.bun}, ` +
-    `commit ${machine.commit}; ${began_at}, ${Math.round(seconds / 60)} minutes${short ? ', short form: budgets loosened by half' : ''}.${some}`
+    `commit ${machine.commit}; ${began_at}, ${Math.round(seconds / 60)} minutes${short ? ', short form: budgets loosened by half' : ''}.`
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

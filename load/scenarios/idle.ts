@@ -1,5 +1,5 @@
 import { post } from '../clients/events.ts'
-import { initialize } from '../clients/mcp.ts'
+import { ACCEPT, initialize } from '../clients/mcp.ts'
 import { connectReader } from '../clients/rpc.ts'
 import { openFilesMax, SPARE_FILES } from '../files.ts'
 import { startBroker } from '../peers/broker.ts'
@@ -34,8 +34,14 @@ export const idle: Scenario = {
   },
 }
 
-/** Opens something that stays. @returns closes it */
-type Open = (server: Server, client_id: string) => Promise<() => void>
+/** Something open that does nothing. */
+interface Idle {
+  close(): void
+  /** Whether it is still there: what the broker closed takes no memory. */
+  lives(): boolean | Promise<boolean>
+}
+
+type Open = (server: Server, client_id: string) => Promise<Idle>
 
 async function measureIdle(
   run: Run,
@@ -46,12 +52,13 @@ async function measureIdle(
   await using server = await startBroker()
   const sessions = Math.min(wanted, openFilesMax() - SPARE_FILES)
   run.say(`${what}: warming up`)
-  for (const close of await openAll(server, 'warm', Math.min(WARM, sessions), open)) close()
+  for (const idle of await openAll(server, 'warm', Math.min(WARM, sessions), open)) idle.close()
   const before = await server.settledMemoryBytes()
   run.say(`${what}: ${sessions} of them open`)
-  const closers = await openAll(server, 'idle', sessions, open)
+  const all = await openAll(server, 'idle', sessions, open)
   const memory_bytes = await server.settledMemoryBytes()
-  for (const close of closers) close()
+  const living = await Promise.all(all.map((idle) => idle.lives()))
+  for (const idle of all) idle.close()
   const bytes = (memory_bytes - before) / sessions
   const fewer = sessions < wanted ? `, as many as the limit of open files allows of ${wanted}` : ''
   return {
@@ -59,7 +66,7 @@ async function measureIdle(
     row: {
       what: `${sessions} × ${what}`,
       memory_bytes,
-      lost: 0,
+      lost: living.filter((lives) => !lives).length,
       twice: 0,
       budgets: [],
       note: `${(bytes / 1024).toFixed(1)} KB each${fewer}`,
@@ -67,25 +74,33 @@ async function measureIdle(
   }
 }
 
-async function openAll(server: Server, name: string, sessions: number, open: Open): Promise<(() => void)[]> {
-  const closers: (() => void)[] = []
+async function openAll(server: Server, name: string, sessions: number, open: Open): Promise<Idle[]> {
+  const all: Idle[] = []
   for (let first = 0; first < sessions; first += AT_ONCE) {
     const some = Math.min(AT_ONCE, sessions - first)
     const opening = Array.from({ length: some }, (_, i) => open(server, `${name}-${first + i}`))
-    closers.push(...(await Promise.all(opening)))
+    all.push(...(await Promise.all(opening)))
   }
-  return closers
+  return all
 }
 
 const socketSession: Open = async ({ url }, client_id) => {
   const rpc = await connectReader(url, client_id, () => {})
-  return () => rpc.close()
+  return {
+    close: () => rpc.close(),
+    lives: () =>
+      rpc.call('heartbeat', {}).then(
+        () => true,
+        () => false,
+      ),
+  }
 }
 
 /** A socket of its own that is read no further than its first event: `fetch` keeps far fewer streams open. */
 const eventStream: Open = async ({ url, port }, client_id) => {
   await post(`${url}/v1/sessions`, JSON.stringify({ client_id }))
   const greeted = Promise.withResolvers<void>()
+  let open = true
   const socket = await Bun.connect({
     hostname: '127.0.0.1',
     port,
@@ -93,16 +108,29 @@ const eventStream: Open = async ({ url, port }, client_id) => {
       data(_, chunk) {
         if (chunk.includes('event: recovery')) greeted.resolve()
       },
-      close: () => greeted.reject(new Error(`the stream of ${client_id} was closed`)),
+      close() {
+        open = false
+        greeted.reject(new Error(`the stream of ${client_id} was closed`))
+      },
     },
   })
   socket.write(`GET /v1/mailboxes/${client_id}/events HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`)
   await greeted.promise
-  return () => void socket.end()
+  return { close: () => void socket.end(), lives: () => open }
 }
 
 const mcpSession: Open = async ({ url }) => {
   const session_id = await initialize(url)
-  return () =>
-    void fetch(`${url}/mcp`, { method: 'DELETE', headers: { 'mcp-session-id': session_id! } }).catch(() => {})
+  const headers = { 'mcp-session-id': session_id! }
+  return {
+    close: () => void fetch(`${url}/mcp`, { method: 'DELETE', headers }).catch(() => {}),
+    lives: () =>
+      post(`${url}/mcp`, JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' }), {
+        ...ACCEPT,
+        ...headers,
+      }).then(
+        () => true,
+        () => false,
+      ),
+  }
 }

@@ -87,9 +87,11 @@ class ReadBroker implements Called {
       let last_id = ''
       await connectReader(broker.server.url, `lead-${i}`, ({ message: { message_id } }) => {
         // Ids rise in the order of a mailbox.
-        if (message_id > last_id) broker.delivered++
-        else broker.twice++
-        last_id = message_id
+        if (message_id <= last_id) broker.twice++
+        else {
+          broker.delivered++
+          last_id = message_id
+        }
       })
     }
     return broker

@@ -39,6 +39,7 @@ export const soak: Scenario = {
       const { p99 } = ledger.latency(n - every, n)
       run.say(`${at} of ${seconds} s: ${memory.at(-1)![1].toFixed(0)} MB, p99 ${p99.toFixed(1)} ms`)
     })
+    memory.push([seconds, server.memoryBytes() / 1e6])
     await ledger.settle()
     // Only now: what is late belongs to the time that it was sent in.
     const p99 = memory.map(([at]): Point => [at, ledger.latency(at * RATE - every, at * RATE).p99])

@@ -26,6 +26,7 @@ import {
 } from '../engine/engine.ts'
 import type { Connection } from './connection.ts'
 import { Hub } from './hub.ts'
+import { NearNames } from './near-names.ts'
 import { Subscription, type SubscriptionOptions } from './subscription.ts'
 import { Waiters } from './waiters.ts'
 
@@ -68,6 +69,7 @@ export class Broker implements EngineEvents {
   readonly now: () => number
   readonly hub: Hub
   readonly waiters: Waiters
+  readonly near_names: NearNames
   readonly counters: Counters = {
     accepted: 0,
     refused: 0,
@@ -84,6 +86,7 @@ export class Broker implements EngineEvents {
     this.now = options.now
     this.hub = new Hub(options.report)
     this.waiters = new Waiters(options.waiting_max)
+    this.near_names = new NearNames(options.now)
   }
 
   get stopping(): boolean {
@@ -321,8 +324,10 @@ export class Broker implements EngineEvents {
   }
 
   sessionEnded(session: Session, end: 'replaced' | 'closed'): void {
-    if (end === 'replaced') this.hub.replaced(session)
-    else {
+    if (end === 'replaced') {
+      this.waiters.replaced(session)
+      this.hub.replaced(session)
+    } else {
       this.hub.sessionChanged(session.project, sessionJson(session, 'disconnected'))
       this.hub.ended(session)
     }

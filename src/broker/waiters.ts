@@ -1,4 +1,5 @@
 import { BrokerError } from '../core/errors.ts'
+import type { Session } from '../core/session.ts'
 import type { Address, Announcement } from '../engine/engine.ts'
 
 /** A call that waits for a message: a long poll, or an ask for its reply. */
@@ -9,6 +10,8 @@ interface Waiter {
    */
   readonly fit: (announcement: Announcement) => 'exact' | 'any' | 'look' | undefined
   readonly settle: (announcement: Announcement | undefined) => void
+  /** Whose call it is; undefined for one without a session. */
+  readonly session: Session | undefined
 }
 
 /** Waiting calls by mailbox; each announcement is taken by at most one. */
@@ -26,7 +29,8 @@ export class Waiters {
   /**
    * Waits for an announcement that fits.
    *
-   * @returns the announcement; undefined when the time is over, the caller has gone, or the broker shuts down
+   * @param session the caller's: one that is replaced waits no more
+   * @returns the announcement; undefined when the time is over, the caller has gone or been replaced, or the broker shuts down
    * @throws BrokerError `too_many_waiting`
    */
   wait(
@@ -34,6 +38,7 @@ export class Waiters {
     timeout_ms: number,
     signal: AbortSignal | undefined,
     fit: Waiter['fit'],
+    session?: Session,
   ): Promise<Announcement | undefined> {
     if (this.#closed || signal?.aborted) return Promise.resolve(undefined)
     if (this.#count >= this.waiting_max) throw new BrokerError('too_many_waiting', { retry_after_ms: 1000 })
@@ -46,7 +51,7 @@ export class Waiters {
         this.#remove(key, waiter)
         resolve(announcement)
       }
-      const waiter: Waiter = { fit, settle }
+      const waiter: Waiter = { fit, settle, session }
       const timer = setTimeout(end, timeout_ms)
       signal?.addEventListener('abort', end)
       const waiting = this.#by_mailbox.get(key)
@@ -71,6 +76,12 @@ export class Waiters {
     if (best === -1) best = fits.indexOf('any')
     if (best !== -1) waiting[best]!.settle(announcement)
     else for (const waiter of waiting.filter((_, i) => fits[i] === 'look')) waiter.settle(announcement)
+  }
+
+  /** Ends the waits of a session which has lost its address: what comes there is no longer for it. */
+  replaced(session: Session): void {
+    const waiters = this.#by_mailbox.get(mailboxKey(session))?.waiters ?? []
+    for (const waiter of waiters.filter((waiter) => waiter.session === session)) waiter.settle(undefined)
   }
 
   /** Ends every wait, and any to come, empty-handed. */

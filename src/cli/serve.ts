@@ -80,8 +80,8 @@ function startError(error: unknown, { host, port }: Config, log: Logger): unknow
     case 'ENOTFOUND':
       return noAddress(host)
     default:
-      // For such a name Bun may also give the number of an error that happened before.
-      if ((error as NodeJS.ErrnoException).syscall === 'listen' && isIP(host) === 0) return noAddress(host)
+      // For such a name Bun may also give the number of an error that happened before: that it asked a file for its terminal.
+      if ((error as NodeJS.ErrnoException).code === 'ENOTTY' && isIP(host) === 0) return noAddress(host)
       log.fatal({ err: error }, 'not started')
       return new CliError(
         `The broker could not start: ${error.message}`,

@@ -1,4 +1,4 @@
-import { ANSWER_BYTES_MAX, ago, count } from '../broker/commands/schema.ts'
+import { ago, count } from '../broker/commands/schema.ts'
 import { CALL_FLAGS, call, targetOf, wantsJson } from './client.ts'
 import { table } from './render.ts'
 import { EXIT } from './terminal.ts'
@@ -52,7 +52,6 @@ export const sessions: Verb = {
       status_filter: line.flags.get('status'),
       capability_filter: line.flags.get('feature'),
       limit: numberFlag(line, 'limit', 'sessions'),
-      bytes_max: ANSWER_BYTES_MAX,
     })
     if (wantsJson(line)) {
       terminal.out(JSON.stringify(list))

@@ -25,12 +25,7 @@ export interface Address {
 
 /** What came of a message for one recipient. */
 export type Appended =
-  | {
-      readonly outcome: 'stored'
-      readonly recipient_status: RecipientStatus
-      /** The first message ever for an address that nobody has checked in as: its name may be mistyped. */
-      readonly opened?: true
-    }
+  | { readonly outcome: 'stored'; readonly recipient_status: RecipientStatus }
   | { readonly outcome: 'full' | 'storage_full'; readonly retry_after_ms: number }
   | { readonly outcome: 'too_many_clients' | 'too_large' }
 
@@ -41,7 +36,6 @@ export const STORED: Readonly<Record<RecipientStatus, Appended>> = {
   disconnected: { outcome: 'stored', recipient_status: 'disconnected' },
   unknown: { outcome: 'stored', recipient_status: 'unknown' },
 }
-export const OPENED: Appended = { outcome: 'stored', recipient_status: 'unknown', opened: true }
 
 const RETRY_AFTER_MS_MIN = 100
 const RETRY_AFTER_MS_MAX = 1000

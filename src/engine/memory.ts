@@ -34,7 +34,7 @@ import type {
   Settled,
   Taken,
 } from './engine.ts'
-import { OPENED, retryAfter, STORED } from './engine.ts'
+import { retryAfter, STORED } from './engine.ts'
 import { historyPage } from './history.ts'
 import { appendOverOldest } from './overflow.ts'
 import { PROBE, probeMessage } from './probe.ts'
@@ -159,8 +159,7 @@ export class MemoryEngine implements Engine {
     this.#announce(client, entry, false)
     // Only now: what bounces to this very mailbox must not take the room that was made.
     if (dropped) for (const dead of dropped) this.#died(client, dead, now)
-    const status = client.status(now, limits)
-    return status === 'unknown' && entry.offset === 1 ? OPENED : STORED[status]
+    return STORED[client.status(now, limits)]
   }
 
   take(address: Address, take: Take): Taken {

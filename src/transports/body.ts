@@ -66,23 +66,46 @@ function checkType(headers: Headers): void {
     })
 }
 
-/** What may follow in a body that is refused as too large: read past, so that its answer is read. */
-export const REFUSED_BYTES_MAX = 64 * 1024 * 1024
-
-/** Of a body without a length no more is kept than may be; the rest is read past, and cut off where it does not end. */
+/** Of a body without a length: no more of it is kept than may be. */
 async function readAtMost(body: ReadableStream<Uint8Array> | null, bytes_max: number): Promise<Uint8Array> {
+  const reader = body?.getReader()
   const chunks: Uint8Array[] = []
   let bytes = 0
-  for await (const chunk of body ?? []) {
+  for (;;) {
+    const chunk = (await reader?.read())?.value
+    if (!chunk) return Buffer.concat(chunks)
     bytes += chunk.length
-    if (bytes <= bytes_max) chunks.push(chunk)
-    else chunks.length = 0
-    if (bytes > bytes_max + REFUSED_BYTES_MAX) throw tooLarge(bytes_max, true)
+    if (bytes > bytes_max) throw tooLarge(bytes_max, !(await endsSoon(reader!)))
+    chunks.push(chunk)
   }
-  if (bytes > bytes_max) throw tooLarge(bytes_max)
-  return Buffer.concat(chunks)
 }
 
+/** As much of a stream's reader as is needed: Bun's types and Node's differ. */
+interface Reader {
+  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>
+}
+
+/** How much may follow in a body that is too large, and for how long, until it is answered without its end. */
+const PASSED_BYTES_MAX = 8 * 1024 * 1024
+const PASSED_MS_MAX = 2000
+
+/** Reads past the rest of a body. Who is still writing would not read an answer that ends the connection. */
+async function endsSoon(reader: Reader): Promise<boolean> {
+  const late = Promise.withResolvers<undefined>()
+  const timer = setTimeout(late.resolve, PASSED_MS_MAX)
+  try {
+    for (let bytes = 0; bytes <= PASSED_BYTES_MAX; ) {
+      const next = await Promise.race([reader.read(), late.promise])
+      if (!next || next.done) return next !== undefined
+      bytes += next.value?.length ?? 0
+    }
+    return false
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** @param unread the body was not read to its end */
 function tooLarge(bytes_max: number, unread = false): BrokerError {
   return new BrokerError('body_too_large', {
     detail: `The body is larger than ${bytes_max} bytes, which is what this broker takes.`,

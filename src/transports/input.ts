@@ -6,9 +6,7 @@ const PROJECT = 'project'
 
 /**
  * The parameters that a query gives, as the types that `schema` wants; what cannot be converted stays text, for the
- * check to name. A list is written `a=1&a=2`; an object, or a list too, as JSON.
- *
- * @throws BrokerError `invalid_params` for JSON that is none
+ * check to name. A list is written `a=1&a=2`; an object as JSON.
  */
 export function queryInput(schema: TObject, query: URLSearchParams): Record<string, unknown> {
   const entries: [string, unknown][] = []
@@ -17,7 +15,7 @@ export function queryInput(schema: TObject, query: URLSearchParams): Record<stri
     const wanted = schema.properties[name]
     const values = query.getAll(name)
     const list = values.length > 1 || wanted?.type === 'array'
-    entries.push([name, list ? values : typed(name, wanted, values[0] ?? '')])
+    entries.push([name, list ? values : typed(wanted, values[0] ?? '')])
   }
   return Object.fromEntries(entries)
 }
@@ -25,7 +23,7 @@ export function queryInput(schema: TObject, query: URLSearchParams): Record<stri
 const NUMBER = /^-?\d+(\.\d+)?$/
 
 /** Stricter than TypeBox's own conversion, which takes `limit=1.5` and `limit=true` for 1. */
-function typed(name: string, wanted: TSchema | undefined, text: string): unknown {
+function typed(wanted: TSchema | undefined, text: string): unknown {
   switch (wanted?.type) {
     case 'integer':
     case 'number':
@@ -33,7 +31,7 @@ function typed(name: string, wanted: TSchema | undefined, text: string): unknown
     case 'boolean':
       return text === 'true' ? true : text === 'false' ? false : text
     default:
-      return takesJson(wanted, text) ? parsed(name, text) : text
+      return takesJson(wanted, text) ? parsed(text) : text
   }
 }
 
@@ -44,14 +42,12 @@ function takesJson(wanted: TSchema | undefined, text: string): boolean {
   return type !== undefined && choices.some((choice) => choice.type === type)
 }
 
-function parsed(name: string, text: string): unknown {
+/** What only looks like JSON is text. */
+function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
-  } catch (error) {
-    throw new BrokerError('invalid_params', {
-      field: `/${name}`,
-      detail: `${name} looks like JSON, and is none: ${(error as SyntaxError).message}.`,
-    })
+  } catch {
+    return text
   }
 }
 

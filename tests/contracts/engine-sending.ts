@@ -11,7 +11,7 @@ export function sendingContract(make: MakeEngine): void {
     const { deliveries, repeated, expires_ms } = await rig.send(['here', 'nobody', 'gone'])
     expect(deliveries).toEqual([
       { outcome: 'stored', recipient_status: 'active' },
-      { outcome: 'stored', recipient_status: 'unknown', opened: true },
+      { outcome: 'stored', recipient_status: 'unknown' },
       { outcome: 'stored', recipient_status: 'disconnected' },
     ])
     expect(repeated).toBeFalse()

@@ -75,7 +75,7 @@ export const getMessages = defineCommand({
     }
     const waitForMail = async (address: Address, taken: Taken) => {
       while (taken.deliveries.length === 0 && until > broker.now() && !broker.stopping) {
-        await broker.waiters.wait(address, until - broker.now(), signal, () => 'look')
+        await broker.waiters.wait(address, until - broker.now(), signal, () => 'look', identity.session)
         if (signal?.aborted) break
         // Who has lost the address meanwhile must not take what is another session's.
         if (identity.session?.ended === 'replaced') throw new BrokerError('session_replaced')

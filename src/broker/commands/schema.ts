@@ -67,12 +67,12 @@ export const CapabilitiesSchema = closed({
 
 /** What one answer holds when the caller does not say: a model's window is not endless. */
 export const ANSWER_BYTES_DEFAULT = 128 * 1024
-export const ANSWER_BYTES_MAX = 1024 * 1024
+const ANSWER_BYTES_MAX = 1024 * 1024
 
 export const BytesMax = Type.Integer({
   minimum: 1,
   maximum: ANSWER_BYTES_MAX,
-  description: `stop before the answer grows past this (${ANSWER_BYTES_DEFAULT}); the first always comes`,
+  description: `stop before the answer grows past this (${ANSWER_BYTES_DEFAULT}); the first message always comes`,
 })
 
 const Names = Type.Array(Type.String({ maxLength: 128 }), { maxItems: 100 })
@@ -194,7 +194,9 @@ function quoted(text: string): string {
 
 /** A word or two that somebody chose, within a line of ours: as it is where it is harmless, else as JSON. */
 export function inline(text: string): string {
-  return /^[\p{L}\p{N} ._:@/+#-]*$/u.test(text) ? text : oneLine(JSON.stringify(text))
+  return /^[\p{L}\p{N} ._:@/+#-]*$/u.test(text)
+    ? text
+    : oneLine(JSON.stringify(text)).replaceAll('`', '\\u0060')
 }
 
 /** JSON without the ends of lines that it may hold as they are. */

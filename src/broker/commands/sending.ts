@@ -4,7 +4,6 @@ import type { Delivery, Take } from '../../core/entry.ts'
 import { BrokerError } from '../../core/errors.ts'
 import { jsonDepthExceeds } from '../../core/json.ts'
 import { formatTime, type Message, parseMessage, type StoredMessage } from '../../core/message.ts'
-import { nearestNames } from '../../core/routing.ts'
 import { matchesCapabilities } from '../../core/session.ts'
 import {
   type Address,
@@ -194,14 +193,11 @@ function takenReceipt(
     warnings,
   }
   if (recipient_status !== 'unknown') return receipt
-  const waits = `Nobody has checked in as "${recipient_id}" yet; the message waits there.`
-  // Names are compared for the first message alone: who sends many to where nobody is has been told.
-  if (!appended.opened) return { ...receipt, warnings: [...warnings, waits] }
-  return then(broker.engine.clientIds(project), (known) => {
-    // One more than shown: the address exists by now, and is nearest to itself.
-    const near = nearestNames(recipient_id, known, 4).filter((id) => id !== recipient_id)
+  const known = () => broker.engine.clientIds(project)
+  return then(broker.near_names.of(project, recipient_id, known), (near) => {
     const hint = near.length > 0 ? ` Near names: ${near.join(', ')}.` : ''
-    return { ...receipt, warnings: [...warnings, `${waits}${hint}`] }
+    const warning = `Nobody has checked in as "${recipient_id}" yet; the message waits there.${hint}`
+    return { ...receipt, warnings: [...warnings, warning] }
   })
 }
 
@@ -336,7 +332,6 @@ export const sendMessageAndWait = defineCommand({
     const message = compose(broker, input, sender_id, recipient_id)
     const own = { project: identity.project, client_id: sender_id }
     let asked_id = message.message_id
-    const replaced = () => identity.session?.ended === 'replaced'
     // Waits before it sends, so that no reply is too quick; ends the wait when sending fails.
     const over = new AbortController()
     const giveUp = signal ? AbortSignal.any([signal, over.signal]) : over.signal
@@ -345,13 +340,14 @@ export const sendMessageAndWait = defineCommand({
       (input.timeout ?? 60) * 1000,
       giveUp,
       ({ message: other, redelivery }) => {
-        // The address is another session's by now, or this is the question itself.
-        if (replaced() || other.message_id === asked_id) return undefined
+        // The question itself.
+        if (other.message_id === asked_id) return undefined
         if (other.in_reply_to === asked_id) return 'exact'
         // What comes again was sent before: it answers nothing that was asked since.
         const next = other.sender_id === recipient_id && other.in_reply_to === undefined && !redelivery
         return next ? 'any' : undefined
       },
+      identity.session,
     )
     try {
       const receipt = await send(broker, identity, message, recipient_id, input.idempotency_key)
@@ -359,7 +355,10 @@ export const sendMessageAndWait = defineCommand({
       const asked_before = asked_id !== message.message_id
       // Asked again, the reply may have come between.
       const answered = (asked_before && (await waitingReply(broker, own, asked_id))) || (await reply)
-      if (replaced()) throw new BrokerError('session_replaced')
+      if (identity.session?.ended === 'replaced')
+        throw new BrokerError('session_replaced', {
+          detail: `A newer session took the address over; the question, ${asked_id}, has been sent.`,
+        })
       if (!answered || signal?.aborted) return { ...receipt, timed_out: true }
       broker.counters.delivered++
       await broker.engine.settle(own, { message_ids: [answered.message.message_id] })

@@ -7,9 +7,7 @@ import { type MaybePromise, then } from '../../engine/engine.ts'
 import type { Broker } from '../broker.ts'
 import { defineCommand } from '../command.ts'
 import {
-  ANSWER_BYTES_DEFAULT,
   ago,
-  BytesMax,
   CapabilitiesSchema,
   CapabilityFilterSchema,
   ClientId,
@@ -177,13 +175,12 @@ export const listSessions = defineCommand({
     ),
     capability_filter: Type.Optional(CapabilityFilterSchema),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: 'at most this many (200)' })),
-    bytes_max: Type.Optional(BytesMax),
   }),
   output: Type.Object({ sessions: Type.Array(SessionSchema), total: Type.Integer() }),
   scope: 'read',
   http: { method: 'GET', path: '/v1/sessions' },
   hints: { read_only: true, destructive: false, idempotent: true },
-  run: (broker, identity, { status_filter, capability_filter, limit, bytes_max }) =>
+  run: (broker, identity, { status_filter, capability_filter, limit }) =>
     then(broker.engine.listSessions(identity.project), (all) => {
       const now = broker.now()
       const filter = capabilityFilter(capability_filter)
@@ -193,15 +190,11 @@ export const listSessions = defineCommand({
           (!wanted || wanted.includes(sessionStatus(session, now, broker.limits))) &&
           matchesCapabilities(session.capabilities, filter),
       )
-      const shown: ReturnType<typeof sessionView>[] = []
-      let bytes = 0
-      for (const session of matching.slice(0, limit ?? 200)) {
-        const view = sessionView(session, now, broker.limits)
-        bytes += Buffer.byteLength(JSON.stringify(view))
-        if (shown.length > 0 && bytes > (bytes_max ?? ANSWER_BYTES_DEFAULT)) break
-        shown.push(view)
+      const shown = matching.slice(0, limit ?? 200)
+      return {
+        sessions: shown.map((session) => sessionView(session, now, broker.limits)),
+        total: matching.length,
       }
-      return { sessions: shown, total: matching.length }
     }),
   text({ sessions, total }, now) {
     const lines = sessions.map((session) => {

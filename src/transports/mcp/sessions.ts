@@ -53,7 +53,8 @@ export class Sessions {
   }
 
   async #begin(exchange: Exchange): Promise<Response> {
-    const { identity, body } = exchange
+    const { identity } = exchange
+    const body = withoutIcons(exchange.body)
     if ((body as { method?: unknown } | null)?.method !== 'initialize')
       throw new BrokerError('mcp_session_required')
     const chars = JSON.stringify(body).length
@@ -74,7 +75,7 @@ export class Sessions {
     this.#sessions.set(session.id, session)
     try {
       await session.connect()
-      return await session.handle(exchange)
+      return await session.handle({ ...exchange, body })
     } finally {
       // A request to initialize that was itself invalid.
       if (!session.initialized) await session.close()
@@ -102,4 +103,12 @@ export class Sessions {
       if (session.idle_since_ms !== undefined && session.idle_since_ms <= before)
         session.close().catch((err) => this.context.log.error({ err }, 'an MCP session did not close'))
   }
+}
+
+/** The icons of a client may be whole images, which nobody here would look at. */
+function withoutIcons(body: unknown): unknown {
+  const { params } = (body ?? {}) as { params?: { clientInfo?: { icons?: unknown } } }
+  if (params?.clientInfo?.icons === undefined) return body
+  const { icons, ...clientInfo } = params.clientInfo
+  return { ...(body as object), params: { ...params, clientInfo } }
 }

@@ -183,9 +183,20 @@ test.each([
   const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`
   let sent = 0
   for (; sent < 2000 && !socket.closed; sent++) await socket.send(chunk)
-  expect(sent).toBeLessThan(2000)
+  expect(sent).toBeLessThan(500)
   await socket.until('the end', () => socket.closed)
+  expect(socket.received).toContain('"correlation_id":')
   expect(memoryBytes() - before).toBeLessThan(24 * 1024 * 1024)
+})
+
+test('a body that is too large and then stalls is answered all the same', async () => {
+  await using socket = await RawSocket.open(broker.url)
+  socket.write(
+    'POST /v1/messages HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n',
+  )
+  for (let i = 0; i < 40; i++) await socket.send(`10000\r\n${'x'.repeat(65_536)}\r\n`)
+  await socket.until('the refusal', () => socket.received.includes('body_too_large') && socket.closed)
+  expect(socket.received).toStartWith('HTTP/1.1 413')
 })
 
 const PATHS: [string, string, ErrorCode, { field?: string; detail?: string }][] = [

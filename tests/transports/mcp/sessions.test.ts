@@ -47,8 +47,9 @@ test('a session is needed for whatever is not a beginning', async () => {
 
 test('what a client says of itself is kept, so it is bounded', async () => {
   await using app = await startBroker()
+  const icons = [{ src: `data:image/png;base64,${'A'.repeat(50_000)}` }]
   const initialize = (name: string, capabilities: object) => {
-    const params = { ...INITIALIZE.params, capabilities, clientInfo: { name, version: '1' } }
+    const params = { ...INITIALIZE.params, capabilities, clientInfo: { name, version: '1', icons } }
     return post(app, { ...INITIALIZE, params })
   }
   expect((await initialize('x'.repeat(8000), {})).status).toBe(200)
