@@ -8,6 +8,7 @@ import { Housekeeping } from './broker/housekeeping.ts'
 import { exposure } from './config/checks.ts'
 import type { Config } from './config/schema.ts'
 import { MemoryEngine } from './engine/memory.ts'
+import { REFUSED_BYTES_MAX } from './transports/body.ts'
 import { ConnectionCount, type DoorContext, IDLE_SECONDS } from './transports/door.ts'
 import { httpDoor } from './transports/http/http.ts'
 import { mcpDoor } from './transports/mcp/mcp.ts'
@@ -67,7 +68,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const server = new Elysia({
     // Elysia's default would share the port with another process, and the messages among the two.
     serve: {
-      maxRequestBodySize: config.body_bytes_max + REFUSED_BYTES_MAX,
+      // Bun answers with no reason what is larger than this, so the doors refuse before.
+      maxRequestBodySize: config.body_bytes_max + 2 * REFUSED_BYTES_MAX,
       idleTimeout: IDLE_SECONDS,
       reusePort: false,
       routes: mcp.direct,
@@ -117,8 +119,6 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 const TEND_MS = 200
 /** How often it looks whether there is memory to give back. */
 const COLLECT_MS = 10_000
-/** What may follow in a body that a door has refused as too large: read past, so that its answer is read. */
-const REFUSED_BYTES_MAX = 64 * 1024 * 1024
 /** Far beyond what a connection hands over before it stops at the first sign of backpressure. */
 const SOCKET_BUFFER_BYTES_MAX = 64 * 1024 * 1024
 /** The door pings and closes by itself long before; this is for a socket that it has lost sight of. */

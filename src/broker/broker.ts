@@ -324,10 +324,9 @@ export class Broker implements EngineEvents {
   }
 
   sessionEnded(session: Session, end: 'replaced' | 'closed'): void {
-    if (end === 'replaced') {
-      this.waiters.replaced(session)
-      this.hub.replaced(session)
-    } else {
+    this.waiters.ended(session)
+    if (end === 'replaced') this.hub.replaced(session)
+    else {
       this.hub.sessionChanged(session.project, sessionJson(session, 'disconnected'))
       this.hub.ended(session)
     }

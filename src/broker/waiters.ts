@@ -1,3 +1,4 @@
+import type { Identity } from '../auth/identity.ts'
 import { BrokerError } from '../core/errors.ts'
 import type { Session } from '../core/session.ts'
 import type { Address, Announcement } from '../engine/engine.ts'
@@ -29,8 +30,8 @@ export class Waiters {
   /**
    * Waits for an announcement that fits.
    *
-   * @param session the caller's: one that is replaced waits no more
-   * @returns the announcement; undefined when the time is over, the caller has gone or been replaced, or the broker shuts down
+   * @param session the caller's: one that ends waits no more; see `stillIn`
+   * @returns the announcement; undefined when the time is over, the caller has gone, its session has ended, or the broker shuts down
    * @throws BrokerError `too_many_waiting`
    */
   wait(
@@ -78,8 +79,8 @@ export class Waiters {
     else for (const waiter of waiting.filter((_, i) => fits[i] === 'look')) waiter.settle(announcement)
   }
 
-  /** Ends the waits of a session which has lost its address: what comes there is no longer for it. */
-  replaced(session: Session): void {
+  /** Ends the waits of a session that has ended: what comes to its address is no longer for it. */
+  ended(session: Session): void {
     const waiters = this.#by_mailbox.get(mailboxKey(session))?.waiters ?? []
     for (const waiter of waiters.filter((waiter) => waiter.session === session)) waiter.settle(undefined)
   }
@@ -99,6 +100,26 @@ export class Waiters {
     if (waiting.length === 0) this.#by_mailbox.delete(key)
     this.#count--
   }
+}
+
+/** The session that a call is made in, to hold on to while the call waits: its caller may check in as another meanwhile. */
+export function sessionToWaitIn({ session }: Identity): Session | undefined {
+  return session?.ended ? undefined : session
+}
+
+/**
+ * Holds who has waited to its session: the address may be another's by now.
+ *
+ * @param detail what has been done all the same
+ * @throws BrokerError `session_replaced`, `unknown_session`
+ */
+export function stillIn(session: Session | undefined, detail = ''): void {
+  if (!session?.ended) return
+  throw session.ended === 'replaced'
+    ? new BrokerError('session_replaced', {
+        detail: `A newer session took the address over while the call waited.${detail}`,
+      })
+    : new BrokerError('unknown_session', { detail: `The session ended while the call waited.${detail}` })
 }
 
 function mailboxKey({ project, client_id }: Address): string {

@@ -302,8 +302,6 @@ export interface ErrorDetail {
   readonly retry_after_ms?: number
   /** What to do, where this case knows better than the entry. */
   readonly next?: string
-  /** The request was not read to its end: its connection cannot be used again. */
-  readonly unread?: boolean
 }
 
 /** An entry of the catalogue, thrown by the core and rendered by the doors. */

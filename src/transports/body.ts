@@ -68,47 +68,58 @@ function checkType(headers: Headers): void {
 
 /** Of a body without a length: no more of it is kept than may be. */
 async function readAtMost(body: ReadableStream<Uint8Array> | null, bytes_max: number): Promise<Uint8Array> {
+  const kept = new Bun.ArrayBufferSink()
+  kept.start({ asUint8Array: true })
   const reader = body?.getReader()
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for (;;) {
-    const chunk = (await reader?.read())?.value
-    if (!chunk) return Buffer.concat(chunks)
-    bytes += chunk.length
-    if (bytes > bytes_max) throw tooLarge(bytes_max, !(await endsSoon(reader!)))
-    chunks.push(chunk)
+  try {
+    for (let bytes = 0; ; ) {
+      const chunk = (await reader?.read())?.value
+      if (!chunk) return kept.end() as Uint8Array
+      bytes += chunk.length
+      if (bytes > bytes_max) throw tooLarge(bytes_max)
+      kept.write(chunk)
+    }
+  } finally {
+    reader?.releaseLock()
   }
 }
 
-/** As much of a stream's reader as is needed: Bun's types and Node's differ. */
-interface Reader {
-  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>
-}
+/** How much may follow in a body that is refused, and for how long, until it is answered without its end. */
+export const REFUSED_BYTES_MAX = 32 * 1024 * 1024
+const REFUSED_MS_MAX = 2000
+/** What a chunk counts for beyond its bytes: a million of one byte are more work than a megabyte. */
+const CHUNK_COST_BYTES = 256
 
-/** How much may follow in a body that is too large, and for how long, until it is answered without its end. */
-const PASSED_BYTES_MAX = 8 * 1024 * 1024
-const PASSED_MS_MAX = 2000
-
-/** Reads past the rest of a body. Who is still writing would not read an answer that ends the connection. */
-async function endsSoon(reader: Reader): Promise<boolean> {
-  const late = Promise.withResolvers<undefined>()
-  const timer = setTimeout(late.resolve, PASSED_MS_MAX)
+/**
+ * Reads past what is left of a body without a length, for whoever is still writing would not read the answer.
+ *
+ * @returns whether it came to its end soon; if not, only the end of the connection ends it
+ */
+export async function readPast({ body }: Request): Promise<boolean> {
+  if (!body || body.locked) return false
+  const reader = body.getReader()
+  let late = false
+  const timer = setTimeout(() => {
+    late = true
+    reader.cancel().catch(() => {})
+  }, REFUSED_MS_MAX)
   try {
-    for (let bytes = 0; bytes <= PASSED_BYTES_MAX; ) {
-      const next = await Promise.race([reader.read(), late.promise])
-      if (!next || next.done) return next !== undefined
-      bytes += next.value?.length ?? 0
+    for (let bytes = 0; bytes <= REFUSED_BYTES_MAX; ) {
+      const { done, value } = await reader.read()
+      if (done) return !late
+      bytes += value.length + CHUNK_COST_BYTES
     }
+    return false
+  } catch {
+    // It has gone away.
     return false
   } finally {
     clearTimeout(timer)
   }
 }
 
-/** @param unread the body was not read to its end */
-function tooLarge(bytes_max: number, unread = false): BrokerError {
+function tooLarge(bytes_max: number): BrokerError {
   return new BrokerError('body_too_large', {
     detail: `The body is larger than ${bytes_max} bytes, which is what this broker takes.`,
-    unread,
   })
 }

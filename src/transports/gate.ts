@@ -1,5 +1,6 @@
 import type { Identity } from '../auth/identity.ts'
-import { asBrokerError, BrokerError } from '../core/errors.ts'
+import { asBrokerError } from '../core/errors.ts'
+import { readPast } from './body.ts'
 import {
   correlationId,
   credentials,
@@ -63,7 +64,6 @@ export class Gate {
     let identity: Identity | undefined
     let origin: string | null = null
     let response: Response
-    let unread = false
     this.#answering++
     try {
       origin = this.#guard.check(request.headers)
@@ -77,13 +77,10 @@ export class Gate {
       // Whoever has gone away in the middle of a body has no fault for us to log, and reads no answer.
       if (!isAbort(thrown, request)) logFailure(this.context.log, name, thrown, correlation_id, identity)
       response = this.dialect.error(thrown, correlation_id)
-      unread = thrown instanceof BrokerError && thrown.detail.unread === true
     } finally {
       this.#answering--
     }
-    // What is not read may have no end: Bun would read past it for as long as it comes.
-    if (unread || (response.status >= 400 && bringsUnread(request)))
-      response.headers.set('connection', 'close')
+    if (response.status >= 400) await endRefused(request, response)
     if (origin !== null) {
       response.headers.set('access-control-allow-origin', origin)
       response.headers.set('access-control-expose-headers', this.dialect.response_headers)
@@ -104,9 +101,10 @@ export class Gate {
   }
 }
 
-/** Whether a body without a length has been left unread. */
-function bringsUnread({ headers, bodyUsed }: Request): boolean {
-  return headers.has('transfer-encoding') && !bodyUsed
+/** What is refused may have no end: Bun would read past it for as long as it comes. */
+export async function endRefused(request: Request, response: Response): Promise<void> {
+  if (request.headers.has('transfer-encoding') && !(await readPast(request)))
+    response.headers.set('connection', 'close')
 }
 
 /** The query of a request, without parsing the rest of its URL. */

@@ -1,4 +1,5 @@
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
+import type { ErrorCode } from '../../src/core/errors.ts'
 import { startBroker, until } from '../harness.ts'
 import { RawWs } from '../raw-ws.ts'
 import { agent } from '../transports/mcp/client.ts'
@@ -134,6 +135,27 @@ test('one who asked, and lost the address while it waited, takes nothing that is
   await other.call('send_message', { recipient_id: 'a', message: 'for the newer' })
   expect((await asking).isError).toBe(true)
   expect(await newer.call('get_messages')).toMatchObject({ messages: [{ payload: 'for the newer' }] })
+})
+
+describe.each(['get_messages', 'send_message_and_wait'])('one who waits in %s', (method) => {
+  const waiting = { get_messages: { wait_seconds: 3000 }, send_message_and_wait: { timeout: 3000 } }[method]
+  const ask = method === 'get_messages' ? {} : { recipient_id: 'b', message: 'q' }
+
+  test.each([
+    ['has another address by now', 'checkin_client', { client_id: 'elsewhere' }, 'session_replaced'],
+    ['has left', 'disconnect_session', {}, 'unknown_session'],
+  ])('and %s takes nothing that is for the newer holder', async (_, leave, params, code) => {
+    await using broker = await startBroker()
+    const older = await WsClient.checkedIn(broker.url, 'a')
+    const other = await WsClient.checkedIn(broker.url, 'b')
+    const wait = refusal(older.call(method, { ...ask, ...waiting }))
+    await until('the wait', () => (broker.broker.waiters.count === 1 ? true : undefined))
+    await older.call(leave, params)
+    const newer = await WsClient.checkedIn(broker.url, 'a')
+    await other.call('send_message', { recipient_id: 'a', message: 'for the newer' })
+    expect(await wait).toBe(code as ErrorCode)
+    expect(await newer.call('get_messages')).toMatchObject({ messages: [{ payload: 'for the newer' }] })
+  })
 })
 
 test('a receipt names what is near to a name that nobody has; a flood of such names goes without', async () => {

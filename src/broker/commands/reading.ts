@@ -5,6 +5,7 @@ import { BrokerError } from '../../core/errors.ts'
 import { formatTime, type Message } from '../../core/message.ts'
 import { type Address, type Found, type Taken, then } from '../../engine/engine.ts'
 import { defineCommand } from '../command.ts'
+import { sessionToWaitIn, stillIn } from '../waiters.ts'
 import {
   ANSWER_BYTES_DEFAULT,
   BytesMax,
@@ -68,6 +69,7 @@ export const getMessages = defineCommand({
       bytes_max: input.bytes_max ?? ANSWER_BYTES_DEFAULT,
       ack: input.ack ?? 'auto',
     }
+    const session = sessionToWaitIn(identity)
     const until = broker.now() + (input.wait_seconds ?? 0) * 1000
     const answer = ({ deliveries, epoch, offset, remaining }: Taken) => {
       broker.counters.delivered += deliveries.length
@@ -75,10 +77,9 @@ export const getMessages = defineCommand({
     }
     const waitForMail = async (address: Address, taken: Taken) => {
       while (taken.deliveries.length === 0 && until > broker.now() && !broker.stopping) {
-        await broker.waiters.wait(address, until - broker.now(), signal, () => 'look', identity.session)
+        await broker.waiters.wait(address, until - broker.now(), signal, () => 'look', session)
         if (signal?.aborted) break
-        // Who has lost the address meanwhile must not take what is another session's.
-        if (identity.session?.ended === 'replaced') throw new BrokerError('session_replaced')
+        stillIn(session)
         taken = await broker.engine.take(address, take)
       }
       return answer(taken)

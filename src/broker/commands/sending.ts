@@ -15,6 +15,7 @@ import {
 } from '../../engine/engine.ts'
 import type { Broker } from '../broker.ts'
 import { defineCommand } from '../command.ts'
+import { sessionToWaitIn, stillIn } from '../waiters.ts'
 import {
   AnyJson,
   CapabilityFilterSchema,
@@ -327,6 +328,7 @@ export const sendMessageAndWait = defineCommand({
   hints: { read_only: false, destructive: false, idempotent: false },
   waits: 'timeout',
   async run(broker, identity, input, { signal }) {
+    const session = sessionToWaitIn(identity)
     const sender_id = await broker.sender(identity, input.sender_id)
     const recipient_id = await broker.recipient(identity.project, input.recipient_id)
     const message = compose(broker, input, sender_id, recipient_id)
@@ -347,7 +349,7 @@ export const sendMessageAndWait = defineCommand({
         const next = other.sender_id === recipient_id && other.in_reply_to === undefined && !redelivery
         return next ? 'any' : undefined
       },
-      identity.session,
+      session,
     )
     try {
       const receipt = await send(broker, identity, message, recipient_id, input.idempotency_key)
@@ -355,10 +357,7 @@ export const sendMessageAndWait = defineCommand({
       const asked_before = asked_id !== message.message_id
       // Asked again, the reply may have come between.
       const answered = (asked_before && (await waitingReply(broker, own, asked_id))) || (await reply)
-      if (identity.session?.ended === 'replaced')
-        throw new BrokerError('session_replaced', {
-          detail: `A newer session took the address over; the question, ${asked_id}, has been sent.`,
-        })
+      stillIn(session, ` The question, ${asked_id}, has been sent.`)
       if (!answered || signal?.aborted) return { ...receipt, timed_out: true }
       broker.counters.delivered++
       await broker.engine.settle(own, { message_ids: [answered.message.message_id] })

@@ -10,7 +10,7 @@ import {
   OriginGuard,
   spread,
 } from '../door.ts'
-import { queryOf } from '../gate.ts'
+import { endRefused, queryOf } from '../gate.ts'
 import { problem } from '../problem.ts'
 import { WsConnection } from './connection.ts'
 import { onFrame } from './rpc.ts'
@@ -94,10 +94,12 @@ export function wsDoor(context: DoorContext): WsDoor {
 
   const routes = new Elysia()
     // Only what is thrown before the upgrade comes here: afterwards the connection says it itself.
-    .onError(({ error }) => {
+    .onError(async ({ error, request }) => {
       const correlation_id = correlationId()
       logFailure(context.log, '/v1/ws', error, correlation_id)
-      return problem(asBrokerError(error), correlation_id)
+      const refusal = problem(asBrokerError(error), correlation_id)
+      await endRefused(request, refusal)
+      return refusal
     })
     .get('/v1/ws', ({ request, server }) => upgrade(request, server))
 
