@@ -41,7 +41,7 @@ export class Waiters {
     fit: Waiter['fit'],
     session?: Session,
   ): Promise<Announcement | undefined> {
-    if (this.#closed || signal?.aborted) return Promise.resolve(undefined)
+    if (this.#closed || signal?.aborted || session?.ended) return Promise.resolve(undefined)
     if (this.#count >= this.waiting_max) throw new BrokerError('too_many_waiting', { retry_after_ms: 1000 })
     const key = mailboxKey(address)
     return new Promise((resolve) => {

@@ -77,8 +77,6 @@ export class Gate {
       // Whoever has gone away in the middle of a body has no fault for us to log, and reads no answer.
       if (!isAbort(thrown, request)) logFailure(this.context.log, name, thrown, correlation_id, identity)
       response = this.dialect.error(thrown, correlation_id)
-    } finally {
-      this.#answering--
     }
     if (response.status >= 400) await endRefused(request, response)
     if (origin !== null) {
@@ -86,7 +84,7 @@ export class Gate {
       response.headers.set('access-control-expose-headers', this.dialect.response_headers)
       response.headers.append('vary', 'origin')
     }
-    if (this.#answering === 0) this.#whenIdle?.()
+    if (--this.#answering === 0) this.#whenIdle?.()
     return response
   }
 

@@ -152,10 +152,24 @@ describe.each(['get_messages', 'send_message_and_wait'])('one who waits in %s', 
     await until('the wait', () => (broker.broker.waiters.count === 1 ? true : undefined))
     await older.call(leave, params)
     const newer = await WsClient.checkedIn(broker.url, 'a')
-    await other.call('send_message', { recipient_id: 'a', message: 'for the newer' })
     expect(await wait).toBe(code as ErrorCode)
+    expect(broker.broker.waiters.count).toBe(0)
+    await other.call('send_message', { recipient_id: 'a', message: 'for the newer' })
     expect(await newer.call('get_messages')).toMatchObject({ messages: [{ payload: 'for the newer' }] })
   })
+})
+
+test('one who asks and leaves in the same frame does not wait', async () => {
+  await using broker = await startBroker()
+  await WsClient.checkedIn(broker.url, 'b')
+  const raw = await RawWs.connect(broker.url)
+  raw.send([
+    { jsonrpc: '2.0', id: 1, method: 'checkin_client', params: { client_id: 'a' } },
+    { jsonrpc: '2.0', id: 2, method: 'send_message_and_wait', params: { recipient_id: 'b', message: 'q' } },
+    { jsonrpc: '2.0', id: 3, method: 'disconnect_session', params: {} },
+  ])
+  await until('the refusal', () => raw.frames().texts.join().includes('unknown_session') || undefined)
+  expect(broker.broker.waiters.count).toBe(0)
 })
 
 test('a receipt names what is near to a name that nobody has; a flood of such names goes without', async () => {

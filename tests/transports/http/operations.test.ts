@@ -64,6 +64,18 @@ test('a request on its way when the broker stops is answered, but begins no new 
   await stopped
 })
 
+test('a refusal is kept for one who is still writing when the broker stops', async () => {
+  await using broker = await startBroker({ drain_seconds: 5 })
+  await using socket = await RawSocket.open(broker.url)
+  socket.write('POST /nowhere HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n')
+  await call(broker.url, 'GET', '/health/ready')
+  const stopped = broker.stop()
+  socket.write('0\r\n\r\n')
+  await socket.until('the answer', () => socket.received.endsWith('}') || socket.closed)
+  expect(socket.received).toStartWith('HTTP/1.1 404')
+  await stopped
+})
+
 test('health needs no key and no known name; everything else does', async () => {
   await using broker = await startBroker({ admin_key: 'a-key-of-the-operator' })
   const probe = { headers: { host: 'pod-7.cluster.example' } }
