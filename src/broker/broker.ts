@@ -135,7 +135,11 @@ export class Broker implements EngineEvents {
     const { project, key_id } = identity
     return then(this.engine.checkin({ project, client_id, key_id, ...how }), (checked) => {
       if (checked.outcome === 'ok') return checked
-      throw new BrokerError(checked.outcome === 'not_owner' ? 'mailbox_not_owned' : 'too_many_clients')
+      if (checked.outcome === 'not_owner') throw new BrokerError('mailbox_not_owned')
+      throw new BrokerError('too_many_clients', {
+        retry_after_ms: 1000,
+        next: 'Check in under an address that exists, or wait until others are forgotten.',
+      })
     })
   }
 

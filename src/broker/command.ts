@@ -123,6 +123,11 @@ function inputError(input: unknown, error: ValueError | undefined): BrokerError 
       detail: `The parameters must be a JSON object, not ${typeName(input)}.`,
     })
   const name = error.path.slice(1).replaceAll('/', '.')
+  if (error.message === UNKNOWN_NAME && error.schema.patternProperties)
+    return new BrokerError('invalid_params', {
+      field: shortened(error.path),
+      detail: `${shortened(name)} has a name that does not fit. It is: ${error.schema.description}.`,
+    })
   if (error.message === UNKNOWN_NAME) {
     const known = Object.keys((error.schema as Partial<TObject>).properties ?? {})
     const near = nearestNames(name.slice(name.lastIndexOf('.') + 1), known)

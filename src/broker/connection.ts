@@ -1,5 +1,8 @@
 import type { ErrorCode } from '../core/errors.ts'
 
+/** What may be queued for one connection before a hint is written at once, or dropped; in characters. */
+export const HINTS_CHARS_MAX = 64 * 1024
+
 /**
  * One live socket or stream. What is queued goes out with the next `flush`, once in a turn of the event loop. The
  * hub never queues more than one mailbox read: the mailbox is the queue.
@@ -7,7 +10,10 @@ import type { ErrorCode } from '../core/errors.ts'
 export interface Connection {
   /** Queues a message. `json` is the message's own JSON. */
   message(cursor: string, json: string): void
-  /** Queues another notification; `json` is its content. */
+  /**
+   * Queues another notification, which is a hint: with {@link HINTS_CHARS_MAX} queued that the transport does not take, it is
+   * dropped. `json` is its content.
+   */
   notify(kind: 'receipt' | 'session', json: string): void
   /**
    * Writes what is queued.

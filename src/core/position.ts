@@ -68,16 +68,16 @@ export function nextEntry(retained: Retained, position: Position): Entry | undef
     const again = position.redeliver.length > 0 ? nextAgain(retained, position, rank as Rank) : undefined
     if (again) return again
     const found = nextOfRank(retained, position, rank as Rank)
-    if (!found) {
+    if (found === undefined) {
       position.sent[rank as Rank] = retained.last
       continue
     }
-    position.sent[rank as Rank] = found.offset
+    position.sent[rank as Rank] = found
     for (let lower = rank - 1; lower >= 0; lower--) {
-      const before = nextOfRank(retained, position, lower as Rank)
-      position.sent[lower as Rank] = before ? before.offset - 1 : retained.last
+      const next = nextOfRank(retained, position, lower as Rank)
+      position.sent[lower as Rank] = next === undefined ? retained.last : next - 1
     }
-    return found
+    return liveAt(retained.live, found) ?? retained.history.entryAt(retained.history.indexAfter(found - 1))
   }
   return undefined
 }
@@ -121,21 +121,23 @@ function nextAgain({ live }: Retained, { redeliver, sent }: Position, rank: Rank
   return undefined
 }
 
+/** The offset alone: an entry of the history is read from its text, which may be long. */
 function nextOfRank(
   { live, history, of_rank, last }: Retained,
   { sent, unacked_only, resumed_through }: Position,
   rank: Rank,
-): Entry | undefined {
+): number | undefined {
   const from = sent[rank]
   if (of_rank[rank] === 0 || from >= last) return undefined
-  const unread = nextLive(live, from, rank)
+  const unread = nextLive(live, from, rank)?.offset
   for (
     let i = history.indexAfter(unacked_only ? Math.max(from, resumed_through) : from);
     i < history.length;
     i++
   ) {
-    if (unread && history.offsetAt(i) > unread.offset) break
-    if (history.rankAt(i) === rank) return history.entryAt(i)
+    const offset = history.offsetAt(i)
+    if (unread !== undefined && offset > unread) break
+    if (history.rankAt(i) === rank) return offset
   }
   return unread
 }

@@ -46,14 +46,32 @@ export class DeadLetters {
     return this.#letters.filter((letter) => letter.message.message_id === message_id)
   }
 
-  /** Takes out each matching letter that `take` says it has taken. More may be added meanwhile. */
-  drain(filter: DeadLetterFilter, take: (letter: DeadLetter) => boolean): void {
-    const taken = new Set(this.#matching(filter).filter(take))
+  /**
+   * Takes out each matching letter that `take` says it has taken. More may be added meanwhile. Of a recipient that did not
+   * take one no more are tried: none overtakes another.
+   *
+   * @returns the ids of the matching messages
+   */
+  drain(
+    filter: DeadLetterFilter,
+    take: (letter: DeadLetter) => boolean,
+  ): { taken: string[]; left: string[] } {
+    const full = new Set<string>()
+    const taken = new Set<DeadLetter>()
+    const left: string[] = []
+    for (const letter of this.#matching(filter)) {
+      if (!full.has(letter.recipient_id) && take(letter)) taken.add(letter)
+      else {
+        full.add(letter.recipient_id)
+        left.push(letter.message.message_id)
+      }
+    }
     this.#letters = this.#letters.filter((letter) => {
       const stays = !taken.has(letter)
       if (!stays) this.#weigh(-letter.message.bytes)
       return stays
     })
+    return { taken: [...taken].map(({ message }) => message.message_id), left }
   }
 
   #matching({ reason, client_id, message_ids }: DeadLetterFilter): DeadLetter[] {

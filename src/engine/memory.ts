@@ -46,6 +46,8 @@ export interface MemoryEngineOptions extends SessionsOptions {
 }
 
 const NO_DELIVERIES: readonly Delivery[] = []
+/** How long others wait while what is due is done. */
+const SWEEP_MS_MAX = 50
 
 /** Everything in this process, answered at once, and lost with it. */
 export class MemoryEngine implements Engine {
@@ -284,15 +286,15 @@ export class MemoryEngine implements Engine {
     project: string,
     filter: Parameters<Engine['requeue']>[1],
   ): { requeued: string[]; refused: string[] } {
-    const requeued: string[] = []
-    const refused: string[] = []
     const now = this.#now()
-    this.#clients.projects.get(project)?.dead.drain(filter, ({ recipient_id, message }) => {
-      const stored = this.#store(project, recipient_id, renewMessage(message, now), now).outcome === 'stored'
-      ;(stored ? requeued : refused).push(message.message_id)
-      return stored
-    })
-    return { requeued, refused }
+    const drained = this.#clients.projects
+      .get(project)
+      ?.dead.drain(
+        filter,
+        ({ recipient_id, message }) =>
+          this.#store(project, recipient_id, renewMessage(message, now), now).outcome === 'stored',
+      )
+    return { requeued: drained?.taken ?? [], refused: drained?.left ?? [] }
   }
 
   checkin(checkin: Checkin): CheckedIn {
@@ -329,7 +331,11 @@ export class MemoryEngine implements Engine {
 
   sweep(): void {
     const now = this.#now()
-    for (let client = this.#clients.popDue(now); client; client = this.#clients.popDue(now)) {
+    const began_ms = performance.now()
+    // What is left comes with the next tick; whoever reads sweeps a mailbox before.
+    while (performance.now() - began_ms < SWEEP_MS_MAX) {
+      const client = this.#clients.popDue(now)
+      if (!client) break
       this.#sweepMailbox(client, now)
       const session_due = this.#sessions.sweep(client, now)
       const idempotency_due = this.#clients.sweepIdempotency(client, now)

@@ -1,8 +1,8 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, spyOn, test } from 'bun:test'
 import fc from 'fast-check'
 import { DEFAULT_LIMITS } from '../../src/core/limits.ts'
 import { Mailbox } from '../../src/core/mailbox.ts'
-import type { StoredMessage } from '../../src/core/message.ts'
+import type { Rank, StoredMessage } from '../../src/core/message.ts'
 import { histories, smallLimits } from './mailbox-histories.ts'
 import { ALL, World } from './mailbox-world.ts'
 import { check } from './property.ts'
@@ -102,4 +102,42 @@ describe('a mailbox gives memory back', () => {
     expect(mailbox.sweep(64_999, limits)).toBeUndefined()
     expect(mailbox.sweep(65_000, limits)?.released.length).toBe(10)
   })
+})
+
+test('history is read from its text once for each message, whatever priorities are in play', () => {
+  const mailbox = new Mailbox('e', { bytes: 0, history_bytes: 0 })
+  const limits = DEFAULT_LIMITS
+  const count = 300
+  for (let n = 1; n <= count; n++) {
+    const message_id = `m${String(n).padStart(4, '0')}`
+    const rank = n <= 3 ? ((n - 1) as Rank) : 3
+    const json = JSON.stringify({
+      message_id,
+      sender_id: 's',
+      payload: 1,
+      sent_at: new Date(0).toISOString(),
+    })
+    const expires_ms = 300_000
+    mailbox.append(
+      {
+        message_id,
+        sender_id: 's',
+        in_reply_to: undefined,
+        rank,
+        broadcast: false,
+        sent_ms: 0,
+        expires_ms,
+        ttl_ms: expires_ms,
+        json,
+        bytes: json.length,
+      },
+      limits,
+    )
+  }
+  const take = { limit: count, bytes_max: 1_000_000 }
+  expect(mailbox.take({ ...take, ack: 'auto' }, 0, limits)).toHaveLength(count)
+  const position = mailbox.open(0)
+  using parse = spyOn(JSON, 'parse')
+  expect(mailbox.read(position, { ...take, ack: 'none' }, 0, limits)).toHaveLength(count)
+  expect(parse).toHaveBeenCalledTimes(count)
 })

@@ -1,16 +1,20 @@
 import type { EventStore, JSONRPCMessage } from '@modelcontextprotocol/server'
 
-/** What one session may have kept for it. */
+/** What one session may have kept for it, beyond the newest. */
 const SESSION_EVENTS_MAX = 256
 const SESSION_BYTES_MAX = 256 * 1024
 /** What all sessions together may have kept for them. */
 const BYTES_MAX = 64 * 1024 * 1024
+
+/** What an event takes beyond its text. */
+const EVENT_CHARS = 400
 
 interface StoredEvent {
   readonly owner: SessionEvents
   readonly number: number
   readonly stream_id: string
   readonly json: string
+  readonly chars: number
   readonly stored_ms: number
 }
 
@@ -39,7 +43,7 @@ export class EventLog {
 
   add(event: StoredEvent): void {
     this.#events.add(event)
-    this.#bytes += event.json.length
+    this.#bytes += event.chars
     for (const oldest of this.#events) {
       if (this.#bytes <= this.bytes_max) break
       oldest.owner.forget(oldest)
@@ -47,7 +51,7 @@ export class EventLog {
   }
 
   remove(event: StoredEvent): void {
-    if (this.#events.delete(event)) this.#bytes -= event.json.length
+    if (this.#events.delete(event)) this.#bytes -= event.chars
   }
 
   /** Forgets what was sent more than `age_ms` ago. */
@@ -74,17 +78,21 @@ export class SessionEvents implements EventStore {
 
   async storeEvent(stream_id: string, message: JSONRPCMessage): Promise<string> {
     const json = JSON.stringify(message)
-    const event = { owner: this, number: ++this.#last, stream_id, json, stored_ms: this.now() }
-    if (json.length <= SESSION_BYTES_MAX) {
+    const number = ++this.#last
+    if (json !== PRIMING) {
+      const chars = json.length + EVENT_CHARS
+      const event = { owner: this, number, stream_id, json, chars, stored_ms: this.now() }
       this.#events.add(event)
-      this.#bytes += json.length
+      this.#bytes += chars
       this.log.add(event)
       for (const oldest of this.#events) {
-        if (this.#bytes <= SESSION_BYTES_MAX && this.#events.size <= SESSION_EVENTS_MAX) break
+        // The newest stays however long it is: it may be the answer that a client comes back for.
+        if (oldest === event || (this.#bytes <= SESSION_BYTES_MAX && this.#events.size <= SESSION_EVENTS_MAX))
+          break
         this.forget(oldest)
       }
     }
-    return `${this.#prefix}.${event.number}.${stream_id}`
+    return `${this.#prefix}.${number}.${stream_id}`
   }
 
   async getStreamIdForEventId(event_id: string): Promise<string | undefined> {
@@ -98,14 +106,14 @@ export class SessionEvents implements EventStore {
     const from = this.#parse(last_event_id)
     if (!from) throw new Error('That event id is not of this session.')
     for (const { number, stream_id, json } of [...this.#events])
-      if (stream_id === from.stream_id && number > from.number && json !== PRIMING)
+      if (stream_id === from.stream_id && number > from.number)
         await send(`${this.#prefix}.${number}.${stream_id}`, JSON.parse(json) as JSONRPCMessage)
     return from.stream_id
   }
 
   forget(event: StoredEvent): void {
     if (!this.#events.delete(event)) return
-    this.#bytes -= event.json.length
+    this.#bytes -= event.chars
     this.log.remove(event)
   }
 

@@ -31,7 +31,7 @@ export function inboxUri(client_id: string): string {
 }
 
 /** @returns the address a URI names; undefined when it is not an inbox's */
-function addressOf(identity: Identity, uri: string): Address | undefined {
+export function addressOf(identity: Identity, uri: string): Address | undefined {
   const encoded = INBOX_URI.exec(uri)?.[1]
   if (encoded === undefined) return undefined
   try {
@@ -48,12 +48,13 @@ const INBOX_URI = /^inbox:\/\/([^/?#]{1,384})\/?$/
  * any that its key owns.
  *
  * @throws ProtocolError `-32602` with the URI for what there is not
- * @throws BrokerError `client_mismatch`, `mailbox_not_owned`, `forbidden`
+ * @throws BrokerError `client_mismatch`, `session_replaced`, `mailbox_not_owned`, `forbidden`
  */
 export async function openInbox(broker: Broker, identity: Identity, uri: string): Promise<Address> {
   const address = addressOf(identity, uri)
   if (!address || !(await broker.engine.mailbox(address))) throw new ResourceNotFoundError(uri)
   requireScope(identity, 'read', 'Reading an inbox')
+  if (identity.session?.ended === 'replaced') throw new BrokerError('session_replaced')
   const own = ownClientId(identity)
   if (own !== undefined && own !== address.client_id)
     throw new BrokerError('client_mismatch', {

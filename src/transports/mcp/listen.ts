@@ -93,7 +93,7 @@ async function watchReadable(
   for (const uri of wanted.slice(0, SUBSCRIPTIONS_MAX)) {
     if (typeof uri !== 'string') return body
     try {
-      updates.watch(uri, await openInbox(broker, identity, uri))
+      updates.watch(await openInbox(broker, identity, uri), uri)
       honoured.push(uri)
     } catch (thrown) {
       // What may not be read is left out: the acknowledgement says what is honoured.

@@ -12,7 +12,7 @@ import { answer } from './answer.ts'
 import { type SessionEvents, streamOf } from './event-store.ts'
 import type { Exchange } from './exchange.ts'
 import { answerPlain, type PlainCall, sessionHeaders } from './fast-lane.ts'
-import { openInbox } from './inbox.ts'
+import { addressOf, openInbox } from './inbox.ts'
 import { createServer } from './server.ts'
 import { isEventStream, type LiveStream, type Streams } from './stream.ts'
 import { InboxUpdates, SUBSCRIPTIONS_MAX } from './updates.ts'
@@ -20,6 +20,9 @@ import type { Waits } from './waits.ts'
 
 /** What the SDK calls the stream that a GET opens, on which hints go out. */
 const STANDALONE_STREAM = '_GET_stream'
+
+/** Requests of one session that are being answered: the SDK looks through all of them for each answer. */
+const ANSWERING_MAX = 256
 
 /** When a client whose stream was cut comes back. */
 const RETRY_MS = 1000
@@ -51,7 +54,8 @@ export class McpSession {
   #busy = 0
   /** Since when there are none, in milliseconds since the epoch; undefined while there are, and before the first. */
   idle_since_ms: number | undefined
-  readonly #answering = new Set<unknown>()
+  /** The ids that are being answered, each with all of its batch. */
+  readonly #answering = new Map<unknown, readonly unknown[]>()
 
   constructor(parts: SessionParts) {
     this.#parts = parts
@@ -130,9 +134,14 @@ export class McpSession {
   /**
    * The SDK keeps one stream for each id that is being answered: a second would never end.
    *
-   * @throws BrokerError `invalid_request` for an id that is in use
+   * @throws BrokerError `invalid_request` for an id that is in use, `too_many_waiting`
    */
   #refuseInUse(ids: readonly unknown[]): void {
+    if (this.#answering.size + ids.length > ANSWERING_MAX)
+      throw new BrokerError('too_many_waiting', {
+        detail: `A session has at most ${ANSWERING_MAX} requests that are not answered yet.`,
+        retry_after_ms: 1000,
+      })
     if ((ids.length > 1 && new Set(ids).size < ids.length) || ids.some((id) => this.#answering.has(id)))
       throw new BrokerError('invalid_request', {
         field: '/id',
@@ -143,7 +152,7 @@ export class McpSession {
 
   /** Notes what is under way. @returns ends it, once */
   #use(ids: readonly unknown[]): () => void {
-    for (const id of ids) this.#answering.add(id)
+    for (const id of ids) this.#answering.set(id, ids)
     this.#busy++
     this.idle_since_ms = undefined
     let released = false
@@ -203,12 +212,13 @@ export class McpSession {
             ProtocolErrorCode.InvalidParams,
             `A session subscribes to at most ${SUBSCRIPTIONS_MAX} inboxes. Unsubscribe from one first.`,
           )
-        this.#updates.watch(uri, address)
+        this.#updates.watch(address, uri)
         return {}
       }),
     )
     this.#server.setRequestHandler('resources/unsubscribe', ({ params: { uri } }) => {
-      this.#updates.unwatch(uri)
+      const address = addressOf(identity, uri)
+      if (address) this.#updates.unwatch(address)
       return {}
     })
   }
@@ -219,7 +229,8 @@ export class McpSession {
       const { method, params } = (message ?? {}) as { method?: unknown; params?: { requestId?: unknown } }
       const id = params?.requestId
       if (method !== 'notifications/cancelled' || (typeof id !== 'string' && typeof id !== 'number')) continue
-      this.#transport.closeSSEStream(id)
+      // The stream of a batch is there for the others of it.
+      if ((this.#answering.get(id)?.length ?? 1) === 1) this.#transport.closeSSEStream(id)
       this.#transport
         .send({ jsonrpc: '2.0', id, error: { code: ProtocolErrorCode.InvalidRequest, message: 'Cancelled' } })
         // There was no such request, or it has been answered.

@@ -1,5 +1,5 @@
 import { type DoorContext, spread } from '../door.ts'
-import type { Exchange } from './exchange.ts'
+import { type Exchange, endAnswers } from './exchange.ts'
 
 /** Frames that may lie unread before nothing more is sent that is only a hint. */
 const BACKLOG_FRAMES_MAX = 16
@@ -148,6 +148,7 @@ export class LiveStream {
     if (this.#held) this.#exchange.timeout(KEEP_ALIVE_SECONDS)
     // The source has ended already, or learns here that nobody listens any more.
     this.#source.cancel().catch(() => undefined)
+    endAnswers(this.#exchange.request)
     this.#care.onEnd?.()
   }
 }

@@ -11,6 +11,7 @@ import type { Command } from '../../broker/command.ts'
 import { COMMANDS, COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
 import { nearestNames } from '../../core/routing.ts'
 import type { DoorContext } from '../door.ts'
+import { answerable, turnOf } from './exchange.ts'
 import { runTool } from './tool-call.ts'
 import type { Waits } from './waits.ts'
 
@@ -47,6 +48,7 @@ export async function callTool(
 ): Promise<CallToolResult> {
   const command = COMMANDS_BY_NAME.get(name)
   if (!command) throw unknownTool(name)
+  if (call.http?.req) await turnOf(call.http.req)
   const endWait = waits.begin(progressOf(command, input, call))
   try {
     return await runTool(context, identity, command, input, { signal: signalOf(call) })
@@ -62,11 +64,11 @@ function unknownTool(name: string): ProtocolError {
 }
 
 /**
- * Ends a wait when it is cancelled, and also when its connection is gone: nothing must be read out of a mailbox for a
- * client that may have died. A client of the 2025 era that resumes the stream finds an empty answer and asks again.
+ * Ends a wait when it is cancelled, and also when its connection or its stream is gone: nothing must be read out of a mailbox
+ * for a client that may have died, or that was cut off. A client of the 2025 era that resumes the stream finds an empty answer and asks again.
  */
 function signalOf({ mcpReq, http }: ServerContext): AbortSignal {
-  return http?.req ? AbortSignal.any([mcpReq.signal, http.req.signal]) : mcpReq.signal
+  return http?.req ? AbortSignal.any([mcpReq.signal, http.req.signal, answerable(http.req)]) : mcpReq.signal
 }
 
 /** How the client is told that a call still waits, where it can wait and the client gave a token for it. */

@@ -9,7 +9,8 @@ export const SUBSCRIPTIONS_MAX = 256
  * URI, and none waiting twice while the client does not read.
  */
 export class InboxUpdates {
-  readonly #watched = new Map<string, () => void>()
+  /** By client, however its URI is spelled. */
+  readonly #watched = new Map<string, { readonly uri: string; readonly end: () => void }>()
   readonly #pending = new Set<string>()
   #scheduled = false
 
@@ -27,24 +28,24 @@ export class InboxUpdates {
     return this.#watched.size
   }
 
-  /** Begins to watch; a URI that is watched already stays so. */
-  watch(uri: string, address: Address): void {
-    if (this.#watched.has(uri)) return
-    this.#watched.set(
-      uri,
-      this.hub.watch(address, () => {
-        this.#pending.add(uri)
-        if (this.#scheduled) return
-        this.#scheduled = true
-        setImmediate(this.flush)
-      }),
-    )
+  /** Begins to watch; an inbox that is watched already stays so. @param uri as the client spells it */
+  watch(address: Address, uri: string): void {
+    if (this.#watched.has(address.client_id)) return
+    const end = this.hub.watch(address, () => {
+      this.#pending.add(uri)
+      if (this.#scheduled) return
+      this.#scheduled = true
+      setImmediate(this.flush)
+    })
+    this.#watched.set(address.client_id, { uri, end })
   }
 
-  unwatch(uri: string): void {
-    this.#watched.get(uri)?.()
-    this.#watched.delete(uri)
-    this.#pending.delete(uri)
+  unwatch({ client_id }: Pick<Address, 'client_id'>): void {
+    const watched = this.#watched.get(client_id)
+    if (!watched) return
+    watched.end()
+    this.#watched.delete(client_id)
+    this.#pending.delete(watched.uri)
   }
 
   /** Tells what is pending, if the client can be told. */
@@ -57,6 +58,6 @@ export class InboxUpdates {
   }
 
   close(): void {
-    for (const uri of [...this.#watched.keys()]) this.unwatch(uri)
+    for (const client_id of [...this.#watched.keys()]) this.unwatch({ client_id })
   }
 }

@@ -1,4 +1,4 @@
-import type { Connection } from '../../broker/connection.ts'
+import { type Connection, HINTS_CHARS_MAX } from '../../broker/connection.ts'
 import { BrokerError, type ErrorCode, errorBody } from '../../core/errors.ts'
 import type { Session } from '../../core/session.ts'
 
@@ -51,7 +51,7 @@ export class EventStream implements Connection {
   }
 
   notify(kind: 'receipt' | 'session', json: string): void {
-    this.event(kind, json)
+    if (this.#queue.length <= HINTS_CHARS_MAX || this.flush()) this.event(kind, json)
   }
 
   /** Queues an event. @param json in one line, as JSON.stringify makes it */

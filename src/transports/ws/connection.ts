@@ -1,7 +1,7 @@
 import type { ServerWebSocket } from 'bun'
 import type { Credentials, Identity } from '../../auth/identity.ts'
 import type { Call } from '../../broker/command.ts'
-import type { Connection } from '../../broker/connection.ts'
+import { type Connection, HINTS_CHARS_MAX } from '../../broker/connection.ts'
 import { ERRORS, type ErrorCode } from '../../core/errors.ts'
 
 /** A frame that gathers messages ends at this size, in characters. */
@@ -86,6 +86,8 @@ export class WsConnection implements Connection {
   }
 
   notify(kind: 'receipt' | 'session', json: string): void {
+    if (this.#queued_chars > HINTS_CHARS_MAX && (!this.flush() || this.#queued_chars > HINTS_CHARS_MAX))
+      return
     this.#push(`{"jsonrpc":"2.0","method":"${kind}","params":${json}}`)
   }
 

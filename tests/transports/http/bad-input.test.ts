@@ -82,6 +82,12 @@ const BODIES: [string, string | Uint8Array<ArrayBuffer>, ErrorCode, { field?: st
   ],
   ['a header that is no text', message({ headers: { a: 1 } }), 'invalid_params', { field: '/headers/a' }],
   [
+    'a header without a name',
+    message({ headers: { '': 'x' } }),
+    'invalid_params',
+    { detail: 'a name that does not fit' },
+  ],
+  [
     '__proto__',
     '{"__proto__":{"sender_id":"a"},"recipient_id":"b","payload":1}',
     'invalid_params',

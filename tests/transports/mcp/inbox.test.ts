@@ -159,6 +159,20 @@ test('a stream watches a bounded number of inboxes', async () => {
   await reader.cancel()
 })
 
+test('an inbox is watched once, however its URI is spelled', async () => {
+  await using app = await startBroker()
+  await using alice = await agent('2025', app, 'alice')
+  const first = await alice.watch('inbox://alice')
+  const other = await alice.watch('inbox://%61lice')
+  await alice.call('send_message', { recipient_id: 'alice', message: 'x' })
+  await until('the hint', () => other.hints[0])
+  expect([...first.hints, ...other.hints]).toEqual(['inbox://alice'])
+  await other.stop()
+  await alice.call('send_message', { recipient_id: 'alice', message: 'y' })
+  await alice.call('get_my_identity')
+  expect(other.hints).toHaveLength(1)
+})
+
 test('listening streams count against the connections of the broker', async () => {
   await using app = await startBroker({ connections_max: 1 })
   await using _alice = await agent('2026', app, 'alice')

@@ -65,12 +65,17 @@ export interface RawSession {
   get(headers?: Record<string, string>, signal?: AbortSignal): Promise<Response>
 }
 
-export async function rawSession(app: App, headers: Record<string, string> = {}): Promise<RawSession> {
-  const response = await post(app, INITIALIZE, headers)
+export async function rawSession(
+  app: App,
+  headers: Record<string, string> = {},
+  protocolVersion = '2025-11-25',
+): Promise<RawSession> {
+  const params = { ...INITIALIZE.params, protocolVersion }
+  const response = await post(app, { ...INITIALIZE, params }, headers)
   await response.text()
   const session_id = response.headers.get('mcp-session-id')
   if (session_id === null) throw new Error(`no session: ${response.status}`)
-  const own = { ...headers, 'mcp-session-id': session_id, 'mcp-protocol-version': '2025-11-25' }
+  const own = { ...headers, 'mcp-session-id': session_id, 'mcp-protocol-version': protocolVersion }
   const send: RawSession['post'] = (body, more = {}, signal) => post(app, body, { ...own, ...more }, signal)
   await send({ jsonrpc: '2.0', method: 'notifications/initialized' })
   return {

@@ -227,6 +227,24 @@ test('an answer that was cut off is had again by its event id', async () => {
   expect(again.result).toMatchObject({ structuredContent: { messages: [{ payload: 'later' }] } })
 })
 
+test('an answer that is long is had again too', async () => {
+  await using app = await startBroker()
+  await using bob = await agent('2026', app, 'bob')
+  const session = await rawSession(app)
+  await checkedIn(session, 'alice')
+  const waiting = new SseReader(await session.call(5, 'get_messages', { wait_seconds: 30 }))
+  const { id } = (await waiting.next())!
+  await bob.call('send_message', { recipient_id: 'alice', message: 'x'.repeat(200_000) })
+  await until('the answer to be kept', async () => {
+    const resumed = await session.get({ 'last-event-id': id! })
+    const kept = resumed.status === 200
+    if (!kept) await resumed.body?.cancel()
+    else expect(await resumed.text()).toContain('x'.repeat(200_000))
+    return kept || undefined
+  })
+  await waiting.cancel()
+})
+
 test('sessions forget their broker session when another takes the address over', async () => {
   await using app = await startBroker()
   await using first = await agent('2025', app, 'alice')
@@ -234,6 +252,7 @@ test('sessions forget their broker session when another takes the address over',
   const result = await first.call('get_messages')
   expect(result.isError).toBe(true)
   expect(result._meta).toMatchObject({ 'mcp-broker/error': { code: 'session_replaced' } })
+  await expect(first.client.readResource({ uri: 'inbox://alice' })).rejects.toThrow('session_replaced')
 })
 
 test('an id that is being answered is not taken twice', async () => {
@@ -250,6 +269,23 @@ test('an id that is being answered is not taken twice', async () => {
   expect(second.status).toBe(400)
   expect(await second.json()).toMatchObject({ error: { data: { code: 'invalid_request', field: '/id' } } })
   await first.body?.cancel()
+})
+
+test('what one session has under way is bounded', async () => {
+  await using app = await startBroker()
+  const session = await rawSession(app, {}, '2025-03-26')
+  const wait = (id: number) => ({
+    jsonrpc: '2.0',
+    id,
+    method: 'tools/call',
+    params: { name: 'get_messages', arguments: { client_id: 'a', wait_seconds: 30 } },
+  })
+  const batch = (from: number) => session.post(Array.from({ length: 16 }, (_, i) => wait(from + i)))
+  const open = await Promise.all(Array.from({ length: 16 }, (_, i) => batch(i * 16)))
+  const refused = await batch(256)
+  expect(refused.status).toBe(429)
+  expect(await refused.json()).toMatchObject({ error: { data: { code: 'too_many_waiting' } } })
+  for (const { body } of open) await body?.cancel()
 })
 
 test('a batch is bounded', async () => {

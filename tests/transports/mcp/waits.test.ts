@@ -114,3 +114,45 @@ test('cancelled calls of a session leave nothing open', async () => {
   await waiters(0, app)
   expect(await reader.message()).toBeUndefined()
 })
+
+const OLDEST = '2025-03-26'
+
+function poll(id: number, client_id: string): object {
+  const params = { name: 'get_messages', arguments: { client_id, wait_seconds: 30 } }
+  return { jsonrpc: '2.0', id, method: 'tools/call', params }
+}
+
+test('a call of a batch that is cancelled takes no answer from the others', async () => {
+  await using app = await startBroker()
+  await using bob = await agent('2026', app, 'bob')
+  const session = await rawSession(app, {}, OLDEST)
+  const reader = new SseReader(await session.post([poll(1, 'alice'), poll(2, 'carol')]))
+  await waiters(2, app)
+  await session.post({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 2 } })
+  await waiters(1, app)
+  await bob.call('send_message', { recipient_id: 'alice', message: 'hello' })
+  const answers = [await reader.message(), await reader.message()]
+  expect(answers).toContainEqual(expect.objectContaining({ id: 2, error: expect.anything() }))
+  expect(JSON.stringify(answers)).toContain('hello')
+  expect(await reader.message()).toBeUndefined()
+})
+
+test('who is cut off because it does not read takes no mail after', async () => {
+  await using app = await startBroker({ slow_reader_seconds: 0.5 })
+  await using bob = await agent('2026', app, 'bob')
+  await bob.call('send_message', { recipient_id: 'big', message: '\n'.repeat(400_000) })
+  const session = await rawSession(app, {}, OLDEST)
+  const look = { client_id: 'big', bytes_max: 1024 * 1024, ack: 'none' }
+  const looks = Array.from({ length: 14 }, (_, id) => ({
+    jsonrpc: '2.0',
+    id,
+    method: 'tools/call',
+    params: { name: 'get_messages', arguments: look },
+  }))
+  const unread = await session.post([...looks, poll(20, 'alice')])
+  await waiters(1, app)
+  await waiters(0, app)
+  const { message_id } = outputOf(await bob.call('send_message', { recipient_id: 'alice', message: 'kept' }))
+  expect(outputOf(await bob.call('get_message_status', { message_id }))).toMatchObject({ status: 'queued' })
+  await unread.body?.cancel()
+})
