@@ -98,7 +98,9 @@ export const requeueDeadLetters = defineCommand({
   output: Type.Object({
     requeued: Type.Integer(),
     message_ids: Type.Array(Type.String()),
-    refused: Type.Array(Type.String(), { description: 'no room: still dead letters' }),
+    refused: Type.Array(Type.String(), {
+      description: 'no room for it, or for one before it: still dead letters',
+    }),
   }),
   scope: 'write',
   http: { method: 'POST', path: '/v1/dead-letters/requeue' },

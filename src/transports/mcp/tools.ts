@@ -48,10 +48,13 @@ export async function callTool(
 ): Promise<CallToolResult> {
   const command = COMMANDS_BY_NAME.get(name)
   if (!command) throw unknownTool(name)
+  const signal = signalOf(call)
   if (call.http?.req) await turnOf(call.http.req)
+  // It takes nothing for one who has gone meanwhile.
+  if (signal.aborted) throw new ProtocolError(ProtocolErrorCode.InvalidRequest, 'Cancelled')
   const endWait = waits.begin(progressOf(command, input, call))
   try {
-    return await runTool(context, identity, command, input, { signal: signalOf(call) })
+    return await runTool(context, identity, command, input, { signal })
   } finally {
     endWait()
   }
