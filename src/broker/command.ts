@@ -123,12 +123,13 @@ function inputError(input: unknown, error: ValueError | undefined): BrokerError 
       detail: `The parameters must be a JSON object, not ${typeName(input)}.`,
     })
   const name = error.path.slice(1).replaceAll('/', '.')
-  if (error.message === UNKNOWN_NAME && error.schema.patternProperties)
-    return new BrokerError('invalid_params', {
-      field: shortened(error.path),
-      detail: `${shortened(name)} has a name that does not fit. It is: ${error.schema.description}.`,
-    })
   if (error.message === UNKNOWN_NAME) {
+    const { patternProperties, description } = error.schema
+    if (patternProperties)
+      return new BrokerError('invalid_params', {
+        field: shortened(error.path),
+        detail: `${shortened(name)} has a name that does not fit. It is: ${description}.`,
+      })
     const known = Object.keys((error.schema as Partial<TObject>).properties ?? {})
     const near = nearestNames(name.slice(name.lastIndexOf('.') + 1), known)
     const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''
@@ -166,7 +167,8 @@ function choicesOf({ anyOf, items, const: word }: TSchema): string[] {
   return [...(anyOf ?? []), ...(items ? [items] : [])].flatMap(choicesOf)
 }
 
-function shortened(name: string): string {
+/** What a caller wrote, as much of it as an error repeats. */
+export function shortened(name: string): string {
   return name.length > 80 ? `${name.slice(0, 80)}…` : name
 }
 

@@ -6,7 +6,7 @@ export const SUBSCRIPTIONS_MAX = 256
 
 /**
  * The hints that inboxes have new mail, for one session or stream: at most one in a turn of the event loop for each
- * URI, and none waiting twice while the client does not read.
+ * inbox, and none waiting twice while the client does not read.
  */
 export class InboxUpdates {
   /** By client, however its URI is spelled. */

@@ -86,9 +86,8 @@ export class WsConnection implements Connection {
   }
 
   notify(kind: 'receipt' | 'session', json: string): void {
-    if (this.#queued_chars > HINTS_CHARS_MAX && (!this.flush() || this.#queued_chars > HINTS_CHARS_MAX))
-      return
-    this.#push(`{"jsonrpc":"2.0","method":"${kind}","params":${json}}`)
+    if (this.#queued_chars <= HINTS_CHARS_MAX || this.flush())
+      this.#push(`{"jsonrpc":"2.0","method":"${kind}","params":${json}}`)
   }
 
   /** Queues the answer to a call, or to a batch of calls; a peer which lets answers pile up is closed. */

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { checkInput, runCommand } from '../../broker/command.ts'
+import { checkInput, runCommand, shortened } from '../../broker/command.ts'
 import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
 import { ClientId, CursorText, closed } from '../../broker/commands/schema.ts'
 import { asBrokerError, BrokerError, errorBody } from '../../core/errors.ts'
@@ -176,7 +176,7 @@ function call(
   const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''
   throw new BrokerError('unknown_command', {
     field: '/method',
-    detail: `There is no command "${method.length > 80 ? `${method.slice(0, 80)}…` : method}".${hint}`,
+    detail: `There is no command "${shortened(method)}".${hint}`,
     next: 'Send one of the commands listed at /openapi as method, or subscribe, unsubscribe or authenticate.',
   })
 }
