@@ -28,8 +28,8 @@ export class Entry {
   /** Deliveries that ended in a nack or a lapsed lease; these are what `attempts_max` counts. */
   failures = 0
   /**
-   * Leased in its turn: who comes with a cursor at or past it has it. Not so when it was redelivered, or read aside from
-   * any cursor: then only the acknowledgement counts.
+   * Delivered in its turn: the bearer of a cursor at or past it has read it, also when its lease has been given back since.
+   * Not so when it was nacked, redelivered, or read aside from any cursor: then only the acknowledgement counts.
    */
   cursor_acks = false
   /** When the sweep must look at it: its expiry, or the end of its lease or delay, whichever is first. */

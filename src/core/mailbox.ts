@@ -99,13 +99,15 @@ export class Mailbox {
   /**
    * Stores a message, overwriting the oldest history where it needs room.
    *
+   * @param attempts deliveries before it came here: a dead letter that is requeued goes on counting
    * @returns the new entry, or undefined when the mailbox is full
    */
-  append(message: StoredMessage, limits: Limits): Entry | undefined {
+  append(message: StoredMessage, limits: Limits, attempts = 0): Entry | undefined {
     if (this.live >= limits.mailbox_messages_max) return undefined
     if (this.#live_bytes + message.bytes > limits.mailbox_bytes_max) return undefined
     while (this.history > 0 && this.bytes + message.bytes > limits.mailbox_bytes_max) this.#evictOldest()
     const entry = new Entry(++this.#retained.last, message)
+    if (attempts > 0) entry.attempts = attempts
     if (this.retained === 0) this.#ids_rise = true
     else if (message.message_id <= this.#last_id) this.#ids_rise = false
     this.#last_id = message.message_id
@@ -169,11 +171,11 @@ export class Mailbox {
       const entry = in_line ? in_line[due.length] : nextEntry(this.#retained, position)
       if (!entry) break
       // Delivering it may let go of its message.
-      const { offset, message, attempts } = entry
+      const { offset, message } = entry
       const safe_offset = in_line ? offset : safeOffset(position)
       const acknowledged = ack === 'auto' && entry.state === PENDING
       this.#deliver(entry, ack, offset <= position.resumed_through, now, limits)
-      if (entry.attempts > attempts) entry.cursor_acks = offset > safe_before
+      if (ack !== 'none' && offset > safe_before) entry.cursor_acks = true
       safe_before = safe_offset
       bytes += message.bytes
       due.push({ offset, message, attempt: entry.attempts, safe_offset, acknowledged })
@@ -229,11 +231,38 @@ export class Mailbox {
     return true
   }
 
+  /** The reader of a leased entry says that it failed: no cursor stands for having read it any more. */
+  nack(entry: Entry, delay_ms: number, now: number, limits: Limits, fallen: Fallen): void {
+    entry.cursor_acks = false
+    this.#fail(entry, delay_ms, now, limits, fallen)
+  }
+
+  /** Makes all that is leased pending again. No failure: the reader has gone, or another has taken its place. */
+  giveBack(): Entry[] {
+    const leased = this.leasedEntries()
+    for (const entry of leased) this.#release(entry)
+    return leased
+  }
+
+  /**
+   * What the bearer of a cursor at `offset` has read, though it is not acknowledged: all that was delivered in its turn at
+   * or before it, whoever holds the lease by now.
+   */
+  readThrough(offset: number): Entry[] {
+    const read: Entry[] = []
+    for (let i = 0; i < this.#ring.length; i++) {
+      const entry = this.#ring.at(i)
+      if (entry.offset > offset) break
+      if (!entry.gone && entry.cursor_acks) read.push(entry)
+    }
+    return read
+  }
+
   /**
    * The delivery of a leased entry failed: it is pending again, after `delay_ms` if given, or dead after `attempts_max`
    * failures; `fallen` notes which.
    */
-  fail(entry: Entry, delay_ms: number, now: number, limits: Limits, fallen: Fallen): void {
+  #fail(entry: Entry, delay_ms: number, now: number, limits: Limits, fallen: Fallen): void {
     entry.failures++
     if (entry.failures >= limits.attempts_max) fallen.dead.push(this.#bury(entry, 'attempts_exhausted'))
     else if (delay_ms > 0) {
@@ -268,7 +297,7 @@ export class Mailbox {
     for (const entry of due) {
       if (entry.message.expires_ms <= now) fallen.dead.push(this.#bury(entry, 'expired'))
       else if (entry.state === LEASED) {
-        this.fail(entry, 0, now, limits, fallen)
+        this.#fail(entry, 0, now, limits, fallen)
       } else if (entry.state === DELAYED) {
         this.#release(entry)
         fallen.released.push(entry)

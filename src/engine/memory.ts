@@ -65,7 +65,7 @@ export class MemoryEngine implements Engine {
     this.#now = options.now
     this.#clients = new Clients(options.limits, options.newEpoch)
     this.#sessions = new Sessions(this.#clients, options, (client) =>
-      this.settle(client, { failed_delay_ms: 0 }),
+      this.#giveBack(client),
     )
   }
 
@@ -138,7 +138,8 @@ export class MemoryEngine implements Engine {
     return sent
   }
 
-  #store(project: string, client_id: string, message: StoredMessage, now: number): Appended {
+  /** @param attempts deliveries so far, of a message that is requeued */
+  #store(project: string, client_id: string, message: StoredMessage, now: number, attempts = 0): Appended {
     const limits = this.#limits
     if (message.bytes > limits.mailbox_bytes_max) return { outcome: 'too_large' }
     if (this.#clients.lacks(message.bytes) && !this.#clients.makeRoom(message.bytes, { project, client_id }))
@@ -146,15 +147,15 @@ export class MemoryEngine implements Engine {
     const client = this.#clients.open(project, client_id, now)
     if (!client) return { outcome: 'too_many_clients' }
     const { mailbox } = client
-    let entry = mailbox.append(message, limits)
+    let entry = mailbox.append(message, limits, attempts)
     if (!entry) {
       this.#sweepMailbox(client, now)
-      entry = mailbox.append(message, limits)
+      entry = mailbox.append(message, limits, attempts)
     }
     let dropped: Dead[] | undefined
     if (!entry) {
       dropped = []
-      entry = appendOverOldest(mailbox, message, limits, dropped)
+      entry = appendOverOldest(mailbox, message, limits, dropped, attempts)
     }
     if (!entry) return { outcome: 'full', retry_after_ms: retryAfter(mailbox.next_due_ms - now) }
     this.#clients.schedule(client, mailbox.next_due_ms)
@@ -184,16 +185,26 @@ export class MemoryEngine implements Engine {
     const { mailbox } = client
     const recovered = after === undefined || mailbox.covers(after.epoch, after.offset)
     const from = recovered ? after?.offset : mailbox.evicted_through
-    if (ack === 'auto' && recovered && after) this.#settleThrough(address, mailbox, after.offset)
+    if (ack === 'auto' && recovered && after) this.#settleThrough(address, mailbox, after.offset, now)
     const position = mailbox.open(from)
     // Who only looks leaves everything pending: what its cursor covers it has seen.
     if (ack === 'none' && recovered && after) position.redeliver = []
     return { position, recovered, pending: mailbox.pending }
   }
 
-  #settleThrough(address: Address, mailbox: Mailbox, offset: number): void {
-    const read = mailbox.leasedEntries().filter((entry) => entry.offset <= offset && entry.cursor_acks)
-    if (read.length > 0) this.settle(address, { offsets: read.map((entry) => entry.offset) })
+  #settleThrough(address: Address, mailbox: Mailbox, offset: number, now: number): void {
+    for (const entry of mailbox.readThrough(offset)) {
+      const { message } = entry
+      mailbox.ack(entry, now, this.#limits)
+      this.#events.acknowledged(address, message)
+    }
+  }
+
+  /** Gives back what a session that is over had leased. */
+  #giveBack(client: Client): void {
+    const now = this.#now()
+    this.#sweepMailbox(client, now)
+    this.#tell(client, { dead: [], released: client.mailbox.giveBack() }, now)
   }
 
   read(address: Address, position: Position, take: Take): readonly Due[] {
@@ -227,7 +238,7 @@ export class MemoryEngine implements Engine {
         settled++
         this.#events.acknowledged(address, message)
       } else if (entry.state === LEASED) {
-        mailbox.fail(entry, settle.failed_delay_ms, now, this.#limits, fallen)
+        mailbox.nack(entry, settle.failed_delay_ms, now, this.#limits, fallen)
         settled++
       } else if (settle.message_ids) unknown.push(message.message_id)
     }
@@ -291,8 +302,8 @@ export class MemoryEngine implements Engine {
       .get(project)
       ?.dead.drain(
         filter,
-        ({ recipient_id, message }) =>
-          this.#store(project, recipient_id, renewMessage(message, now), now).outcome === 'stored',
+        ({ recipient_id, message, attempts }) =>
+          this.#store(project, recipient_id, renewMessage(message, now), now, attempts).outcome === 'stored',
       )
     return { requeued: drained?.taken ?? [], refused: drained?.left ?? [] }
   }

@@ -8,6 +8,7 @@ import { BROKER_CLIENT_ID, type StoredMessage } from '../core/message.ts'
  * in turn, until all that is old is gone.
  *
  * @param dropped gets what made room
+ * @param attempts deliveries so far, of a message that is requeued
  * @returns undefined when the mailbox stays full
  */
 export function appendOverOldest(
@@ -15,13 +16,14 @@ export function appendOverOldest(
   message: StoredMessage,
   limits: Limits,
   dropped: Dead[],
+  attempts: number,
 ): Entry | undefined {
   if (limits.mailbox_overflow !== 'drop_oldest' || message.sender_id === BROKER_CLIENT_ID) return undefined
   for (;;) {
     const oldest = mailbox.dropOldest()
     if (!oldest) return undefined
     dropped.push(oldest)
-    const entry = mailbox.append(message, limits)
+    const entry = mailbox.append(message, limits, attempts)
     if (entry) return entry
   }
 }

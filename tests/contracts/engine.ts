@@ -4,6 +4,7 @@ import { readingContract } from './engine-reading.ts'
 import { sendingContract } from './engine-sending.ts'
 import { sessionContract } from './engine-sessions.ts'
 import { subscribingContract } from './engine-subscribing.ts'
+import { takeoverContract } from './engine-takeover.ts'
 import { timeContract } from './engine-time.ts'
 import type { MakeEngine } from './rig.ts'
 
@@ -17,6 +18,7 @@ export function engineContract(name: string, make: MakeEngine): void {
     describe('sending', () => sendingContract(make))
     describe('reading', () => readingContract(make))
     describe('subscribing', () => subscribingContract(make))
+    describe('takeovers', () => takeoverContract(make))
     describe('dead letters', () => deadLetterContract(make))
     describe('sessions', () => sessionContract(make))
     describe('time', () => timeContract(make))

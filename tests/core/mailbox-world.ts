@@ -134,7 +134,7 @@ export class World {
     const expected: Expected = { dead: [], released: [] }
     const fallen: Fallen = { dead: [], released: [] }
     this.model.fail(known, delay_ms, this.now, expected)
-    this.mailbox.fail(entry, delay_ms, this.now, this.limits, fallen)
+    this.mailbox.nack(entry, delay_ms, this.now, this.limits, fallen)
     this.#fell(fallen, expected)
   }
 
