@@ -19,6 +19,7 @@ import {
   type DeadLetter,
   type Engine,
   type EngineEvents,
+  type IdempotencyKey,
   type MaybePromise,
   type Repeated,
   type Sent,
@@ -227,9 +228,9 @@ export class Broker implements EngineEvents {
     project: string,
     message: StoredMessage,
     recipient_id: string,
-    idempotency_key: string | undefined,
+    key: IdempotencyKey | undefined,
   ): MaybePromise<Appended | Repeated> {
-    const appended = this.engine.append(project, message, recipient_id, idempotency_key)
+    const appended = this.engine.append(project, message, recipient_id, key)
     return appended instanceof Promise ? appended.then(this.#counted) : this.#counted(appended)
   }
 
@@ -238,9 +239,9 @@ export class Broker implements EngineEvents {
     project: string,
     message: StoredMessage,
     recipients: readonly string[],
-    idempotency_key: string | undefined,
+    key: IdempotencyKey | undefined,
   ): MaybePromise<Sent | Repeated> {
-    return then(this.engine.appendToMany(project, message, recipients, idempotency_key), (sent) => {
+    return then(this.engine.appendToMany(project, message, recipients, key), (sent) => {
       if (sent.outcome === 'sent') for (const delivery of sent.deliveries) this.#counted(delivery)
       return sent
     })

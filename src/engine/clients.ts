@@ -3,8 +3,15 @@ import type { Limits, Meter } from '../core/limits.ts'
 import { Mailbox } from '../core/mailbox.ts'
 import { type RecipientStatus, type Session, sessionStatus } from '../core/session.ts'
 import { DeadLetters } from './dead-letters.ts'
-import type { Address, EngineStats, MailboxState, Sent } from './engine.ts'
+import type { Address, EngineStats, IdempotencyKey, MailboxState, Repeated, Sent } from './engine.ts'
 import { PROBE } from './probe.ts'
+
+/** What an idempotency key stands for, within its window. */
+interface Remembered {
+  readonly first: Sent
+  readonly digest: string
+  readonly until_ms: number
+}
 
 /** All that is kept of one address. */
 export class Client {
@@ -12,7 +19,7 @@ export class Client {
   /** The key that first checked in here. */
   owner: string | undefined
   owned = false
-  idempotency: Map<string, { sent: Sent; until_ms: number }> | undefined
+  idempotency: Map<string, Remembered> | undefined
   /** Something new was announced, and nobody has read on since. */
   announced = false
   /** When the engine next looks at it. */
@@ -181,20 +188,27 @@ export class Clients {
   }
 
   /** What came of the send that used this key before, within its window. */
-  remembered(project: string, sender_id: string, key: string, now: number): Sent | undefined {
+  remembered(project: string, sender_id: string, key: string, now: number): Repeated | undefined {
     const remembered = this.find({ project, client_id: sender_id })?.idempotency?.get(key)
-    return remembered && remembered.until_ms > now ? remembered.sent : undefined
+    if (!remembered || remembered.until_ms <= now) return undefined
+    return { outcome: 'repeated', first: remembered.first, digest: remembered.digest }
   }
 
-  remember(project: string, sender_id: string, key: string, sent: Sent, now: number): void {
+  remember(
+    project: string,
+    sender_id: string,
+    { key, digest }: IdempotencyKey,
+    first: Sent,
+    now: number,
+  ): void {
     const client = this.open(project, sender_id, now)
     if (!client) return
     client.idempotency ??= new Map()
     const until_ms = now + this.limits.idempotency_seconds * 1000
     // Anew at the end: the oldest comes first.
     this.#dropKey(client.idempotency, key)
-    client.idempotency.set(key, { sent, until_ms })
-    this.meter.bytes += weight(key, sent)
+    client.idempotency.set(key, { first, digest, until_ms })
+    this.meter.bytes += weight(key, first)
     if (client.idempotency.size > this.limits.idempotency_keys_max)
       this.#dropKey(client.idempotency, client.idempotency.keys().next().value!)
     this.schedule(client, until_ms)
@@ -214,7 +228,7 @@ export class Clients {
     const remembered = keys.get(key)
     if (!remembered) return
     keys.delete(key)
-    this.meter.bytes -= weight(key, remembered.sent)
+    this.meter.bytes -= weight(key, remembered.first)
   }
 
   /** When an address that nobody holds and nothing is stored for may be forgotten; Infinity while there is something. */

@@ -60,6 +60,14 @@ export interface Sent {
 export interface Repeated {
   readonly outcome: 'repeated'
   readonly first: Sent
+  /** Of what the first asked for; see {@link IdempotencyKey}. */
+  readonly digest: string
+}
+
+/** A sender's own name for one send, and a digest of what it asked for: to be told when it asks for something else. */
+export interface IdempotencyKey {
+  readonly key: string
+  readonly digest: string
 }
 
 /**
@@ -197,14 +205,14 @@ export interface Engine {
     project: string,
     message: StoredMessage,
     recipient_id: string,
-    idempotency_key: string | undefined,
+    key: IdempotencyKey | undefined,
   ): MaybePromise<Appended | Repeated>
   /** Stores a message for each of many recipients, in one atomic step. */
   appendToMany(
     project: string,
     message: StoredMessage,
     recipients: readonly string[],
-    idempotency_key: string | undefined,
+    key: IdempotencyKey | undefined,
   ): MaybePromise<Sent | Repeated>
   /** Reads pending messages, highest priority first. */
   take(address: Address, take: Take): MaybePromise<Taken>

@@ -26,6 +26,7 @@ import type {
   Found,
   Health,
   History,
+  IdempotencyKey,
   MailboxState,
   Opened,
   Repeated,
@@ -64,9 +65,7 @@ export class MemoryEngine implements Engine {
     this.#limits = options.limits
     this.#now = options.now
     this.#clients = new Clients(options.limits, options.newEpoch)
-    this.#sessions = new Sessions(this.#clients, options, (client) =>
-      this.#giveBack(client),
-    )
+    this.#sessions = new Sessions(this.#clients, options, (client) => this.#giveBack(client))
   }
 
   start(events: EngineEvents): void {
@@ -102,10 +101,10 @@ export class MemoryEngine implements Engine {
     project: string,
     message: StoredMessage,
     recipient_id: string,
-    idempotency_key: string | undefined,
+    key: IdempotencyKey | undefined,
   ): Appended | Repeated {
-    if (idempotency_key === undefined) return this.#store(project, recipient_id, message, this.#now())
-    const sent = this.#storeAll(project, [recipient_id], message, idempotency_key)
+    if (key === undefined) return this.#store(project, recipient_id, message, this.#now())
+    const sent = this.#storeAll(project, [recipient_id], message, key)
     return sent.outcome === 'repeated' ? sent : sent.deliveries[0]!
   }
 
@@ -113,28 +112,28 @@ export class MemoryEngine implements Engine {
     project: string,
     message: StoredMessage,
     recipients: readonly string[],
-    idempotency_key: string | undefined,
+    key: IdempotencyKey | undefined,
   ): Sent | Repeated {
-    return this.#storeAll(project, recipients, message, idempotency_key)
+    return this.#storeAll(project, recipients, message, key)
   }
 
   #storeAll(
     project: string,
     recipients: readonly string[],
     message: StoredMessage,
-    idempotency_key: string | undefined,
+    key: IdempotencyKey | undefined,
   ): Sent | Repeated {
     const now = this.#now()
     const { message_id, sender_id, expires_ms, broadcast } = message
-    if (idempotency_key !== undefined) {
-      const first = this.#clients.remembered(project, sender_id, idempotency_key, now)
-      if (first) return { outcome: 'repeated', first }
+    if (key !== undefined) {
+      const first = this.#clients.remembered(project, sender_id, key.key, now)
+      if (first) return first
     }
     const deliveries: Appended[] = []
     for (const recipient_id of recipients) deliveries.push(this.#store(project, recipient_id, message, now))
     const sent: Sent = { outcome: 'sent', broadcast, message_id, expires_ms, recipients, deliveries }
-    if (idempotency_key !== undefined && deliveries.some(({ outcome }) => outcome === 'stored'))
-      this.#clients.remember(project, sender_id, idempotency_key, sent, now)
+    if (key !== undefined && deliveries.some(({ outcome }) => outcome === 'stored'))
+      this.#clients.remember(project, sender_id, key, sent, now)
     return sent
   }
 

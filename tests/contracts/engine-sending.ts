@@ -182,11 +182,11 @@ export function sendingContract(make: MakeEngine): void {
     expect((await rig.engine.stats()).pending).toBe(0)
   })
 
-  test('an idempotency key used again answers the first receipt and stores nothing', async () => {
+  test('an idempotency key used again answers the first receipt and its digest, and stores nothing', async () => {
     await using rig = await Rig.start(make, { idempotency_seconds: 100 })
     const first = await rig.send('r', { payload: 'once' }, 'k')
     const again = await rig.send('r', { payload: 'twice' }, 'k')
-    expect(again).toEqual({ ...first, repeated: true })
+    expect(again).toEqual({ ...first, repeated: true, digest: '"once"' })
     expect((await rig.send('r', { payload: 'other sender', sender_id: 'other' }, 'k')).repeated).toBeFalse()
     expect((await rig.send('r', { payload: 'other key' }, 'k2')).repeated).toBeFalse()
     // A sender that nothing else is kept for is remembered all the same.
@@ -201,7 +201,7 @@ export function sendingContract(make: MakeEngine): void {
   test('a key counts from the first of one turn', async () => {
     await using rig = await Rig.start(make)
     const [first, second] = await Promise.all(['a', 'b'].map((payload) => rig.send('r', { payload }, 'k')))
-    expect(second).toEqual({ ...first!, repeated: true })
+    expect(second).toEqual({ ...first!, repeated: true, digest: '"a"' })
     expect(await rig.take('r')).toEqual(['a'])
   })
 

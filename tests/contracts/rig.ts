@@ -9,6 +9,7 @@ import type {
   Checkin,
   DeadLetter,
   Engine,
+  IdempotencyKey,
   Opened,
   Repeated,
   Sent,
@@ -25,11 +26,20 @@ const EVERYTHING: Take = { limit: 10_000, bytes_max: Number.MAX_SAFE_INTEGER, ac
 export type Said = Content & { readonly sender_id?: string }
 
 /** What came of a send, the first one's if its key was used before. */
-export type Outcome = Omit<Sent, 'outcome'> & { readonly repeated: boolean }
+export type Outcome = Omit<Sent, 'outcome'> & { readonly repeated: boolean; readonly digest?: string }
+
+/** A key whose digest is of the content alone. */
+function keyOf(key: string | undefined, said: Said): IdempotencyKey | undefined {
+  return key === undefined ? undefined : { key, digest: JSON.stringify(said.payload ?? null) }
+}
 
 function outcomeOf(sent: Sent | Repeated): Outcome {
-  const { outcome, ...said } = sent.outcome === 'repeated' ? sent.first : sent
-  return { ...said, repeated: sent.outcome === 'repeated' }
+  if (sent.outcome === 'repeated') {
+    const { outcome: _, ...said } = sent.first
+    return { ...said, repeated: true, digest: sent.digest }
+  }
+  const { outcome: _, ...said } = sent
+  return { ...said, repeated: false }
 }
 
 /** An engine under test, with its clock, and everything that it said. */
@@ -106,10 +116,12 @@ export class Rig implements AsyncDisposable {
   ): Promise<Outcome> {
     if (typeof recipients !== 'string') {
       const message = this.broadcast(said)
-      return outcomeOf(await this.engine.appendToMany(project, message, recipients, idempotency_key))
+      return outcomeOf(
+        await this.engine.appendToMany(project, message, recipients, keyOf(idempotency_key, said)),
+      )
     }
     const message = this.message(said, recipients)
-    const appended = await this.engine.append(project, message, recipients, idempotency_key)
+    const appended = await this.engine.append(project, message, recipients, keyOf(idempotency_key, said))
     if (appended.outcome === 'repeated') return outcomeOf(appended)
     const { message_id, expires_ms } = message
     const sent = { message_id, expires_ms, recipients: [recipients], deliveries: [appended] }

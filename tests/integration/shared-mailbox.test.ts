@@ -93,7 +93,51 @@ test('where the oldest is dropped, one new message drops one, however full the m
   expect(await a.call('list_dead_letters')).toMatchObject({ total: 5 })
 })
 
-test('an idempotency_key is for one message: another recipient is refused, not told of the first', async () => {
+test('an idempotency_key is for one message: the same gets its first receipt, any other is refused', async () => {
+  await using broker = await startBroker()
+  const sender = await WsClient.checkedIn(broker.url, 'a')
+  const said = { recipient_id: 'b', payload: { x: 1, y: [{ p: 1, q: 2 }] }, idempotency_key: 'k' }
+  const first = await sender.call('send_message', said)
+  const same = [
+    said,
+    { ...said, payload: { y: [{ q: 2, p: 1 }], x: 1 } },
+    { ...said, headers: {}, priority: 'normal', ttl_seconds: 300 },
+  ]
+  for (const again of same)
+    expect(await sender.call('send_message', again)).toEqual({
+      ...first,
+      warnings: expect.arrayContaining(['This idempotency_key was used before: nothing was sent anew.']),
+    })
+  const others = [
+    { payload: { x: 2, y: [{ p: 1, q: 2 }] } },
+    { payload: { x: 1, y: [{ p: 1, q: 2 }, 3] } },
+    { headers: { trace: '1' } },
+    { priority: 'high' },
+    { ttl_seconds: 299 },
+    { in_reply_to: 'm1' },
+    { protocol_name: 'chat' },
+    { protocol_version: '1.0.0' },
+  ]
+  for (const other of others)
+    expect(await refusal(sender.call('send_message', { ...said, ...other }))).toBe('idempotency_conflict')
+  const reader = await WsClient.connect(broker.url)
+  expect(await reader.call('get_messages', { client_id: 'b' })).toMatchObject({
+    messages: [{ payload: { x: 1 } }],
+    remaining: 0,
+  })
+
+  const all = { message: 'all', capability_filter: 'review', idempotency_key: 'all' }
+  await reader.call('checkin_client', { client_id: 'r', capabilities: { features: ['review'] } })
+  const sent = await sender.call('broadcast_message', all)
+  const spelled = { ...all, capability_filter: { features: ['review'] } }
+  expect(await sender.call('broadcast_message', spelled)).toMatchObject({ message_id: sent.message_id })
+  for (const capability_filter of [undefined, 'test', { features: ['review', 'test'] }])
+    expect(await refusal(sender.call('broadcast_message', { ...spelled, capability_filter }))).toBe(
+      'idempotency_conflict',
+    )
+})
+
+test('an idempotency_key used for one recipient is refused for another, and for a broadcast', async () => {
   await using broker = await startBroker()
   const sender = await WsClient.checkedIn(broker.url, 'a')
   await WsClient.checkedIn(broker.url, 'b')

@@ -8,6 +8,7 @@ import { matchesCapabilities } from '../../core/session.ts'
 import {
   type Address,
   type Appended,
+  type IdempotencyKey,
   type MaybePromise,
   type Repeated,
   type Sent,
@@ -15,6 +16,7 @@ import {
 } from '../../engine/engine.ts'
 import type { Broker } from '../broker.ts'
 import { defineCommand } from '../command.ts'
+import { type Addressed, idempotencyKey } from '../digest.ts'
 import { sessionToWaitIn, stillIn } from '../waiters.ts'
 import {
   AnyJson,
@@ -149,12 +151,31 @@ function send(
   { project }: Identity,
   message: StoredMessage,
   recipient_id: string,
-  idempotency_key: string | undefined,
+  input: SendInput,
 ): MaybePromise<DirectReceipt> {
-  const appended = broker.append(project, message, recipient_id, idempotency_key)
+  const key = keyOf(broker, input, { recipient_id })
+  const appended = broker.append(project, message, recipient_id, key)
   return appended instanceof Promise
-    ? appended.then((appended) => directReceiptOf(broker, project, message, recipient_id, appended))
-    : directReceiptOf(broker, project, message, recipient_id, appended)
+    ? appended.then((appended) => directReceiptOf(broker, project, message, recipient_id, appended, key))
+    : directReceiptOf(broker, project, message, recipient_id, appended, key)
+}
+
+/** The idempotency key of a send, where the caller gave one. */
+function keyOf(broker: Broker, input: SendInput, to: Addressed): IdempotencyKey | undefined {
+  const { idempotency_key } = input
+  return idempotency_key === undefined
+    ? undefined
+    : idempotencyKey(idempotency_key, input, to, broker.limits.ttl_seconds)
+}
+
+/** @throws BrokerError `idempotency_conflict` where the key stands for something else */
+function sameAsFirst({ first, digest }: Repeated, key: IdempotencyKey | undefined): Sent {
+  if (digest === key?.digest) return first
+  const whom = first.broadcast ? 'a broadcast' : `a message to "${first.recipients[0]}"`
+  throw new BrokerError('idempotency_conflict', {
+    field: '/idempotency_key',
+    detail: `This idempotency_key was used for ${whom} that asked for something else: ${first.message_id}.`,
+  })
 }
 
 function directReceiptOf(
@@ -163,15 +184,11 @@ function directReceiptOf(
   message: StoredMessage,
   recipient_id: string,
   appended: Appended | Repeated,
+  key: IdempotencyKey | undefined,
 ): MaybePromise<DirectReceipt> {
   if (appended.outcome !== 'repeated')
     return takenReceipt(broker, project, message, recipient_id, appended, NO_WARNINGS)
-  const { first } = appended
-  if (first.broadcast || first.recipients[0] !== recipient_id)
-    throw new BrokerError('idempotency_conflict', {
-      field: '/idempotency_key',
-      detail: `This idempotency_key was used for ${first.broadcast ? 'a broadcast' : `a message to "${first.recipients[0]}"`}.`,
-    })
+  const first = sameAsFirst(appended, key)
   return takenReceipt(broker, project, first, recipient_id, first.deliveries[0]!, [REPEATED])
 }
 
@@ -210,7 +227,7 @@ function sendDirect(
   recipient_id: string,
 ): MaybePromise<DirectReceipt> {
   const message = compose(broker, input, sender_id, recipient_id)
-  return send(broker, identity, message, recipient_id, input.idempotency_key)
+  return send(broker, identity, message, recipient_id, input)
 }
 
 export const sendMessage = defineCommand({
@@ -239,14 +256,13 @@ export const sendMessage = defineCommand({
 
 type BroadcastReceipt = Static<ReturnType<typeof closed<typeof broadcastReceipt>>>
 
-function broadcastReceiptOf(broker: Broker, sent: Sent | Repeated): BroadcastReceipt {
+function broadcastReceiptOf(
+  broker: Broker,
+  sent: Sent | Repeated,
+  key: IdempotencyKey | undefined,
+): BroadcastReceipt {
   const repeated = sent.outcome === 'repeated'
-  if (repeated && !sent.first.broadcast)
-    throw new BrokerError('idempotency_conflict', {
-      field: '/idempotency_key',
-      detail: `This idempotency_key was used for a message to "${sent.first.recipients[0]}", not for a broadcast.`,
-    })
-  const { message_id, expires_ms, recipients, deliveries } = repeated ? sent.first : sent
+  const { message_id, expires_ms, recipients, deliveries } = repeated ? sameAsFirst(sent, key) : sent
   const refused = deliveries.flatMap(({ outcome }, i) =>
     outcome === 'stored' ? [] : [{ recipient_id: recipients[i]!, reason: outcome }],
   )
@@ -277,15 +293,14 @@ export const broadcastMessage = defineCommand({
   run: (broker, identity, input) =>
     then(broker.sender(identity, input.sender_id), (sender_id) =>
       then(broker.engine.listSessions(identity.project), (sessions) => {
-        const filter = input.capability_filter && capabilityFilter(input.capability_filter)
+        const filter = capabilityFilter(input.capability_filter)
         const recipients: string[] = []
         for (const { client_id, capabilities } of sessions)
-          if (client_id !== sender_id && (!filter || matchesCapabilities(capabilities, filter)))
-            recipients.push(client_id)
+          if (client_id !== sender_id && matchesCapabilities(capabilities, filter)) recipients.push(client_id)
         const message = compose(broker, input, sender_id, undefined)
-        return then(
-          broker.appendToMany(identity.project, message, recipients, input.idempotency_key),
-          (sent) => broadcastReceiptOf(broker, sent),
+        const key = keyOf(broker, input, { capability_filter: filter })
+        return then(broker.appendToMany(identity.project, message, recipients, key), (sent) =>
+          broadcastReceiptOf(broker, sent, key),
         )
       }),
     ),
@@ -352,7 +367,7 @@ export const sendMessageAndWait = defineCommand({
       session,
     )
     try {
-      const receipt = await send(broker, identity, message, recipient_id, input.idempotency_key)
+      const receipt = await send(broker, identity, message, recipient_id, input)
       asked_id = receipt.message_id
       const asked_before = asked_id !== message.message_id
       // Asked again, the reply may have come between.
