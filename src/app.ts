@@ -59,7 +59,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 
   await broker.start()
   housekeeping.every(TEND_MS, () => broker.tend())
-  housekeeping.every((config.stale_seconds * 1000) / 3, () => broker.heardWaiting())
+  housekeeping.every((config.stale_seconds * 1000) / 3, () => broker.heardOpen())
   housekeeping.every(
     COLLECT_MS,
     collectsWhenQuiet(broker, () => Bun.gc(true)),

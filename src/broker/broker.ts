@@ -23,13 +23,16 @@ import {
   type MaybePromise,
   type Repeated,
   type Sent,
+  type SessionList,
+  type SessionPage,
   then,
 } from '../engine/engine.ts'
 import type { Connection } from './connection.ts'
 import { Hub } from './hub.ts'
 import { NearNames } from './near-names.ts'
 import { Subscription, type SubscriptionOptions } from './subscription.ts'
-import { Waiters } from './waiters.ts'
+import { Turns } from './turns.ts'
+import { endedError, Waiters } from './waiters.ts'
 
 export interface BrokerOptions {
   readonly engine: Engine
@@ -71,6 +74,7 @@ export class Broker implements EngineEvents {
   readonly hub: Hub
   readonly waiters: Waiters
   readonly near_names: NearNames
+  readonly turns = new Turns()
   readonly counters: Counters = {
     accepted: 0,
     refused: 0,
@@ -80,6 +84,7 @@ export class Broker implements EngineEvents {
     dead: { expired: 0, overflowed: 0, attempts_exhausted: 0, rejected: 0 },
   }
   #stopping = false
+  #heard_open_ms = Number.NEGATIVE_INFINITY
 
   constructor(private readonly options: BrokerOptions) {
     this.engine = options.engine
@@ -120,10 +125,20 @@ export class Broker implements EngineEvents {
     this.engine.touch(session)
   }
 
-  /** A call that waits is a sign of life for as long as it lasts. */
-  heardWaiting(): void {
-    for (const address of this.waiters.addresses())
+  /** An open connection, and a call that waits, is a sign of life for as long as it lasts: says so of all that there are here. */
+  heardOpen(): void {
+    this.#heard_open_ms = this.now()
+    for (const session of this.hub.connected()) this.heard(session)
+    const heardAt = (address: Address) =>
       this.inBackground(then(this.engine.sessionOf(address), (session) => session && this.heard(session)))
+    for (const address of this.hub.watched()) heardAt(address)
+    for (const address of this.waiters.addresses()) heardAt(address)
+  }
+
+  /** Those who were heard last, the latest first; who is connected was heard now. */
+  sessions(project: string, page: SessionPage): MaybePromise<SessionList> {
+    if (this.now() - this.#heard_open_ms >= OPEN_HEARD_MS) this.heardOpen()
+    return this.engine.listSessions(project, page)
   }
 
   /** Takes the address, resumes the session that holds it, or, with `join`, finds or begins one for a stateless caller. */
@@ -147,7 +162,7 @@ export class Broker implements EngineEvents {
   /**
    * The address that a call sends as: the caller's own session, or what a stateless caller says.
    *
-   * @throws BrokerError `sender_mismatch`, `not_checked_in`, `session_replaced`
+   * @throws BrokerError `sender_mismatch`, `not_checked_in`, `session_replaced`, `session_ended`
    */
   sender(identity: Identity, sender_id: string | undefined): MaybePromise<string> {
     return this.#caller(identity, sender_id, 'sender_id')
@@ -156,7 +171,7 @@ export class Broker implements EngineEvents {
   /**
    * The mailbox that a call reads, with the caller's right to it checked.
    *
-   * @throws BrokerError `client_mismatch`, `not_checked_in`, `session_replaced`, `mailbox_not_owned`
+   * @throws BrokerError `client_mismatch`, `not_checked_in`, `session_replaced`, `session_ended`, `mailbox_not_owned`
    */
   reader(identity: Identity, client_id: string | undefined): MaybePromise<Address> {
     return then(this.#caller(identity, client_id, 'client_id'), (id) => ({
@@ -172,7 +187,8 @@ export class Broker implements EngineEvents {
   ): MaybePromise<string> {
     const { session } = identity
     if (session) {
-      if (session.ended === 'replaced') throw new BrokerError('session_replaced')
+      if (session.ended && (session.ended === 'replaced' || said === undefined))
+        throw endedError(session.ended)
       if (session.ended === undefined) {
         if (said === undefined || said === session.client_id) return session.client_id
         throw new BrokerError(param === 'sender_id' ? 'sender_mismatch' : 'client_mismatch', {
@@ -185,7 +201,7 @@ export class Broker implements EngineEvents {
     if (said === BROKER_CLIENT_ID) throw new BrokerError('reserved_client_id', { field: `/${param}` })
     const joined = this.checkin(identity, said, {
       resume: undefined,
-      join: true,
+      join: param === 'sender_id' ? 'sender' : 'reader',
       name: undefined,
       capabilities: undefined,
     })
@@ -267,7 +283,7 @@ export class Broker implements EngineEvents {
       then(this.engine.sessionOf(address), (session) => {
         if (!session) throw new BrokerError('unknown_client', { field: '/client_id' })
         return then(this.engine.open(address, cursor, options.ack), ({ position, recovered, pending }) => {
-          if (session.ended) throw new BrokerError('session_replaced')
+          if (session.ended) throw endedError(session.ended)
           const from = formatCursor(position.epoch, Math.min(...position.sent))
           this.hub.subscribe(new Subscription(this, { address, session, connection, options, position }))
           return { session_id: session.session_id, recovered, cursor: from, unread: pending }
@@ -330,14 +346,13 @@ export class Broker implements EngineEvents {
 
   sessionEnded(session: Session, end: 'replaced' | 'closed'): void {
     this.waiters.ended(session)
-    if (end === 'replaced') this.hub.replaced(session)
-    else {
-      this.hub.sessionChanged(session.project, sessionJson(session, 'disconnected'))
-      this.hub.ended(session)
-    }
+    if (end === 'closed') this.hub.sessionChanged(session.project, sessionJson(session, 'disconnected'))
+    this.hub.ended(session, end)
   }
 }
 
+/** An open connection counts as heard now, give or take this. */
+const OPEN_HEARD_MS = 1000
 /** A bounce waits a day for a sender that is away. */
 const BOUNCE_TTL_SECONDS = 24 * 3600
 const SESSION_ID_CHARS = 36

@@ -1,8 +1,15 @@
+import type { Identity } from '../auth/identity.ts'
 import { BrokerError } from '../core/errors.ts'
-import type { Session } from '../core/session.ts'
+import type { Session, SessionEnd } from '../core/session.ts'
 import type { Address, Announcement } from '../engine/engine.ts'
 import type { Connection } from './connection.ts'
 import type { Subscription } from './subscription.ts'
+
+/** A session with the sockets that checked in as it. */
+interface Bound {
+  readonly session: Session
+  readonly connections: Set<Connection>
+}
 
 /** Called once for each announcement to a mailbox; for doors which only hint that there is something new. */
 export type MailWatcher = () => void
@@ -17,7 +24,9 @@ export class Hub {
   #watchers = new Map<string, Map<string, Set<MailWatcher>>>()
   #by_connection = new Map<Connection, Subscription>()
   /** The sockets that checked in, by session, and the other way round. */
-  #by_session = new Map<string, Set<Connection>>()
+  #by_session = new Map<string, Bound>()
+  /** Callers with a stream open that is no connection of the hub's. */
+  readonly #streaming = new Set<Identity>()
   #sessions_of = new Map<Connection, Set<string>>()
   /** Those with something to write in this turn, each once. */
   #dirty: Subscription[] = []
@@ -40,21 +49,46 @@ export class Hub {
   }
 
   /** Counts a connection as its session's: it is closed when another session takes the address over. */
-  bind({ session_id }: Session, connection: Connection): void {
+  bind(session: Session, connection: Connection): void {
+    const { session_id } = session
     const bound = this.#by_session.get(session_id)
-    if (bound?.has(connection)) return
-    if (bound) bound.add(connection)
-    else this.#by_session.set(session_id, new Set([connection]))
+    if (bound?.connections.has(connection)) return
+    if (bound) bound.connections.add(connection)
+    else this.#by_session.set(session_id, { session, connections: new Set([connection]) })
     const sessions = this.#sessions_of.get(connection)
     if (sessions) sessions.add(session_id)
     else this.#sessions_of.set(connection, new Set([session_id]))
   }
 
+  #bound({ session_id }: Session): readonly Connection[] {
+    return [...(this.#by_session.get(session_id)?.connections ?? [])]
+  }
+
   #unbind(session_id: string, connection: Connection): void {
     const bound = this.#by_session.get(session_id)
-    if (bound?.delete(connection) && bound.size === 0) this.#by_session.delete(session_id)
+    if (bound?.connections.delete(connection) && bound.connections.size === 0)
+      this.#by_session.delete(session_id)
     const sessions = this.#sessions_of.get(connection)
     if (sessions?.delete(session_id) && sessions.size === 0) this.#sessions_of.delete(connection)
+  }
+
+  /** Counts the session of a caller as connected, for as long as its stream is open. @returns a function that ends it */
+  streams(identity: Identity): () => void {
+    this.#streaming.add(identity)
+    return () => this.#streaming.delete(identity)
+  }
+
+  /** The sessions with an open connection here; some more than once. */
+  *connected(): Generator<Session> {
+    for (const { session } of this.#by_session.values()) yield session
+    for (const { session } of this.#by_connection.values()) yield session
+    for (const { session } of this.#streaming) if (session) yield session
+  }
+
+  /** The mailboxes that somebody watches over an open stream. */
+  *watched(): Generator<Address> {
+    for (const [project, clients] of this.#watchers)
+      for (const client_id of clients.keys()) yield { project, client_id }
   }
 
   /** Who reads a mailbox in the name of this session. */
@@ -155,20 +189,19 @@ export class Hub {
       if (reader.options.sessions && reader.address.project === project) this.#notify(reader, 'session', json)
   }
 
-  /** A newer session holds the address: closes what belonged to this one. */
-  replaced(session: Session): void {
-    const reading = this.#readingFor(session).map(({ connection }) => connection)
-    for (const connection of new Set([...reading, ...(this.#by_session.get(session.session_id) ?? [])])) {
-      this.leave(connection)
-      connection.close('session_replaced')
-    }
+  /** Parts a connection from a session that it ends itself: it stays open. */
+  release(session: Session, connection: Connection): void {
+    if (this.#by_connection.get(connection)?.session === session) this.unsubscribe(connection)
+    this.#unbind(session.session_id, connection)
   }
 
-  /** Ends the subscriptions of a session, leaving its connections open. */
-  ended(session: Session): void {
-    for (const { connection } of this.#readingFor(session)) this.unsubscribe(connection)
-    for (const connection of this.#by_session.get(session.session_id) ?? [])
-      this.#unbind(session.session_id, connection)
+  /** A session is over: closes what belonged to it, and says why. */
+  ended(session: Session, end: SessionEnd): void {
+    const reading = this.#readingFor(session).map(({ connection }) => connection)
+    for (const connection of new Set([...reading, ...this.#bound(session)])) {
+      this.leave(connection)
+      connection.close(end === 'replaced' ? 'session_replaced' : 'session_ended')
+    }
   }
 
   /** The transport takes more again. */

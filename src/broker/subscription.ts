@@ -44,6 +44,8 @@ const READ_BYTES_MAX = 64 * 1024
 const PROBE_MESSAGES = 256
 const PROBE_BYTES = 1024 * 1024
 const PROBE_INTERVAL_MS = 500
+/** What expires sooner than this is probed at once: unconfirmed, it would die as if nobody had read it. */
+const PROBE_EXPIRY_MS = 2 * PROBE_INTERVAL_MS
 
 /**
  * One connection's reading of one mailbox. An announcement says that there is something to read, and once in a turn of the
@@ -62,8 +64,9 @@ export class Subscription {
   #unconfirmed: number[] = []
   #probed = 0
   #probed_ms = 0
-  /** Bytes of the messages that were sent since the last probe. */
+  /** Of the messages that were sent since the last probe: their bytes, and when the first of them expires. */
   #unprobed_bytes = 0
+  #unprobed_expires_ms = Number.POSITIVE_INFINITY
   #closed = false
   /** Counted among those that the hub flushes at the end of this turn. */
   dirty = false
@@ -114,16 +117,18 @@ export class Subscription {
   probe(): void {
     if (this.#probed > 0 || this.#unconfirmed.length === 0) return
     const now = this.broker.now()
-    if (now - this.#probed_ms < PROBE_INTERVAL_MS && !this.#probesEarly()) return
+    if (now - this.#probed_ms < PROBE_INTERVAL_MS && !this.#probesEarly(now)) return
     this.#unprobed_bytes = 0
+    this.#unprobed_expires_ms = Number.POSITIVE_INFINITY
     this.#probed = this.#unconfirmed.length
     this.#probed_ms = now
     this.connection.probe?.()
   }
 
-  #probesEarly(): boolean {
+  #probesEarly(now: number): boolean {
     const { mailbox_messages_max, mailbox_bytes_max } = this.broker.limits
     return (
+      this.#unprobed_expires_ms - now < PROBE_EXPIRY_MS ||
       this.#unconfirmed.length >= Math.min(PROBE_MESSAGES, mailbox_messages_max / 4) ||
       this.#unprobed_bytes >= Math.min(PROBE_BYTES, mailbox_bytes_max / 8)
     )
@@ -157,7 +162,9 @@ export class Subscription {
     for (const { offset, safe_offset, message, attempt } of due) {
       bytes += message.bytes
       connection.message(formatCursor(epoch, safe_offset), messageJson(message, attempt))
-      if (confirms) this.#unconfirmed.push(offset)
+      if (!confirms) continue
+      this.#unconfirmed.push(offset)
+      if (message.expires_ms < this.#unprobed_expires_ms) this.#unprobed_expires_ms = message.expires_ms
     }
     if (due.length === READ_MESSAGES_MAX || bytes >= READ_BYTES_MAX) this.#behind = true
     this.#unprobed_bytes += bytes

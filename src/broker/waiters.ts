@@ -1,6 +1,6 @@
 import type { Identity } from '../auth/identity.ts'
 import { BrokerError } from '../core/errors.ts'
-import type { Session } from '../core/session.ts'
+import type { Session, SessionEnd } from '../core/session.ts'
 import type { Address, Announcement } from '../engine/engine.ts'
 
 /** A call that waits for a message: a long poll, or an ask for its reply. */
@@ -111,15 +111,19 @@ export function sessionToWaitIn({ session }: Identity): Session | undefined {
  * Holds who has waited to its session: the address may be another's by now.
  *
  * @param detail what has been done all the same
- * @throws BrokerError `session_replaced`, `unknown_session`
+ * @throws BrokerError `session_replaced`, `session_ended`
  */
 export function stillIn(session: Session | undefined, detail = ''): void {
   if (!session?.ended) return
-  throw session.ended === 'replaced'
-    ? new BrokerError('session_replaced', {
-        detail: `A newer session took the address over while the call waited.${detail}`,
-      })
-    : new BrokerError('unknown_session', { detail: `The session ended while the call waited.${detail}` })
+  const what =
+    session.ended === 'replaced' ? 'A newer session took the address over' : 'The session was ended'
+  throw endedError(session.ended, `${what} while the call waited.${detail}`)
+}
+
+/** What a caller is told whose session is over. @param detail this case in a sentence */
+export function endedError(end: SessionEnd, detail?: string): BrokerError {
+  const code = end === 'replaced' ? 'session_replaced' : 'session_ended'
+  return new BrokerError(code, detail === undefined ? {} : { detail })
 }
 
 function mailboxKey({ project, client_id }: Address): string {

@@ -106,10 +106,13 @@ export const ConfigSchema = Type.Object(
       limits.dead_letters_bytes_max,
       'Bytes of dead letters kept in one project.',
     ),
-    stale_seconds: duration(limits.stale_seconds, 'Without a sign of life for this long a session is stale.'),
+    stale_seconds: duration(
+      limits.stale_seconds,
+      'Without an open connection, a waiting call or another sign of life for this long a session is stale.',
+    ),
     disconnected_seconds: duration(
       limits.disconnected_seconds,
-      'Without a sign of life for this long a session is disconnected.',
+      'Without an open connection, a waiting call or another sign of life for this long a session is disconnected.',
     ),
     forget_seconds: duration(
       limits.forget_seconds,

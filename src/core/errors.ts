@@ -136,6 +136,13 @@ export const ERRORS = {
     retryable: false,
     next: 'Leave client_id out, or call without a session of your own.',
   },
+  session_mismatch: {
+    title: "The session_id is not the caller's own.",
+    http_status: 403,
+    rpc_code: 1416,
+    retryable: false,
+    next: 'Leave session_id out: it is your own session that is meant.',
+  },
   mailbox_not_owned: {
     title: 'This mailbox belongs to another key.',
     http_status: 403,
@@ -185,6 +192,14 @@ export const ERRORS = {
     close_code: 3503,
     retryable: false,
     next: 'Use another client_id, or check in again to take the address back.',
+  },
+  session_ended: {
+    title: 'The session has been ended.',
+    http_status: 409,
+    rpc_code: 1434,
+    close_code: 3505,
+    retryable: false,
+    next: 'Check in again if the address is still yours to use; the mailbox is kept.',
   },
   mcp_session_required: {
     title: 'The request names no MCP session and does not begin one.',

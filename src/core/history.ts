@@ -132,12 +132,27 @@ export class History {
 
   /** The message of this id. @param ids_rise whether ids rise with the offsets: then it is found by halving */
   find(message_id: string, ids_rise: boolean): Entry | undefined {
+    const index = this.#indexOf(message_id, ids_rise)
+    return index === undefined ? undefined : this.entryAt(index)
+  }
+
+  /** Those of these ids that are here, found in one pass; no message is read for it. */
+  among(message_ids: ReadonlySet<string>): string[] {
+    const here: string[] = []
+    for (let index = 0; index < this.#length; index++) {
+      const id = idInJson(this.#texts[this.#slot(index)]!)
+      if (message_ids.has(id)) here.push(id)
+    }
+    return here
+  }
+
+  #indexOf(message_id: string, ids_rise: boolean): number | undefined {
     let low = 0
     let high = this.#length
     while (low < high) {
       const middle = ids_rise ? (low + high) >> 1 : low
       const id = idInJson(this.#texts[this.#slot(middle)]!)
-      if (id === message_id) return this.entryAt(middle)
+      if (id === message_id) return middle
       if (ids_rise && id > message_id) high = middle
       else low = middle + 1
     }

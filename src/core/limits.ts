@@ -35,9 +35,9 @@ export interface Limits {
   readonly dead_letters_max: number
   /** Bytes of dead letters kept in one project. */
   readonly dead_letters_bytes_max: number
-  /** Without a sign of life for this long a session is stale. */
+  /** Without an open connection, a waiting call or another sign of life for this long a session is stale. */
   readonly stale_seconds: number
-  /** Without a sign of life for this long a session is disconnected. */
+  /** The same for a session that counts as disconnected. */
   readonly disconnected_seconds: number
   /** A disconnected client with an empty mailbox is forgotten after this long. */
   readonly forget_seconds: number
@@ -58,7 +58,7 @@ export const DEFAULT_LIMITS: Limits = {
   stored_bytes_max: 256 * 1024 * 1024,
   dead_letters_max: 10_000,
   dead_letters_bytes_max: 32 * 1024 * 1024,
-  stale_seconds: 30,
-  disconnected_seconds: 60,
+  stale_seconds: 300,
+  disconnected_seconds: 1800,
   forget_seconds: 24 * 3600,
 }

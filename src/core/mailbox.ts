@@ -206,6 +206,25 @@ export class Mailbox {
     return this.#findLive(message_id) ?? this.#history.find(message_id, this.#ids_rise)
   }
 
+  /**
+   * Where each of many ids stands: not acknowledged yet, acknowledged, or not here at all. One pass over what is here, which is
+   * bounded, however many ids there are.
+   */
+  findAll(message_ids: ReadonlySet<string>): { live: Entry[]; acknowledged: string[]; unknown: string[] } {
+    const live: Entry[] = []
+    const here = new Set<string>()
+    for (let i = 0; i < this.#ring.length; i++) {
+      const entry = this.#ring.at(i)
+      if (entry.gone || !message_ids.has(entry.message.message_id)) continue
+      live.push(entry)
+      here.add(entry.message.message_id)
+    }
+    const acknowledged = here.size === message_ids.size ? [] : this.#history.among(message_ids)
+    for (const id of acknowledged) here.add(id)
+    const unknown = here.size === message_ids.size ? [] : [...message_ids].filter((id) => !here.has(id))
+    return { live, acknowledged, unknown }
+  }
+
   #findLive(message_id: string): Entry | undefined {
     if (this.#ids_rise) return this.#ring.findRising((entry) => compare(entry.message.message_id, message_id))
     for (let i = 0; i < this.#ring.length; i++)
@@ -224,9 +243,10 @@ export class Mailbox {
     return leased
   }
 
-  /** Acknowledges an entry; false when it was acknowledged before. */
+  /** Acknowledges an entry, which counts as its delivery where there was none; false when it was acknowledged before. */
   ack(entry: Entry, now: number, limits: Limits): boolean {
     if (entry.state >= ACKED) return false
+    if (entry.attempts === 0) entry.attempts = 1
     this.#settle(entry, now, limits)
     return true
   }

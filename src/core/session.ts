@@ -13,7 +13,8 @@ export interface Capabilities {
 }
 
 /**
- * One client's lease on its address. `last_seen_ms` moves with every frame or call; the status follows from it:
+ * One client's lease on its address. `last_seen_ms` moves with every frame or call, and an open connection or a call that
+ * waits counts as heard now; the status follows from it:
  *
  *   active ─ stale_seconds → stale ─ disconnected_seconds → disconnected
  *
@@ -27,6 +28,10 @@ export interface Session {
   capabilities: Capabilities
   readonly created_ms: number
   last_seen_ms: number
+  /** Begun for an address that was only ever named as a sender, and never checked in or read its mail. */
+  sender_only: boolean
+  /** When it was last put in its place among the others, in milliseconds since the epoch. */
+  placed_ms: number
   /** The status last told of, so that a change is told once. */
   told: SessionStatus
   /** Why it is over; undefined while it holds the address. */

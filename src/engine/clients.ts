@@ -4,6 +4,7 @@ import { Mailbox } from '../core/mailbox.ts'
 import { type RecipientStatus, type Session, sessionStatus } from '../core/session.ts'
 import { DeadLetters } from './dead-letters.ts'
 import type { Address, EngineStats, IdempotencyKey, MailboxState, Repeated, Sent } from './engine.ts'
+import { LastHeard, type Place } from './last-heard.ts'
 import { PROBE } from './probe.ts'
 
 /** What an idempotency key stands for, within its window. */
@@ -16,6 +17,8 @@ interface Remembered {
 /** All that is kept of one address. */
 export class Client {
   session: Session | undefined
+  /** Of its session, among the others of the project. */
+  place: Place | undefined
   /** The key that first checked in here. */
   owner: string | undefined
   owned = false
@@ -50,6 +53,7 @@ export class Client {
 export interface ProjectState {
   readonly clients: Map<string, Client>
   readonly sessions: Map<string, Session>
+  readonly heard: LastHeard
   readonly dead: DeadLetters
 }
 
@@ -120,7 +124,12 @@ export class Clients {
   project(project: string): ProjectState {
     let state = this.projects.get(project)
     if (!state) {
-      state = { clients: new Map(), sessions: new Map(), dead: new DeadLetters(this.meter) }
+      state = {
+        clients: new Map(),
+        sessions: new Map(),
+        heard: new LastHeard(),
+        dead: new DeadLetters(this.meter),
+      }
       this.projects.set(project, state)
     }
     return state

@@ -1,16 +1,27 @@
 import type { DeadReason } from '../core/entry.ts'
 import type { Limits, Meter } from '../core/limits.ts'
-import type { DeadLetter } from './engine.ts'
+import type { DeadLetter, Requeued, RequeueNext } from './engine.ts'
 
 export interface DeadLetterFilter {
   readonly reason?: DeadReason | undefined
   readonly client_id?: string | undefined
-  readonly message_ids?: readonly string[] | undefined
+  readonly message_ids?: ReadonlySet<string> | undefined
+}
+
+/** What one call requeues at most, so that others are served between. */
+const REQUEUED_MAX = 500
+const REQUEUED_BYTES_MAX = 256 * 1024
+
+/** Numbers rise as letters come. */
+interface Numbered {
+  readonly number: number
+  readonly letter: DeadLetter
 }
 
 /** The dead letters of one project, oldest first, bounded by count and bytes. */
 export class DeadLetters {
-  #letters: DeadLetter[] = []
+  #letters: Numbered[] = []
+  #last = 0
   #bytes = 0
   /** Letters dropped because there was no more room. */
   dropped = 0
@@ -22,14 +33,14 @@ export class DeadLetters {
   }
 
   add(letter: DeadLetter, limits: Limits): void {
-    this.#letters.push(letter)
+    this.#letters.push({ number: ++this.#last, letter })
     this.#weigh(letter.message.bytes)
     let over = 0
     while (
       this.#letters.length - over > limits.dead_letters_max ||
       this.#bytes > limits.dead_letters_bytes_max
     )
-      this.#weigh(-this.#letters[over++]!.message.bytes)
+      this.#weigh(-this.#letters[over++]!.letter.message.bytes)
     if (over > 0) {
       this.#letters.splice(0, over)
       this.dropped += over
@@ -38,54 +49,84 @@ export class DeadLetters {
 
   /** The newest matching letters, newest first. */
   list(filter: DeadLetterFilter, limit: number): { letters: DeadLetter[]; total: number } {
-    const matching = this.#matching(filter)
-    return { letters: matching.slice(-limit).reverse(), total: matching.length }
+    const matching = this.#letters.filter(({ letter }) => matches(letter, filter))
+    const letters = matching.slice(-limit).map(({ letter }) => letter)
+    return { letters: letters.reverse(), total: matching.length }
   }
 
   find(message_id: string): DeadLetter[] {
-    return this.#letters.filter((letter) => letter.message.message_id === message_id)
+    const found: DeadLetter[] = []
+    for (const { letter } of this.#letters) if (letter.message.message_id === message_id) found.push(letter)
+    return found
   }
 
   /**
-   * Takes out each matching letter that `take` says it has taken. More may be added meanwhile. Of a recipient that did not
-   * take one no more are tried: none overtakes another.
-   *
-   * @returns the ids of the matching messages
+   * Takes out each matching letter that `take` says it has taken, as many as one call may. More may be added meanwhile. Of a
+   * recipient that did not take one no more are tried: none overtakes another.
    */
   drain(
     filter: DeadLetterFilter,
+    from: RequeueNext | undefined,
     take: (letter: DeadLetter) => boolean,
-  ): { taken: string[]; left: string[] } {
-    const full = new Set<string>()
-    const taken = new Set<DeadLetter>()
-    const left: string[] = []
-    for (const letter of this.#matching(filter)) {
-      if (!full.has(letter.recipient_id) && take(letter)) taken.add(letter)
+  ): Requeued {
+    const through = from?.through ?? this.#last
+    const full = new Set(from?.full)
+    const taken = new Map<number, DeadLetter>()
+    const refused: string[] = []
+    let after = from?.after ?? 0
+    let bytes = 0
+    let tried = 0
+    const letters = this.#letters
+    let index = indexAfter(letters, after)
+    for (; index < letters.length && tried < REQUEUED_MAX && bytes < REQUEUED_BYTES_MAX; index++) {
+      const { number, letter } = letters[index]!
+      if (number > through) break
+      after = number
+      if (!matches(letter, filter)) continue
+      tried++
+      bytes += letter.message.bytes
+      if (!full.has(letter.recipient_id) && take(letter)) taken.set(number, letter)
       else {
         full.add(letter.recipient_id)
-        left.push(letter.message.message_id)
+        refused.push(letter.message.message_id)
       }
     }
-    this.#letters = this.#letters.filter((letter) => {
-      const stays = !taken.has(letter)
-      if (!stays) this.#weigh(-letter.message.bytes)
-      return stays
-    })
-    return { taken: [...taken].map(({ message }) => message.message_id), left }
+    const more = index < letters.length && letters[index]!.number <= through
+    if (taken.size > 0) this.#remove(taken)
+    const requeued = [...taken.values()].map(({ message }) => message.message_id)
+    return { requeued, refused, next: more ? { after, through, full: [...full] } : undefined }
   }
 
-  #matching({ reason, client_id, message_ids }: DeadLetterFilter): DeadLetter[] {
-    const ids = message_ids && new Set(message_ids)
-    return this.#letters.filter(
-      (letter) =>
-        (reason === undefined || letter.reason === reason) &&
-        (client_id === undefined || letter.recipient_id === client_id) &&
-        (ids === undefined || ids.has(letter.message.message_id)),
-    )
+  #remove(taken: ReadonlyMap<number, DeadLetter>): void {
+    this.#letters = this.#letters.filter(({ number, letter }) => {
+      if (!taken.has(number)) return true
+      this.#weigh(-letter.message.bytes)
+      return false
+    })
   }
 
   #weigh(bytes: number): void {
     this.#bytes += bytes
     this.meter.bytes += bytes
   }
+}
+
+function matches({ reason, recipient_id, message }: DeadLetter, filter: DeadLetterFilter): boolean {
+  return (
+    (filter.reason === undefined || reason === filter.reason) &&
+    (filter.client_id === undefined || recipient_id === filter.client_id) &&
+    (filter.message_ids === undefined || filter.message_ids.has(message.message_id))
+  )
+}
+
+/** Index of the first letter whose number is above `number`. */
+function indexAfter(letters: readonly Numbered[], number: number): number {
+  let low = 0
+  let high = letters.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (letters[middle]!.number > number) high = middle
+    else low = middle + 1
+  }
+  return low
 }

@@ -158,12 +158,43 @@ export interface Checkin {
   readonly client_id: string
   /** The session the caller holds or names: if it holds the address still, it goes on. */
   readonly resume: string | undefined
-  /** Keep a session that is there, whoever began it: for stateless callers. */
-  readonly join: boolean
+  /**
+   * Keep a session that is there, whoever began it: for a stateless caller that names the address as its own, to read its
+   * mail or only to send. Undefined: the caller checks in.
+   */
+  readonly join: 'reader' | 'sender' | undefined
   /** The key that calls; a mailbox belongs to the first. */
   readonly key_id: string | undefined
   readonly name: string | undefined
   readonly capabilities: Capabilities | undefined
+}
+
+export interface SessionPage {
+  readonly limit: number
+  /** Those too that were only ever named as a sender. */
+  readonly senders: boolean
+}
+
+export interface SessionList {
+  readonly sessions: readonly Session[]
+  /** How many there are, beyond the limit too. */
+  readonly total: number
+}
+
+/** How far a requeue has come, for the next call. */
+export interface RequeueNext {
+  /** Letters are numbered as they come: the last that was tried, and the last there was when it began. */
+  readonly after: number
+  readonly through: number
+  /** Recipients that had no room. */
+  readonly full: readonly string[]
+}
+
+export interface Requeued {
+  readonly requeued: readonly string[]
+  readonly refused: readonly string[]
+  /** Undefined: that was all. */
+  readonly next: RequeueNext | undefined
 }
 
 export type CheckedIn =
@@ -238,8 +269,8 @@ export interface Engine {
     limit: number,
     bytes_max: number,
   ): MaybePromise<History>
-  /** Everywhere in the project where this message is or died. */
-  find(project: string, message_id: string): MaybePromise<readonly Found[]>
+  /** Everywhere in the project where this message is or died; with `recipient_id`, whether it is in that mailbox. */
+  find(project: string, message_id: string, recipient_id?: string): MaybePromise<readonly Found[]>
   mailbox(address: Address): MaybePromise<MailboxState | undefined>
 
   listDeadLetters(
@@ -247,16 +278,23 @@ export interface Engine {
     filter: { reason?: DeadReason | undefined; client_id?: string | undefined },
     limit: number,
   ): MaybePromise<{ letters: readonly DeadLetter[]; total: number }>
-  /** Puts dead letters back into their mailboxes with their time to live begun anew; what finds no room stays dead. */
+  /**
+   * Puts dead letters back into their mailboxes with their time to live begun anew, a part of them in one call, the oldest
+   * first. What finds no room stays dead, and so does all later for the same recipient: none overtakes another.
+   *
+   * @param from `next` of the call before; undefined begins with the oldest
+   */
   requeue(
     project: string,
-    filter: { reason?: DeadReason | undefined; message_ids?: readonly string[] | undefined },
-  ): MaybePromise<{ requeued: readonly string[]; refused: readonly string[] }>
+    filter: { reason?: DeadReason | undefined; message_ids?: ReadonlySet<string> | undefined },
+    from?: RequeueNext,
+  ): MaybePromise<Requeued>
 
   checkin(checkin: Checkin): MaybePromise<CheckedIn>
   session(project: string, session_id: string): MaybePromise<Session | undefined>
   sessionOf(address: Address): MaybePromise<Session | undefined>
-  listSessions(project: string): MaybePromise<readonly Session[]>
+  /** The sessions heard last, the latest first. */
+  listSessions(project: string, page: SessionPage): MaybePromise<SessionList>
   /** Known addresses, for hints. */
   clientIds(project: string): MaybePromise<Iterable<string>>
   /** Whether the mailbox may be read with this key. */

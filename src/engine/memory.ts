@@ -30,12 +30,17 @@ import type {
   MailboxState,
   Opened,
   Repeated,
+  Requeued,
+  RequeueNext,
   Sent,
+  SessionList,
+  SessionPage,
   Settle,
   Settled,
   Taken,
 } from './engine.ts'
 import { retryAfter, STORED } from './engine.ts'
+import { findIn } from './find.ts'
 import { historyPage } from './history.ts'
 import { appendOverOldest } from './overflow.ts'
 import { PROBE, probeMessage } from './probe.ts'
@@ -227,10 +232,10 @@ export class MemoryEngine implements Engine {
     const now = this.#now()
     this.#sweepMailbox(client, now)
     const { mailbox } = client
-    const unknown: string[] = []
+    const { entries, acknowledged, unknown } = named(mailbox, settle)
     let settled = 0
     const fallen: Fallen = { dead: [], released: [] }
-    for (const entry of entriesOf(mailbox, settle, unknown)) {
+    for (const entry of entries) {
       const { message } = entry
       if (settle.failed_delay_ms === undefined) {
         if (!mailbox.ack(entry, now, this.#limits)) continue
@@ -241,6 +246,8 @@ export class MemoryEngine implements Engine {
         settled++
       } else if (settle.message_ids) unknown.push(message.message_id)
     }
+    // What has been acknowledged is known, but not leased.
+    if (settle.failed_delay_ms !== undefined) unknown.push(...acknowledged)
     this.#tell(client, fallen, now)
     return { settled, unknown }
   }
@@ -260,23 +267,9 @@ export class MemoryEngine implements Engine {
     return { deliveries: NO_DELIVERIES, recovered, epoch: '0', offset: 0, more: false }
   }
 
-  find(project: string, message_id: string): Found[] {
+  find(project: string, message_id: string, recipient_id?: string): Found[] {
     const state = this.#clients.projects.get(project)
-    if (!state) return []
-    const found: Found[] = []
-    for (const { client_id, mailbox } of state.clients.values()) {
-      const entry = mailbox.find(message_id)
-      if (entry)
-        found.push({
-          recipient_id: client_id,
-          message: entry.message,
-          attempts: entry.attempts,
-          state: entry.state,
-        })
-    }
-    for (const { recipient_id, message, attempts, reason } of state.dead.find(message_id))
-      found.push({ recipient_id, message, attempts, state: reason })
-    return found
+    return state ? findIn(state, message_id, recipient_id) : []
   }
 
   mailbox(address: Address): MailboxState | undefined {
@@ -292,19 +285,17 @@ export class MemoryEngine implements Engine {
     return this.#clients.projects.get(project)?.dead.list(filter, limit) ?? { letters: [], total: 0 }
   }
 
-  requeue(
-    project: string,
-    filter: Parameters<Engine['requeue']>[1],
-  ): { requeued: string[]; refused: string[] } {
+  requeue(project: string, filter: Parameters<Engine['requeue']>[1], from?: RequeueNext): Requeued {
     const now = this.#now()
     const drained = this.#clients.projects
       .get(project)
       ?.dead.drain(
         filter,
+        from,
         ({ recipient_id, message, attempts }) =>
           this.#store(project, recipient_id, renewMessage(message, now), now, attempts).outcome === 'stored',
       )
-    return { requeued: drained?.taken ?? [], refused: drained?.left ?? [] }
+    return drained ?? { requeued: [], refused: [], next: undefined }
   }
 
   checkin(checkin: Checkin): CheckedIn {
@@ -319,8 +310,8 @@ export class MemoryEngine implements Engine {
     return this.#clients.find(address)?.session
   }
 
-  listSessions(project: string): Session[] {
-    return this.#sessions.list(project)
+  listSessions(project: string, page: SessionPage): SessionList {
+    return this.#sessions.list(project, page)
   }
 
   clientIds(project: string): Iterable<string> {
@@ -395,15 +386,19 @@ export class MemoryEngine implements Engine {
   }
 }
 
-/** The entries that are named to be settled; ids which name none are added to `unknown`. */
-function entriesOf(mailbox: Mailbox, { message_ids, offsets }: Settle, unknown: string[]): Entry[] {
-  if (offsets) return mailbox.entriesAt(offsets)
-  if (!message_ids) return mailbox.leasedEntries()
-  const entries: Entry[] = []
-  for (const id of new Set(message_ids)) {
-    const entry = mailbox.find(id)
-    if (entry) entries.push(entry)
-    else unknown.push(id)
+/** The entries that are to be settled, and of the ids that name none those acknowledged before and those unknown. */
+function named(
+  mailbox: Mailbox,
+  { message_ids, offsets }: Settle,
+): { entries: readonly Entry[]; acknowledged: readonly string[]; unknown: string[] } {
+  if (!offsets && message_ids?.length === 1) {
+    const entry = mailbox.find(message_ids[0]!)
+    return { entries: entry ? [entry] : [], acknowledged: [], unknown: entry ? [] : [...message_ids] }
   }
-  return entries
+  if (!offsets && message_ids) {
+    const { live, acknowledged, unknown } = mailbox.findAll(new Set(message_ids))
+    return { entries: live, acknowledged, unknown }
+  }
+  const entries = offsets ? mailbox.entriesAt(offsets) : mailbox.leasedEntries()
+  return { entries, acknowledged: [], unknown: [] }
 }

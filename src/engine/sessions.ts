@@ -1,13 +1,8 @@
 import type { Limits } from '../core/limits.ts'
-import {
-  type RecipientStatus,
-  type Session,
-  type SessionEnd,
-  sessionStatus,
-  statusChange,
-} from '../core/session.ts'
+import { type Session, type SessionEnd, sessionStatus, statusChange } from '../core/session.ts'
 import { type Client, type Clients, isEmpty } from './clients.ts'
-import type { Address, CheckedIn, Checkin, EngineEvents } from './engine.ts'
+import type { Address, CheckedIn, Checkin, EngineEvents, SessionList, SessionPage } from './engine.ts'
+import { PLACED_MS } from './last-heard.ts'
 
 export interface SessionsOptions {
   readonly limits: Limits
@@ -19,7 +14,12 @@ export interface SessionsOptions {
 
 /** Addresses looked at when there is no place for another. */
 const LOOKED_AT_MAX = 64
-const ABSENT: ReadonlySet<RecipientStatus> = new Set(['disconnected', 'unknown'])
+
+/** Whether nobody would miss an address: its holder has gone, or it was only ever named as a sender. */
+function isAbsent(client: Client, now: number, limits: Limits): boolean {
+  const status = client.status(now, limits)
+  return status === 'disconnected' || status === 'unknown' || client.session?.sender_only === true
+}
 
 /** Who holds which address, and how long ago it was heard of. */
 export class Sessions {
@@ -50,9 +50,10 @@ export class Sessions {
     client.owned = true
     client.owner = key_id
     const held = client.session
-    const resumed = held !== undefined && (join || held.session_id === resume)
+    const resumed = held !== undefined && (join !== undefined || held.session_id === resume)
     if (held && !resumed) this.end(held, 'replaced')
-    const session = resumed ? held : this.#begin(client, now)
+    const session = resumed ? held : this.#begin(client, join === 'sender', now)
+    if (session.sender_only && join !== 'sender') this.clients.project(project).heard.noSender(session)
     if (name !== undefined) session.name = name
     if (capabilities !== undefined) session.capabilities = capabilities
     this.touch(session)
@@ -60,7 +61,7 @@ export class Sessions {
     return { outcome: 'ok', session, resumed, mailbox: client.mailbox_state }
   }
 
-  #begin(client: Client, now: number): Session {
+  #begin(client: Client, sender_only: boolean, now: number): Session {
     const session: Session = {
       session_id: this.options.newId(),
       client_id: client.client_id,
@@ -69,6 +70,8 @@ export class Sessions {
       capabilities: {},
       created_ms: now,
       last_seen_ms: now,
+      sender_only,
+      placed_ms: Number.NEGATIVE_INFINITY,
       told: 'disconnected',
       ended: undefined,
     }
@@ -81,8 +84,13 @@ export class Sessions {
     return this.clients.projects.get(project)?.sessions.get(session_id)
   }
 
-  list(project: string): Session[] {
-    return [...(this.clients.projects.get(project)?.sessions.values() ?? [])]
+  list(project: string, { limit, senders }: SessionPage): SessionList {
+    const heard = this.clients.projects.get(project)?.heard
+    if (!heard) return { sessions: [], total: 0 }
+    return {
+      sessions: heard.latest(limit, senders),
+      total: senders ? heard.count : heard.count - heard.senders,
+    }
   }
 
   ownedBy(address: Address, key_id: string | undefined): boolean {
@@ -91,10 +99,14 @@ export class Sessions {
   }
 
   touch(session: Session): void {
-    session.last_seen_ms = this.#now()
-    if (session.told === 'active') return
+    const now = this.#now()
+    session.last_seen_ms = now
+    if (session.told === 'active' && now - session.placed_ms < PLACED_MS) return
     const client = this.clients.find(session)
     if (client?.session !== session) return
+    session.placed_ms = now
+    client.place = this.clients.project(session.project).heard.move(session, client.place)
+    if (session.told === 'active') return
     session.told = 'active'
     this.clients.schedule(client, statusChange(session, 'active', this.#limits))
     this.#events.sessionChanged(session, 'active')
@@ -113,7 +125,10 @@ export class Sessions {
   #over(client: Client, session: Session, end: SessionEnd): void {
     session.ended = end
     client.session = undefined
-    this.clients.project(client.project).sessions.delete(session.session_id)
+    const { sessions, heard } = this.clients.project(client.project)
+    sessions.delete(session.session_id)
+    if (client.place) heard.remove(client.place)
+    client.place = undefined
     this.#events.sessionEnded(session, end)
   }
 
@@ -143,7 +158,7 @@ export class Sessions {
     let looked = 0
     for (const client of clients.values()) {
       if (++looked > LOOKED_AT_MAX) return false
-      if (isEmpty(client) && ABSENT.has(client.status(now, this.#limits))) {
+      if (isEmpty(client) && isAbsent(client, now, this.#limits)) {
         this.#letGo(client)
         return true
       }

@@ -9,10 +9,10 @@ interface Listed {
 
 const quick = { stale_seconds: 0.3, disconnected_seconds: 0.6, ping_seconds: 60 }
 
-test('a silent session grows stale, then disconnected, and any call brings it back', async () => {
+test('a session without a connection grows stale, then disconnected, and any call brings it back', async () => {
   await using broker = await startBroker(quick)
   const watcher = await WsClient.connect(broker.url)
-  const silent = await WsClient.checkedIn(broker.url, 'silent')
+  const { body } = await call(broker.url, 'POST', '/v1/sessions', { client_id: 'silent' })
   const status = async (wanted: string) =>
     until(wanted, async () => {
       const { sessions } = await watcher.call<Listed>('list_sessions', { status_filter: wanted })
@@ -22,7 +22,103 @@ test('a silent session grows stale, then disconnected, and any call brings it ba
   await status('stale')
   await status('disconnected')
   await watcher.call('send_message', { sender_id: 'other', recipient_id: 'silent', message: 'still kept' })
-  expect(await silent.call('heartbeat')).toMatchObject({ status: 'active', unread: 1 })
+  const beat = await call(broker.url, 'POST', `/v1/sessions/${body.session_id}/heartbeat`, {})
+  expect(beat.body).toMatchObject({ status: 'active', unread: 1 })
+})
+
+test('an open connection counts as heard now, however silent', async () => {
+  await using broker = await startBroker(quick)
+  await WsClient.checkedIn(broker.url, 'connected')
+  await using reading = await openStream(broker.url, 'reading')
+  await reading.next('recovery')
+  await using session = await agent('2025', broker, 'streaming')
+  const watcher = await WsClient.connect(broker.url)
+  await call(broker.url, 'POST', '/v1/sessions', { client_id: 'gone' })
+  await until('the one without a connection to be disconnected', async () => {
+    const { sessions } = await watcher.call<Listed>('list_sessions', { status_filter: 'disconnected' })
+    return sessions.some(({ client_id }) => client_id === 'gone') || undefined
+  })
+  expect(session.id).toBe('streaming')
+  const { sessions } = await watcher.call<Listed>('list_sessions')
+  expect(sessions.map(({ client_id, status }) => `${client_id} ${status}`).sort()).toEqual([
+    'connected active',
+    'gone disconnected',
+    'reading active',
+    'streaming active',
+  ])
+  expect(sessions.at(-1)?.client_id).toBe('gone')
+})
+
+test('sessions are listed by when they were last heard, the latest first', async () => {
+  await using broker = await startBroker()
+  const names = ['a', 'b', 'c']
+  const ids = new Map<string, string>()
+  for (const client_id of names)
+    ids.set(client_id, (await call(broker.url, 'POST', '/v1/sessions', { client_id })).body.session_id)
+  const order = async (query = '') =>
+    (await call(broker.url, 'GET', `/v1/sessions${query}`)).body.sessions.map(
+      ({ client_id }: { client_id: string }) => client_id,
+    )
+  expect(await order()).toEqual(['c', 'b', 'a'])
+  await Bun.sleep(2)
+  await call(broker.url, 'POST', `/v1/sessions/${ids.get('a')}/heartbeat`, {})
+  expect(await order()).toEqual(['a', 'c', 'b'])
+  expect(await order('?limit=1')).toEqual(['a'])
+})
+
+test('who was only ever named as a sender is not listed, and gets no broadcast, until it reads or checks in', async () => {
+  await using broker = await startBroker()
+  const watcher = await WsClient.checkedIn(broker.url, 'watcher')
+  const listed = async (params = {}) =>
+    (await watcher.call<Listed>('list_sessions', params)).sessions.map(({ client_id }) => client_id).sort()
+  for (const sender_id of ['me', 'cli', 'reads'])
+    await call(broker.url, 'POST', '/v1/messages', { sender_id, recipient_id: 'x', message: 'x' })
+  expect(await listed()).toEqual(['watcher'])
+  expect(await watcher.call('list_sessions')).toMatchObject({ total: 1, more: false })
+  expect(await listed({ include_senders: true })).toEqual(['cli', 'me', 'reads', 'watcher'])
+  expect(await listed({ status_filter: 'active' })).toEqual(['watcher'])
+  expect(await watcher.call('broadcast_message', { message: 'all' })).toMatchObject({ recipients: 0 })
+
+  await call(broker.url, 'GET', '/v1/mailboxes/reads/messages')
+  await call(broker.url, 'POST', '/v1/sessions', { client_id: 'cli' })
+  await call(broker.url, 'POST', '/v1/messages', { sender_id: 'cli', recipient_id: 'x', message: 'x' })
+  expect(await listed()).toEqual(['cli', 'reads', 'watcher'])
+  expect(await watcher.call('broadcast_message', { message: 'all' })).toMatchObject({ recipients: 2 })
+})
+
+test('a session is ended, and kept alive, by its own caller alone; one without a session may name any', async () => {
+  await using broker = await startBroker()
+  const a = await WsClient.checkedIn(broker.url, 'a')
+  const b = await WsClient.connect(broker.url)
+  const { session_id } = await b.call<{ session_id: string }>('checkin_client', { client_id: 'b' })
+  for (const method of ['disconnect_session', 'heartbeat'])
+    expect(await refusal(a.call(method, { session_id }))).toBe('session_mismatch')
+  expect(await b.call('heartbeat', { session_id })).toMatchObject({ client_id: 'b' })
+
+  await using reading = await openStream(broker.url, 'b')
+  await reading.next('recovery')
+  expect((await call(broker.url, 'DELETE', `/v1/sessions/${session_id}`)).status).toBe(200)
+  expect(await b.close_code()).toBe(3505)
+  expect((await reading.next('close')).json).toMatchObject({ code: 'session_ended' })
+
+  await using kept = await agent('2025', broker, 'c')
+  const { sessions } = await a.call<Listed>('list_sessions')
+  const of_c = sessions.find(({ client_id }) => client_id === 'c')!
+  await call(broker.url, 'DELETE', `/v1/sessions/${of_c.session_id}`)
+  expect((await kept.call('get_messages')).content).toMatchObject([
+    { text: expect.stringContaining('session_ended: ') },
+  ])
+})
+
+test('whoever ends its own session stays connected, and its other connections are told', async () => {
+  await using broker = await startBroker()
+  const one = await WsClient.connect(broker.url)
+  const { session_id } = await one.call<{ session_id: string }>('checkin_client', { client_id: 'a' })
+  const two = await WsClient.connect(broker.url)
+  await two.call('checkin_client', { client_id: 'a', session_id })
+  await one.call('disconnect_session')
+  expect(await two.close_code()).toBe(3505)
+  expect(await one.call('checkin_client', { client_id: 'a' })).toMatchObject({ resumed: false })
 })
 
 test('a call that waits is a sign of life for as long as it lasts', async () => {

@@ -182,8 +182,8 @@ describe('what is wrong is said', () => {
 
   test.each([
     [
-      { 'stale-seconds': '60' },
-      'stale_seconds is 60 (--stale-seconds), but disconnected_seconds is 60 (default).',
+      { 'stale-seconds': '1800' },
+      'stale_seconds is 1800 (--stale-seconds), but disconnected_seconds is 1800 (default).',
     ],
     [
       { 'ttl-seconds-max': '10' },

@@ -61,7 +61,7 @@ export function deadLetterContract(make: MakeEngine): void {
     await using rig = await Rig.start(make)
     const [a, b] = await die(rig, 'r', ['a', 'b'])
     rig.announced.length = 0
-    expect(await rig.engine.requeue(PROJECT, { message_ids: [b!, 'no-such'] })).toEqual({
+    expect(await rig.requeue({ message_ids: new Set([b!, 'no-such']) })).toEqual({
       requeued: [b!],
       refused: [],
     })
@@ -73,8 +73,8 @@ export function deadLetterContract(make: MakeEngine): void {
     await rig.expectBytesOf('r')
     rig.now += 999
     expect(await rig.take('r')).toEqual(['b'])
-    expect(await rig.engine.requeue(PROJECT, { reason: 'overflowed' })).toEqual({ requeued: [], refused: [] })
-    expect((await rig.engine.requeue(PROJECT, {})).requeued).toEqual([a!])
+    expect(await rig.requeue({ reason: 'overflowed' })).toEqual({ requeued: [], refused: [] })
+    expect((await rig.requeue()).requeued).toEqual([a!])
     await rig.pass(1)
     expect(await rig.dead()).toEqual(['a expired'])
   })
@@ -84,7 +84,7 @@ export function deadLetterContract(make: MakeEngine): void {
     await die(rig, 'r', ['a'])
     for (let i = 0; i < 3; i++) {
       await rig.pass(100)
-      expect((await rig.engine.requeue(PROJECT, {})).requeued.length).toBe(1)
+      expect((await rig.requeue()).requeued.length).toBe(1)
       await rig.pass(0.999)
       expect(await rig.take('r', { ack: 'none' })).toEqual(['a'])
       await rig.pass(0.001)
@@ -97,7 +97,7 @@ export function deadLetterContract(make: MakeEngine): void {
     const [a] = await die(rig, 'r', ['a'])
     const [b] = await die(rig, 'other', ['b'])
     await rig.sendAll('r', ['in the way'])
-    const { requeued, refused } = await rig.engine.requeue(PROJECT, {})
+    const { requeued, refused } = await rig.requeue()
     expect([requeued, refused]).toEqual([[b!], [a!]])
     expect(await rig.dead()).toEqual(['a expired'])
     expect(await rig.take('other')).toEqual(['b'])
@@ -108,7 +108,7 @@ export function deadLetterContract(make: MakeEngine): void {
     await using rig = await Rig.start(make, limits)
     await die(rig, 'r', ['a', 'b', 'c'])
     await rig.sendAll('r', ['d'])
-    await rig.engine.requeue(PROJECT, {})
+    await rig.requeue()
     await rig.expectBytesOf('r')
     expect((await rig.dead()).length).toBeLessThanOrEqual(3)
   })

@@ -20,7 +20,7 @@ export function sessionContract(make: MakeEngine): void {
     })
     expect(await rig.engine.session(PROJECT, session.session_id)).toEqual(session)
     expect(await rig.engine.sessionOf(rig.at('r'))).toEqual(session)
-    expect(await rig.engine.listSessions(PROJECT)).toEqual([session])
+    expect(await rig.sessionsOf()).toEqual([session])
     expect(await rig.engine.session('q', session.session_id)).toBeUndefined()
     expect([...(await rig.engine.clientIds(PROJECT))]).toEqual(['r'])
     await rig.hears(() => rig.sessions, ['r active'])
@@ -44,8 +44,8 @@ export function sessionContract(make: MakeEngine): void {
 
   test('is joined by a stateless caller, or begun for it', async () => {
     await using rig = await Rig.start(make)
-    const begun = await rig.checkedIn('r', { join: true })
-    const joined = await rig.checkedIn('r', { join: true })
+    const begun = await rig.checkedIn('r', { join: 'reader' })
+    const joined = await rig.checkedIn('r', { join: 'reader' })
     expect([begun.resumed, joined.resumed]).toEqual([false, true])
     expect(joined.session.session_id).toBe(begun.session.session_id)
   })
@@ -72,11 +72,11 @@ export function sessionContract(make: MakeEngine): void {
     await rig.engine.endSession(session, 'closed')
     await rig.engine.endSession(session, 'closed')
     await rig.hears(() => rig.sessions, ['r active', 'r closed'])
-    expect(await rig.engine.listSessions(PROJECT)).toEqual([])
+    expect(await rig.sessionsOf()).toEqual([])
     expect(await rig.engine.sessionOf(rig.at('r'))).toBeUndefined()
     expect(await rig.engine.mailbox(rig.at('r'))).toMatchObject({ pending: 1, leased: 0 })
     rig.engine.touch(session)
-    expect(await rig.engine.listSessions(PROJECT)).toEqual([])
+    expect(await rig.sessionsOf()).toEqual([])
     expect((await rig.checkedIn('r', { resume: session.session_id })).resumed).toBeFalse()
   })
 
@@ -120,7 +120,7 @@ export function sessionContract(make: MakeEngine): void {
     expect(await rig.engine.ownedBy(address, 'other')).toBeFalse()
     expect(await rig.engine.ownedBy(address, undefined)).toBeFalse()
     expect(await rig.checkin('r', { key_id: 'other' })).toEqual({ outcome: 'not_owner' })
-    expect(await rig.checkin('r', { key_id: 'other', join: true })).toEqual({ outcome: 'not_owner' })
+    expect(await rig.checkin('r', { key_id: 'other', join: 'reader' })).toEqual({ outcome: 'not_owner' })
     const theft = { key_id: 'other', resume: session.session_id }
     expect(await rig.checkin('r', theft)).toEqual({ outcome: 'not_owner' })
     expect(await rig.engine.sessionOf(address)).toEqual(session)
@@ -132,6 +132,6 @@ export function sessionContract(make: MakeEngine): void {
     const { session } = await rig.checkedIn('r')
     const other = await rig.checkedIn('r', { project: 'q', key_id: 'k' })
     expect(other.session.session_id).not.toBe(session.session_id)
-    expect(await rig.engine.listSessions(PROJECT)).toEqual([session])
+    expect(await rig.sessionsOf()).toEqual([session])
   })
 }

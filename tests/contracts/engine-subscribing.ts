@@ -219,7 +219,7 @@ export function subscribingContract(make: MakeEngine): void {
     const [slow] = await rig.sendAll('r', ['slow'], { priority: 'low' })
     await rig.sendAll('r', ['x', 'y', 'z'])
     await rig.take('r', { limit: 3 })
-    const { mailbox, session } = await rig.checkedIn('r', { join: true })
+    const { mailbox, session } = await rig.checkedIn('r', { join: 'reader' })
     expect(session.client_id).toBe('r')
     const opened = await rig.engine.open(rig.at('r'), mailbox, 'auto')
     expect(opened.recovered).toBeTrue()

@@ -53,7 +53,7 @@ export function takeoverContract(make: MakeEngine): void {
       for (const { attempt } of await rig.lease('r')) attempts.push(attempt)
     }
     expect(attempts).toEqual([1, 2, 3, 4, 5])
-    const { session } = await rig.checkedIn('r', { join: true })
+    const { session } = await rig.checkedIn('r', { join: 'reader' })
     await rig.engine.endSession(session, 'closed')
     expect((await rig.lease('r')).map(({ attempt }) => attempt)).toEqual([6])
     expect(rig.died).toEqual([])
@@ -63,7 +63,7 @@ export function takeoverContract(make: MakeEngine): void {
     await using rig = await Rig.start(make, { attempts_max: 2 })
     const [a] = await rig.sendAll('r', ['a'])
     for (const expected of [1, 2, 3, 4]) {
-      if (expected === 3) expect((await rig.engine.requeue(PROJECT, {})).requeued).toEqual([a!])
+      if (expected === 3) expect((await rig.requeue()).requeued).toEqual([a!])
       expect(await rig.lease('r')).toEqual([{ id: a!, attempt: expected }])
       await rig.engine.settle(rig.at('r'), { failed_delay_ms: 0 })
     }

@@ -12,7 +12,7 @@ export function timeContract(make: MakeEngine): void {
     await rig.pass(1)
     expect([...(await rig.engine.clientIds(PROJECT))]).toEqual([])
     expect(await rig.engine.session(PROJECT, session.session_id)).toBeUndefined()
-    expect(await rig.engine.listSessions(PROJECT)).toEqual([])
+    expect(await rig.sessionsOf()).toEqual([])
     await rig.hears(() => rig.sessions, ['r active', 'r disconnected', 'r closed'])
     const again = await rig.checkedIn('r', { key_id: 'another' })
     expect(again.mailbox.epoch).not.toBe(mailbox.epoch)

@@ -12,6 +12,7 @@ import type {
   IdempotencyKey,
   Opened,
   Repeated,
+  RequeueNext,
   Sent,
 } from '../../src/engine/engine.ts'
 import { until } from '../harness.ts'
@@ -20,6 +21,8 @@ import { until } from '../harness.ts'
 export type MakeEngine = (options: { limits: Limits; now: () => number }) => Engine | Promise<Engine>
 
 export const PROJECT = 'p'
+/** When a silent session counts as stale and as disconnected. */
+const SILENCE = { stale_seconds: 30, disconnected_seconds: 60 }
 const EVERYTHING: Take = { limit: 10_000, bytes_max: Number.MAX_SAFE_INTEGER, ack: 'auto' }
 
 /** What a message says, and who says it. */
@@ -63,7 +66,7 @@ export class Rig implements AsyncDisposable {
 
   static async start(make: MakeEngine, limits: Partial<Limits> = {}): Promise<Rig> {
     const clock = { now: () => 0 }
-    const complete = { ...DEFAULT_LIMITS, ...limits }
+    const complete = { ...DEFAULT_LIMITS, ...SILENCE, ...limits }
     const engine = await make({ limits: complete, now: () => clock.now() })
     const rig = new Rig(engine, complete, clock)
     rig.clock.now = () => rig.now
@@ -170,7 +173,7 @@ export class Rig implements AsyncDisposable {
       project: PROJECT,
       client_id,
       resume: undefined,
-      join: false,
+      join: undefined,
       key_id: undefined,
       name: undefined,
       capabilities: undefined,
@@ -201,6 +204,23 @@ export class Rig implements AsyncDisposable {
     const { deliveries } = await this.engine.history(this.at(client_id), {}, 10_000, Number.MAX_SAFE_INTEGER)
     const bytes = [...letters, ...deliveries].reduce((sum, { message }) => sum + message.bytes, 0)
     expect((await this.engine.stats()).stored_bytes).toBe(bytes)
+  }
+
+  /** The sessions of the project, the latest heard first. @param senders those too that only ever sent */
+  async sessionsOf(project = PROJECT, senders = true): Promise<readonly Session[]> {
+    return (await this.engine.listSessions(project, { limit: 1000, senders })).sessions
+  }
+
+  /** Requeues dead letters until there is no more to do. */
+  async requeue(filter: Parameters<Engine['requeue']>[1] = {}) {
+    const done = { requeued: [] as string[], refused: [] as string[] }
+    for (let from: RequeueNext | undefined, first = true; first || from; first = false) {
+      const { requeued, refused, next } = await this.engine.requeue(PROJECT, filter, from)
+      done.requeued.push(...requeued)
+      done.refused.push(...refused)
+      from = next
+    }
+    return done
   }
 
   /** The payloads of a project's dead letters with their reasons, newest first. */

@@ -108,6 +108,8 @@ export class Model {
   }
 
   ack(known: Known, now: number): void {
+    // Acknowledged unread, it has been delivered in some other way.
+    known.attempts = Math.max(1, known.attempts)
     known.fate = 'acked'
     this.#acked_at.push(now)
     this.#trim(now)

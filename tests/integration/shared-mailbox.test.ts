@@ -187,7 +187,7 @@ describe.each(['get_messages', 'send_message_and_wait'])('one who waits in %s', 
 
   test.each([
     ['has another address by now', 'checkin_client', { client_id: 'elsewhere' }, 'session_replaced'],
-    ['has left', 'disconnect_session', {}, 'unknown_session'],
+    ['has left', 'disconnect_session', {}, 'session_ended'],
   ])('and %s takes nothing that is for the newer holder', async (_, leave, params, code) => {
     await using broker = await startBroker()
     const older = await WsClient.checkedIn(broker.url, 'a')
@@ -212,7 +212,7 @@ test('one who asks and leaves in the same frame does not wait', async () => {
     { jsonrpc: '2.0', id: 2, method: 'send_message_and_wait', params: { recipient_id: 'b', message: 'q' } },
     { jsonrpc: '2.0', id: 3, method: 'disconnect_session', params: {} },
   ])
-  await until('the refusal', () => raw.frames().texts.join().includes('unknown_session') || undefined)
+  await until('the refusal', () => raw.frames().texts.join().includes('session_ended') || undefined)
   expect(broker.broker.waiters.count).toBe(0)
 })
 

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { formatTime, type Message, parseMessage } from '../../core/message.ts'
-import { type DeadLetter, then } from '../../engine/engine.ts'
+import { type DeadLetter, type MaybePromise, type RequeueNext, then } from '../../engine/engine.ts'
 import { defineCommand } from '../command.ts'
 import {
   ANSWER_BYTES_DEFAULT,
@@ -105,11 +105,19 @@ export const requeueDeadLetters = defineCommand({
   scope: 'write',
   http: { method: 'POST', path: '/v1/dead-letters/requeue' },
   hints: { read_only: false, destructive: false, idempotent: false },
-  run: (broker, identity, { reason, message_ids }) =>
-    then(broker.engine.requeue(identity.project, { reason, message_ids }), ({ requeued, refused }) => {
-      broker.counters.accepted += requeued.length
-      return { requeued: requeued.length, message_ids: [...requeued], refused: [...refused] }
-    }),
+  run(broker, identity, { reason, message_ids }) {
+    const filter = { reason, message_ids: message_ids && new Set(message_ids) }
+    const done = { requeued: 0, message_ids: [] as string[], refused: [] as string[] }
+    const requeue = (from?: RequeueNext): MaybePromise<typeof done> =>
+      then(broker.engine.requeue(identity.project, filter, from), ({ requeued, refused, next }) => {
+        broker.counters.accepted += requeued.length
+        done.requeued += requeued.length
+        done.message_ids.push(...requeued)
+        done.refused.push(...refused)
+        return next ? broker.turns.inLaterTurn(() => requeue(next)) : done
+      })
+    return requeue()
+  },
   text: ({ requeued, refused }) =>
     `Requeued ${count(requeued, 'message')}.${refused.length > 0 ? ` No room for ${refused.join(', ')}.` : ''}`,
 })

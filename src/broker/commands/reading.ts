@@ -213,7 +213,8 @@ export const getMessageStatus = defineCommand({
     ].join('\n'),
 })
 
-function deliveryStatus({ state }: Found): { status: Static<typeof DeliveryStatus>; reason?: string } {
+/** Where a message stands in a mailbox, and why it died, if it did. */
+export function deliveryStatus({ state }: Found): { status: Static<typeof DeliveryStatus>; reason?: string } {
   if (typeof state === 'string') return { status: 'dead_lettered', reason: state }
   if (state === ACKED) return { status: 'acknowledged' }
   return { status: state === LEASED || state === DELAYED ? 'delivered' : 'queued' }

@@ -18,6 +18,7 @@ import type { Broker } from '../broker.ts'
 import { defineCommand } from '../command.ts'
 import { type Addressed, idempotencyKey } from '../digest.ts'
 import { sessionToWaitIn, stillIn } from '../waiters.ts'
+import { deliveryStatus } from './reading.ts'
 import {
   AnyJson,
   CapabilityFilterSchema,
@@ -60,7 +61,9 @@ const content = {
 
 const receipt = {
   message_id: Type.String(),
-  status: Type.Literal('queued'),
+  status: Type.Union([Type.Literal('queued'), Type.Literal('delivered'), Type.Literal('acknowledged')], {
+    description: 'as in get_message_status, when the receipt was made',
+  }),
   stored: Type.Union([Type.Literal('memory'), Type.Literal('disk'), Type.Literal('redis')]),
   expires_at: Type.String({ description: 'RFC 3339' }),
   warnings: Type.Array(Type.String()),
@@ -280,6 +283,9 @@ function broadcastReceiptOf(
   }
 }
 
+/** Everybody who has checked in or read its mail: an address that only ever sent has nobody who reads. */
+const ALL_RECIPIENTS = { limit: Number.POSITIVE_INFINITY, senders: false }
+
 export const broadcastMessage = defineCommand({
   name: 'broadcast_message',
   summary: 'Send one message to every client of the project.',
@@ -292,7 +298,7 @@ export const broadcastMessage = defineCommand({
   hints: { read_only: false, destructive: false, idempotent: false },
   run: (broker, identity, input) =>
     then(broker.sender(identity, input.sender_id), (sender_id) =>
-      then(broker.engine.listSessions(identity.project), (sessions) => {
+      then(broker.engine.listSessions(identity.project, ALL_RECIPIENTS), ({ sessions }) => {
         const filter = capabilityFilter(input.capability_filter)
         const recipients: string[] = []
         for (const { client_id, capabilities } of sessions)
@@ -321,6 +327,22 @@ async function waitingReply(broker: Broker, own: Address, message_id: string): P
   }
   const { deliveries } = await broker.engine.take(own, look)
   return deliveries.find(({ message }) => message.in_reply_to === message_id)
+}
+
+/** What has become of a question by the time its sender waits no more. @param replied whoever replies has read it */
+async function becameOf(
+  broker: Broker,
+  { project }: Identity,
+  message_id: string,
+  recipient_id: string,
+  replied: boolean,
+): Promise<Pick<DirectReceipt, 'status' | 'warnings'>> {
+  const [found] = await broker.engine.find(project, message_id, recipient_id)
+  const became = found && deliveryStatus(found)
+  if (became?.status === 'acknowledged') return { status: 'acknowledged', warnings: [] }
+  const delivered = replied || became?.status === 'delivered' || (found?.attempts ?? 0) > 0
+  const warnings = became?.reason ? [`The message is a dead letter by now: ${became.reason}.`] : []
+  return { status: delivered ? 'delivered' : 'queued', warnings }
 }
 
 export const sendMessageAndWait = defineCommand({
@@ -373,10 +395,13 @@ export const sendMessageAndWait = defineCommand({
       // Asked again, the reply may have come between.
       const answered = (asked_before && (await waitingReply(broker, own, asked_id))) || (await reply)
       stillIn(session, ` The question, ${asked_id}, has been sent.`)
-      if (!answered || signal?.aborted) return { ...receipt, timed_out: true }
+      const replied = answered !== undefined && !signal?.aborted
+      const question = await becameOf(broker, identity, asked_id, recipient_id, replied)
+      const said = { ...receipt, ...question, warnings: [...receipt.warnings, ...question.warnings] }
+      if (!replied) return { ...said, timed_out: true }
       broker.counters.delivered++
       await broker.engine.settle(own, { message_ids: [answered.message.message_id] })
-      return { ...receipt, timed_out: false, reply: parseMessage(answered.message, answered.attempt) }
+      return { ...said, timed_out: false, reply: parseMessage(answered.message, answered.attempt) }
     } finally {
       over.abort()
     }

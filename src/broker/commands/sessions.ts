@@ -6,6 +6,7 @@ import { matchesCapabilities, type Session, sessionStatus } from '../../core/ses
 import { type MaybePromise, then } from '../../engine/engine.ts'
 import type { Broker } from '../broker.ts'
 import { defineCommand } from '../command.ts'
+import { endedError } from '../waiters.ts'
 import {
   ago,
   CapabilitiesSchema,
@@ -59,7 +60,7 @@ export const checkinClient = defineCommand({
     // The caller's own session holds the address: another that it names can only be older.
     const resume = own?.client_id === client_id && !own.ended ? own.session_id : session_id
     return then(
-      broker.checkin(identity, client_id, { resume, join: false, name, capabilities }),
+      broker.checkin(identity, client_id, { resume, join: undefined, name, capabilities }),
       (checked) => {
         const { session, resumed, mailbox } = checked
         if (connection) {
@@ -82,21 +83,32 @@ export const checkinClient = defineCommand({
     `${resumed ? 'Resumed' : 'Checked in'} as **${client_id}** (session \`${session_id}\`), ${unread} unread.`,
 })
 
-/** The session named, or the caller's own. */
+/**
+ * The caller's own session. A session id is shown to everybody, so it is no right: only a caller without a session of its own
+ * may name one, of its own key.
+ *
+ * @throws BrokerError `session_mismatch`, `not_checked_in`, `session_replaced`, `session_ended`, `unknown_session`,
+ *   `mailbox_not_owned`
+ */
 function sessionFor(
   broker: Broker,
   identity: Identity,
   session_id: string | undefined,
 ): MaybePromise<Session> {
-  if (session_id === undefined || session_id === identity.session?.session_id) {
-    if (!identity.session)
+  const own = identity.session
+  if (own && !own.ended && session_id !== undefined && session_id !== own.session_id)
+    throw new BrokerError('session_mismatch', {
+      field: '/session_id',
+      detail: `That is not your session: you are checked in as "${own.client_id}".`,
+    })
+  if (session_id === undefined || session_id === own?.session_id) {
+    if (!own)
       throw new BrokerError('not_checked_in', {
         field: '/session_id',
         next: 'Give the session_id that checkin_client answered; or, on a WebSocket and in an MCP session, call checkin_client once.',
       })
-    if (identity.session.ended === 'replaced') throw new BrokerError('session_replaced')
-    if (identity.session.ended) throw new BrokerError('unknown_session')
-    return identity.session
+    if (own.ended) throw endedError(own.ended)
+    return own
   }
   return then(broker.engine.session(identity.project, session_id), (session) => {
     if (!session) throw new BrokerError('unknown_session', { field: '/session_id' })
@@ -149,24 +161,30 @@ export const disconnectSession = defineCommand({
   scope: 'write',
   http: { method: 'DELETE', path: '/v1/sessions/{session_id}' },
   hints: { read_only: false, destructive: true, idempotent: false },
-  run: (broker, identity, { session_id }) =>
-    then(sessionFor(broker, identity, session_id), (session) =>
-      then(broker.engine.endSession(session, 'closed'), () => {
+  run: (broker, identity, { session_id }, { connection }) =>
+    then(sessionFor(broker, identity, session_id), (session) => {
+      // Whoever else is connected as this session is told; the caller knows, and stays connected.
+      if (connection) broker.hub.release(session, connection)
+      return then(broker.engine.endSession(session, 'closed'), () => {
         if (identity.session === session) identity.session = undefined
         return {
           session_id: session.session_id,
           client_id: session.client_id,
           status: 'disconnected' as const,
         }
-      }),
-    ),
+      })
+    }),
   text: ({ client_id }) => `**${client_id}** is disconnected; its mailbox stays.`,
 })
+
+const SESSIONS_DEFAULT = 200
 
 export const listSessions = defineCommand({
   name: 'list_sessions',
   summary: 'Who is there, and what they can do.',
-  description: 'Lists clients with their status. Use it to find whom to send to.',
+  description:
+    'Lists clients with their status, the last heard first. Use it to find whom to send to. An open connection or a call that ' +
+    'waits keeps a client active; without either it is stale 5 min after it was last heard, and disconnected after 30.',
   input: closed({
     status_filter: Type.Optional(
       Type.Union([Status, Type.Array(Status, { maxItems: 3 })], {
@@ -174,29 +192,56 @@ export const listSessions = defineCommand({
       }),
     ),
     capability_filter: Type.Optional(CapabilityFilterSchema),
+    include_senders: Type.Optional(
+      Type.Boolean({ description: 'also addresses that only ever sent, as a sender_id' }),
+    ),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: 'at most this many (200)' })),
   }),
-  output: Type.Object({ sessions: Type.Array(SessionSchema), total: Type.Integer() }),
+  output: Type.Object({
+    sessions: Type.Array(SessionSchema),
+    more: Type.Boolean({ description: 'there are more than limit' }),
+    total: Type.Optional(
+      Type.Integer({ description: 'how many there are; left out where more match a filter' }),
+    ),
+  }),
   scope: 'read',
   http: { method: 'GET', path: '/v1/sessions' },
   hints: { read_only: true, destructive: false, idempotent: true },
-  run: (broker, identity, { status_filter, capability_filter, limit }) =>
-    then(broker.engine.listSessions(identity.project), (all) => {
-      const now = broker.now()
-      const filter = capabilityFilter(capability_filter)
-      const wanted = status_filter === undefined ? undefined : [status_filter].flat()
-      const matching = all.filter(
-        (session) =>
-          (!wanted || wanted.includes(sessionStatus(session, now, broker.limits))) &&
-          matchesCapabilities(session.capabilities, filter),
-      )
-      const shown = matching.slice(0, limit ?? 200)
-      return {
-        sessions: shown.map((session) => sessionView(session, now, broker.limits)),
-        total: matching.length,
+  run(
+    broker,
+    { project },
+    { status_filter, capability_filter, include_senders: senders = false, limit = SESSIONS_DEFAULT },
+  ) {
+    const view = (session: Session) => sessionView(session, broker.now(), broker.limits)
+    if (status_filter === undefined && capability_filter === undefined)
+      return then(broker.sessions(project, { limit, senders }), ({ sessions, total }) => ({
+        sessions: sessions.map(view),
+        more: total > sessions.length,
+        total,
+      }))
+    const filter = capabilityFilter(capability_filter)
+    const wanted = status_filter === undefined ? undefined : [status_filter].flat()
+    const matches = (session: Session) =>
+      (!wanted || wanted.includes(sessionStatus(session, broker.now(), broker.limits))) &&
+      matchesCapabilities(session.capabilities, filter)
+    const all = { limit: Number.POSITIVE_INFINITY, senders }
+    return then(broker.sessions(project, all), ({ sessions }) => {
+      const found: Session[] = []
+      let more = false
+      const visit = (session: Session) => {
+        if (!matches(session)) return true
+        if (found.length === limit) more = true
+        else found.push(session)
+        return !more
       }
-    }),
-  text({ sessions, total }, now) {
+      return then(broker.turns.each(sessions, visit), () => ({
+        sessions: found.map(view),
+        more,
+        ...(more ? {} : { total: found.length }),
+      }))
+    })
+  },
+  text({ sessions, more, total }, now) {
     const lines = sessions.map((session) => {
       const features = session.capabilities.features?.length
         ? `: ${session.capabilities.features.map(inline).join(', ')}`
@@ -204,10 +249,14 @@ export const listSessions = defineCommand({
       const name = session.name ? ` (${inline(session.name)})` : ''
       return `- **${session.client_id}**${name} ${session.status}, seen ${ago(session.last_seen_at, now)}${features}`
     })
-    const some = total > sessions.length ? `, the first ${sessions.length}:` : '.'
-    return [`${count(total, 'session')}${some}`, ...lines].join('\n')
+    const number =
+      total === undefined ? `More than ${count(sessions.length, 'session')}` : count(total, 'session')
+    return [`${number}${more ? `, the latest ${sessions.length}:` : '.'}`, ...lines].join('\n')
   },
 })
+
+/** Others that a ready mcp_recipients.json names. */
+const RECIPIENTS_SHOWN_MAX = 50
 
 export const getMyIdentity = defineCommand({
   name: 'get_my_identity',
@@ -239,38 +288,41 @@ export const getMyIdentity = defineCommand({
   scope: 'read',
   http: { method: 'GET', path: '/v1/identity' },
   hints: { read_only: true, destructive: false, idempotent: true },
-  run: (broker, identity, { client_id }) =>
-    then(broker.engine.listSessions(identity.project), (sessions) => {
-      const own = identity.session?.ended ? undefined : identity.session
-      if (own && client_id !== undefined && client_id !== own.client_id)
-        throw new BrokerError('client_mismatch', { field: '/client_id' })
-      const session = own ?? sessions.find((other) => other.client_id === client_id)
-      const others = sessions.filter((other) => other !== session).slice(0, 50)
-      return {
+  async run(broker, identity, { client_id }) {
+    const { project } = identity
+    const own = identity.session?.ended ? undefined : identity.session
+    if (own && client_id !== undefined && client_id !== own.client_id)
+      throw new BrokerError('client_mismatch', { field: '/client_id' })
+    const named = client_id === undefined ? undefined : broker.engine.sessionOf({ project, client_id })
+    const session = own ?? (await named)
+    const page = { limit: RECIPIENTS_SHOWN_MAX + 1, senders: false }
+    const { sessions } = await broker.sessions(project, page)
+    const others = sessions.filter((other) => other !== session).slice(0, RECIPIENTS_SHOWN_MAX)
+    return {
+      project: identity.project,
+      scopes: [...identity.scopes],
+      ...(session
+        ? {
+            client_id: session.client_id,
+            session_id: session.session_id,
+            status: sessionStatus(session, broker.now(), broker.limits),
+          }
+        : {}),
+      next: session
+        ? `Others reach you as "${session.client_id}". Read your mail with get_messages.`
+        : 'Call checkin_client with a client_id of your choice. If you have, and your client keeps no session, name yourself in each call: sender_id when sending, client_id when reading or asking this.',
+      mcp_recipients: {
         project: identity.project,
-        scopes: [...identity.scopes],
-        ...(session
-          ? {
-              client_id: session.client_id,
-              session_id: session.session_id,
-              status: sessionStatus(session, broker.now(), broker.limits),
-            }
-          : {}),
-        next: session
-          ? `Others reach you as "${session.client_id}". Read your mail with get_messages.`
-          : 'Call checkin_client with a client_id of your choice. If you have, and your client keeps no session, name yourself in each call: sender_id when sending, client_id when reading or asking this.',
-        mcp_recipients: {
-          project: identity.project,
-          client_id: session?.client_id ?? 'choose-a-name',
-          recipients: Object.fromEntries(
-            others.map(({ name, client_id }) => [
-              client_id,
-              { client_id, ...(name === undefined ? {} : { name }) },
-            ]),
-          ),
-        },
-      }
-    }),
+        client_id: session?.client_id ?? 'choose-a-name',
+        recipients: Object.fromEntries(
+          others.map(({ name, client_id }) => [
+            client_id,
+            { client_id, ...(name === undefined ? {} : { name }) },
+          ]),
+        ),
+      },
+    }
+  },
   text: ({ project, client_id, next, mcp_recipients }) =>
     [
       client_id

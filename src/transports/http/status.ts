@@ -38,7 +38,8 @@ export async function status(
   const { broker, config } = context
   const now = broker.now()
   const { engine, counters, ...rest } = await readings(context)
-  const sessions = await broker.engine.listSessions(identity.project)
+  const page = { limit: SESSIONS_SHOWN_MAX, senders: false }
+  const { sessions, total } = await broker.sessions(identity.project, page)
   const view = {
     status: broker.stopping ? 'stopping' : 'running',
     ...rest,
@@ -49,10 +50,8 @@ export async function status(
     mailboxes: engine,
     messages: counters,
     project: identity.project,
-    sessions_total: sessions.length,
-    sessions: sessions
-      .slice(0, SESSIONS_SHOWN_MAX)
-      .map((session) => sessionView(session, now, broker.limits)),
+    sessions_total: total,
+    sessions: sessions.map((session) => sessionView(session, now, broker.limits)),
   }
   const type = preferredType(accept, ['text/plain', 'text/html', 'application/json'])
   if (type === 'application/json') return jsonResponse(JSON.stringify(view))

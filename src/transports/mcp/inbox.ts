@@ -95,7 +95,8 @@ export async function listInboxes(
   if (!identity.scopes.has('read')) return { resources: [] }
   const own = ownClientId(identity)
   if (own !== undefined) return { resources: [inboxResource(own)] }
-  const sessions = await broker.engine.listSessions(identity.project)
+  const all = { limit: Number.POSITIVE_INFINITY, senders: false }
+  const { sessions } = await broker.engine.listSessions(identity.project, all)
   const client_ids = sessions.map(({ client_id }) => client_id).sort()
   const rest = after === undefined ? client_ids : client_ids.filter((client_id) => client_id > after)
   const page = rest.slice(0, PAGE)

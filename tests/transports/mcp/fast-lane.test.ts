@@ -68,7 +68,7 @@ test('an engine that answers later is waited for, and its fault is a tool error'
   const session = await rawSession(app)
   const { engine } = app.broker
   const listSessions = engine.listSessions.bind(engine)
-  engine.listSessions = async (project) => listSessions(project)
+  engine.listSessions = async (project, page) => listSessions(project, page)
   const both = async () => [
     await answerOf(await session.call(1, 'list_sessions', {})),
     await answerOf(await postModern(app, 'tools/call', { name: 'list_sessions', arguments: {} })),

@@ -75,7 +75,7 @@ test('a caller that has checked in is shown its own inbox, another all that its 
     app.broker.checkin(
       { project: 'default', key_id: undefined, scopes: new Set(), session: undefined },
       `c${String(i).padStart(3, '0')}`,
-      { resume: undefined, join: false, name: undefined, capabilities: undefined },
+      { resume: undefined, join: undefined, name: undefined, capabilities: undefined },
     )
   expect((await alice.client.listResources()).resources).toMatchObject([
     { uri: 'inbox://alice', mimeType: 'application/json' },

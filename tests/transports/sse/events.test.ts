@@ -207,7 +207,7 @@ test('a stream whose session is ended says so and ends', async () => {
   await using stream = await openStream(broker.url, 'backend')
   const { json } = await stream.next('recovery')
   await call(broker.url, 'DELETE', `/v1/sessions/${json.session_id}`)
-  expect((await stream.next('close')).json).toMatchObject({ code: 'unknown_session' })
+  expect((await stream.next('close')).json).toMatchObject({ code: 'session_ended' })
   await stream.until('the end', () => stream.ended || undefined)
 })
 

@@ -101,7 +101,7 @@ describe('bad frames', () => {
       data: { field: '/wait_seconds' },
     })
     expect(await error('heartbeat', { session_id: 'nobody' })).toMatchObject({
-      data: { code: 'unknown_session' },
+      data: { code: 'session_mismatch' },
     })
     expect(await error('get_message_status', { message_id: 'none' })).toMatchObject({
       data: { code: 'unknown_message' },

@@ -215,7 +215,7 @@ describe('a conversation over the WebSocket', () => {
       payload: { q: 2 },
       timeout: 0.05,
     })
-    expect(late).toMatchObject({ timed_out: true, status: 'queued' })
+    expect(late).toMatchObject({ timed_out: true, status: 'delivered' })
     await other.call('send_message', {
       recipient_id: 'a',
       payload: 'late',

@@ -1,0 +1,40 @@
+import { type Content, PRIORITIES, RANK_DEFAULT } from '../core/message.ts'
+import type { CapabilityFilter } from '../core/session.ts'
+import type { IdempotencyKey } from '../engine/engine.ts'
+
+/** Whom a caller asked to send to: one recipient, or those who match a filter. */
+export type Addressed = { readonly recipient_id: string } | { readonly capability_filter: CapabilityFilter }
+
+/**
+ * An idempotency key with the digest of all that the caller asked for, defaults filled in: two calls with the same key are
+ * the same send only if they ask for the same. What is JSON counts by its value, whatever the order of its members.
+ *
+ * @param ttl_default seconds
+ */
+export function idempotencyKey(
+  key: string,
+  { message, payload, headers, priority, ttl_seconds, in_reply_to, protocol_name, protocol_version }: Content,
+  to: Addressed,
+  ttl_default: number,
+): IdempotencyKey {
+  const asked = {
+    to,
+    payload: message ?? payload,
+    headers: headers ?? {},
+    priority: priority ?? PRIORITIES[RANK_DEFAULT],
+    ttl_seconds: ttl_seconds ?? ttl_default,
+    in_reply_to,
+    protocol_name,
+    protocol_version,
+  }
+  return {
+    key,
+    digest: new Bun.CryptoHasher('sha256').update(JSON.stringify(asked, sorted)).digest('base64'),
+  }
+}
+
+/** A replacer that gives objects with their members in one order. */
+function sorted(_name: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+}

@@ -1,0 +1,83 @@
+import type { MaybePromise } from '../engine/engine.ts'
+
+/** What long calls may take of one turn of the event loop, together, in milliseconds. */
+const TURN_MS_MAX = 5
+/** A list is gone through this many items at a time before the clock is looked at. */
+const ITEMS_PER_LOOK = 64
+
+/**
+ * Keeps long calls from holding up the others: together they get a few milliseconds of each turn of the event loop, and
+ * those for which there is no time left wait for a later turn, first come, first served.
+ */
+export class Turns {
+  #spent_ms = 0
+  #waiting: (() => void)[] = []
+  #scheduled = false
+  #serving = false
+
+  /** Whether a long call that comes now has to wait for a later turn. */
+  get full(): boolean {
+    return this.#spent_ms >= TURN_MS_MAX || (this.#waiting.length > 0 && !this.#serving)
+  }
+
+  /** Carries out a long call, at once where this turn has time for it. */
+  run<R>(call: () => MaybePromise<R>): MaybePromise<R> {
+    return this.full ? this.inLaterTurn(call) : this.#timed(call)
+  }
+
+  /** Carries out a long call in a later turn. */
+  inLaterTurn<R>(call: () => MaybePromise<R>): Promise<R> {
+    return new Promise((resolve, reject) => {
+      this.later(() => {
+        try {
+          resolve(this.#timed(call))
+        } catch (error) {
+          reject(error)
+        }
+      })
+    })
+  }
+
+  /** Calls `begin` in a later turn which has time for a long call. It must not throw. */
+  later(begin: () => void): void {
+    this.#waiting.push(begin)
+    this.#schedule()
+  }
+
+  /** Goes through a long list, a part in each turn. @param visit says whether to go on */
+  each<T>(items: readonly T[], visit: (item: T) => boolean, from = 0): MaybePromise<void> {
+    const began_ms = performance.now()
+    for (let i = from; i < items.length; i++) {
+      if (!visit(items[i]!)) return
+      if ((i + 1) % ITEMS_PER_LOOK === 0 && performance.now() - began_ms >= TURN_MS_MAX)
+        return this.inLaterTurn(() => this.each(items, visit, i + 1))
+    }
+  }
+
+  #timed<R>(call: () => R): R {
+    const began_ms = performance.now()
+    try {
+      return call()
+    } finally {
+      this.#spent_ms += performance.now() - began_ms
+      this.#schedule()
+    }
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(this.#serve)
+  }
+
+  readonly #serve = (): void => {
+    this.#scheduled = false
+    this.#spent_ms = 0
+    this.#serving = true
+    let served = 0
+    while (served < this.#waiting.length && this.#spent_ms < TURN_MS_MAX) this.#waiting[served++]!()
+    this.#serving = false
+    this.#waiting.splice(0, served)
+    if (this.#waiting.length > 0) this.#schedule()
+  }
+}
