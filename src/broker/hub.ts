@@ -39,8 +39,12 @@ export class Hub {
     return this.#watchers.size
   }
 
-  /** Counts a connection as its session's: it is closed when another session takes the address over. */
+  /**
+   * Counts a connection as its session's: it is closed when another session takes the address over. One that has closed
+   * before its check-in was answered is not bound: nobody would unbind it.
+   */
   bind({ session_id }: Session, connection: Connection): void {
+    if (!connection.open) return
     const bound = this.#by_session.get(session_id)
     if (bound?.has(connection)) return
     if (bound) bound.add(connection)
@@ -70,9 +74,13 @@ export class Hub {
     this.#notified.delete(connection)
   }
 
-  /** Starts delivery; a connection reads one mailbox, so an earlier subscription of its own ends. */
+  /**
+   * Starts delivery; a connection reads one mailbox, so an earlier subscription of its own ends. Nothing is delivered to one
+   * that has closed meanwhile.
+   */
   subscribe(subscription: Subscription): void {
     const { address, connection } = subscription
+    if (!connection.open) return
     this.unsubscribe(connection)
     this.#last = undefined
     const clients = this.#readers.get(address.project) ?? new Map<string, Subscription[]>()

@@ -50,7 +50,13 @@ test('subscribing needs the scope to read, as reading does', async () => {
     ...new Keys(undefined).identify({ key: undefined, project: undefined }),
     scopes: new Set<Scope>(['write']),
   }
-  const connection = { message: () => {}, notify: () => {}, flush: () => true, close: () => {} }
+  const connection = {
+    open: true,
+    message: () => {},
+    notify: () => {},
+    flush: () => true,
+    close: () => {},
+  }
   const options = { ack: 'auto', receipts: false, sessions: false } as const
   const subscribing = () => app.broker.subscribe(identity, connection, 'a', undefined, options)
   expect(subscribing).toThrow('subscribe needs a key with the scope "read".')

@@ -260,12 +260,13 @@ describe('hostile peers', () => {
     expect(await response.json()).toMatchObject({ code: 'upgrade_required' })
   })
 
-  test('waiting calls of one connection are bounded', async () => {
+  test('waiting calls of one connection are bounded, and no others', async () => {
     await using broker = await startBroker()
     const client = await WsClient.checkedIn(broker.url, 'a')
     for (let n = 0; n < 256; n++)
       client.send({ jsonrpc: '2.0', id: `w${n}`, method: 'get_messages', params: { wait_seconds: 60 } })
-    expect(await refusal(client.call('heartbeat'))).toBe('too_many_waiting')
+    expect(await refusal(client.call('get_messages', { wait_seconds: 60 }))).toBe('too_many_waiting')
+    expect(await client.call('get_messages')).toMatchObject({ messages: [] })
     client.close()
     await until('the waits to end', () => (broker.broker.waiters.count === 0 ? true : undefined))
   })
