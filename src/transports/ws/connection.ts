@@ -24,6 +24,8 @@ export class WsConnection implements Connection {
   identity: Identity | undefined
   /** Gather what is due in one turn into one frame. */
   batch = false
+  /** Frames that began as they came. */
+  frames = 0
   /** Calls that were asked to wait, and do. */
   waiting = 0
   /** What is kept for calls that have begun and are not answered, in characters; calls that wait are counted apart. */

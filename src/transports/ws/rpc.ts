@@ -9,7 +9,7 @@ import { correlationId, type DoorContext, logFailure } from '../door.ts'
 import type { WsConnection } from './connection.ts'
 
 /** Calls of one connection that may wait at once. */
-const WAITING_MAX = 256
+export const WAITING_MAX = 256
 
 /** What `subscribe` takes. */
 export const SubscribeParams = closed({
@@ -52,7 +52,7 @@ export interface Later {
   readonly holds_up: boolean
 }
 
-/** These change who calls, or what the connection reads: what comes after them is meant for afterwards. */
+/** These change who calls, or what the connection reads: what comes after them is meant to find that done. */
 const HOLD_UP: ReadonlySet<string> = new Set([
   'authenticate',
   'checkin_client',

@@ -203,12 +203,22 @@ describe('hostile peers', () => {
     const flood = await RawWs.connect(broker.url)
     flood.pause()
     const before = memoryBytes()
-    const request = { jsonrpc: '2.0', id: 'x'.repeat(200), method: 'nonsense' }
+    const params = { sender_id: 'flood', recipient_id: 'nobody', message: 'x' }
+    const request = { jsonrpc: '2.0', id: 'x'.repeat(200), method: 'send_message', params }
     for (let n = 0; n < 20_000; n++) flood.send(request)
     await until('all of it to be sent', () =>
       flood.tcp.writableLength === 0 || flood.ended ? true : undefined,
     )
     expect(await other.call('heartbeat')).toMatchObject({ client_id: 'b' })
+    const { counters } = broker.broker
+    let [carried_out, quiet] = [0, 0]
+    await until('the broker to have enough of it', () => {
+      const before = carried_out
+      carried_out = counters.accepted + counters.refused
+      quiet = carried_out === before ? quiet + 1 : 0
+      return quiet > 10 ? true : undefined
+    })
+    expect(carried_out).toBeLessThan(20_000)
     flood.resume()
     expect(await until('the close', () => flood.frames().close_code)).toBe(3008)
     expect(flood.frames().texts.length).toBeLessThan(20_000)

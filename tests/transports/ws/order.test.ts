@@ -174,8 +174,16 @@ describe('a batch', () => {
         expect(array.length).toBeWithin(buffer_bytes_max / 2, buffer_bytes_max + 100)
     }
   })
+})
 
-  test('that takes long is cut into slices: others are served in between, and its own connection waits', async () => {
+describe('calls that take long', () => {
+  const calls = Array.from({ length: 500 }, (_, n) => request(`l${n}`, 'list_sessions', { limit: 1 }))
+  const ids = calls.map(({ id }) => id)
+
+  test.each([
+    ['in one batch', [calls], [ids]],
+    ['in frames of their own', calls, ids.map((id) => [id])],
+  ])('%s: others are served in between, and their own connection waits', async (_, frames, answers) => {
     const hard = (engine: Engine) => {
       const listSessions = engine.listSessions.bind(engine)
       // What going through twenty thousand clients takes.
@@ -188,20 +196,16 @@ describe('a batch', () => {
     await using broker = await startBroker({}, hard)
     const hog = await WsClient.checkedIn(broker.url, 'hog')
     const honest = await WsClient.checkedIn(broker.url, 'honest')
-    hog.send(Array.from({ length: 1000 }, (_, n) => request(`l${n}`, 'list_sessions', { limit: 1 })))
+    for (const frame of frames) hog.send(frame)
     hog.send(sending('behind', 'b'))
-    let slowest_ms = 0
     let served = 0
-    while (hog.frames.length === 1) {
-      const began_ms = performance.now()
+    while (!hog.frames.at(-1)!.includes('"behind"')) {
       await honest.call('heartbeat')
-      slowest_ms = Math.max(slowest_ms, performance.now() - began_ms)
-      if (hog.frames.length === 1) served++
+      served++
     }
+    // In slices of at most 5 ms and 8 calls, 500 calls of 1 ms are 38 turns.
     expect(served).toBeGreaterThan(20)
-    expect(slowest_ms).toBeLessThan(200)
-    await answered(hog, 1002)
-    expect(answeredIds(hog).slice(1)).toEqual([Array.from({ length: 1000 }, (_, n) => `l${n}`), ['behind']])
+    expect(answeredIds(hog).slice(1)).toEqual([...answers, ['behind']])
   })
 })
 
