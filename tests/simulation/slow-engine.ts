@@ -17,7 +17,7 @@ const ANSWERS: ReadonlySet<string> = new Set<keyof Engine>([
 ])
 
 /**
- * The same engine, but what it answers to `method` comes only when the gate is open. It does things at once and in order.
+ * The same engine, but its answers to `method` come only when the gate is open. It does things at once and in order.
  *
  * @param asked is told of each call of the method
  */

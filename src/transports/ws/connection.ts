@@ -28,7 +28,7 @@ export class WsConnection implements Connection {
   frames = 0
   /** Calls that were asked to wait, and do. */
   waiting = 0
-  /** What is kept for calls that have begun and are not answered, in characters; calls that wait are counted apart. */
+  /** What is kept for unanswered calls, in characters; calls that wait are counted apart. */
   kept_chars = 0
   /** What has come and may not begin yet; undefined while nothing holds it up. */
   held: Held | undefined
@@ -132,7 +132,7 @@ export class WsConnection implements Connection {
     this.flush()
   }
 
-  /** Reads nothing more: the peer's own socket fills, and it has to stop sending. What has been read still comes. */
+  /** Reads nothing more, so that the peer has to stop sending. What has been read already still comes. */
   pause(): void {
     if (this.paused) return
     this.paused = true
