@@ -40,8 +40,8 @@ export class Hub {
   }
 
   /**
-   * Counts a connection as its session's: it is closed when another session takes the address over. A connection
-   * that closed before its check-in was answered is not bound: nobody would unbind it.
+   * Counts a connection as its session's: it is closed when another session takes the address over. One that
+   * closed before its check-in was answered is not bound: nobody would unbind it.
    */
   bind({ session_id }: Session, connection: Connection): void {
     if (!connection.open) return
@@ -76,7 +76,7 @@ export class Hub {
 
   /**
    * Starts delivery; a connection reads one mailbox, so an earlier subscription of its own ends. Nothing is
-   * delivered to a connection that has closed meanwhile.
+   * delivered to one that has closed meanwhile.
    */
   subscribe(subscription: Subscription): void {
     const { address, connection } = subscription

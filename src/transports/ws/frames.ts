@@ -6,7 +6,7 @@ import { type Later, onRequest, refusalJson } from './rpc.ts'
 
 /** Requests in one batch. */
 const BATCH_MAX = 1000
-/** How long one connection's calls may take before others are served, in milliseconds; the last may end later. */
+/** How long one connection's calls may take before others are served, in milliseconds. */
 const SLICE_MS = 5
 /** Calls between two looks at the clock. */
 const CALLS_PER_LOOK = 8
@@ -18,8 +18,8 @@ const KEPT_CHARS_MAX = 16 * 1024 * 1024
 const CALL_CHARS = 1024
 
 /**
- * Carries out what one frame asks for: a JSON-RPC 2.0 request, a notification, or a batch of these. Calls begin in
- * the order they came. One that is not answered at once holds up others only where {@link Later.holds_up} says so.
+ * Carries out what one frame asks for: a JSON-RPC 2.0 request, a notification, or a batch of these. Calls begin
+ * in the order they came; a call that is answered later holds up others only if {@link Later.holds_up}.
  */
 export function onFrame(context: DoorContext, connection: WsConnection, received: string | Buffer): void {
   const { held } = connection
@@ -150,7 +150,7 @@ function letGo(context: DoorContext, connection: WsConnection, chars: number): v
   if (before > KEPT_CHARS_MAX && connection.kept_chars <= KEPT_CHARS_MAX) release(context, connection)
 }
 
-/** Others are served before this connection goes on. An immediate would run before their answers are written. */
+/** Serves others before this connection goes on. An immediate would run before their answers are written. */
 function yieldTurn(context: DoorContext, connection: WsConnection): void {
   holdUp(connection)
   setTimeout(() => release(context, connection), 0)

@@ -25,8 +25,8 @@ export class Batch {
 const FRAME_CHARS = 64
 
 /**
- * What a connection has asked for and may not begin yet: the rest of a batch, then frames as they came. There for
- * as long as something holds them up, and while they go on.
+ * What a connection has asked for and may not begin yet: the rest of a batch, then frames as they came. There
+ * for as long as something holds them up, and while they go on.
  */
 export class Held {
   /** How many things hold them up: nothing begins before all are over. */
