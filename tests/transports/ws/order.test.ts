@@ -203,8 +203,8 @@ describe('calls that take long', () => {
       await honest.call('heartbeat')
       served++
     }
-    // In slices of at most 5 ms and 8 calls, 500 calls of 1 ms are 38 turns.
-    expect(served).toBeGreaterThan(20)
+    // In slices of 5 ms and a call, 500 calls of 1 ms are some 80 turns.
+    expect(served).toBeGreaterThan(40)
     expect(answeredIds(hog).slice(1)).toEqual([...answers, ['behind']])
   })
 })
