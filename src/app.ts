@@ -7,7 +7,8 @@ import { collectsWhenQuiet } from './broker/collection.ts'
 import { Housekeeping } from './broker/housekeeping.ts'
 import { exposure } from './config/checks.ts'
 import type { Config } from './config/schema.ts'
-import { MemoryEngine } from './engine/memory.ts'
+import type { Engine } from './engine/engine.ts'
+import { MemoryEngine, type MemoryEngineOptions } from './engine/memory.ts'
 import { REFUSED_BYTES_MAX } from './transports/body.ts'
 import { ConnectionCount, type DoorContext, IDLE_SECONDS } from './transports/door.ts'
 import { httpDoor } from './transports/http/http.ts'
@@ -27,15 +28,20 @@ export interface App {
 /**
  * Builds the parts and starts them in order.
  *
+ * @param newEngine makes the engine; a test may put something round it
  * @throws Error when it would listen beyond loopback with no keys set, or cannot listen at all
  */
-export async function startApp(config: Config, log: Logger): Promise<App> {
+export async function startApp(
+  config: Config,
+  log: Logger,
+  newEngine: (options: MemoryEngineOptions) => Engine = (options) => new MemoryEngine(options),
+): Promise<App> {
   const keys = new Keys(config.admin_key)
   const exposed = exposure(config)
   if (exposed) throw new Error(`${exposed.what} ${exposed.fix}`)
   const report = (err: unknown) => log.error({ err }, 'fault')
   const now = turnClock()
-  const engine = new MemoryEngine({
+  const engine = newEngine({
     limits: config,
     now,
     newId: () => crypto.randomUUID(),

@@ -2,6 +2,8 @@ import { Value } from '@sinclair/typebox/value'
 import { pino } from 'pino'
 import { type App, startApp } from '../src/app.ts'
 import { type Config, ConfigSchema } from '../src/config/schema.ts'
+import type { Engine } from '../src/engine/engine.ts'
+import { MemoryEngine, type MemoryEngineOptions } from '../src/engine/memory.ts'
 
 /** The default settings with some changed; for tests, on a free port. */
 export function testConfig(overrides: Partial<Config> = {}): Config {
@@ -12,9 +14,14 @@ export function testConfig(overrides: Partial<Config> = {}): Config {
  * A broker of the test's own, on a free port of the loopback address, in this process. `await using` stops it.
  *
  * @param overrides settings that differ from the defaults
+ * @param around puts something round the engine, such as one that answers later
  */
-export async function startBroker(overrides: Partial<Config> = {}): Promise<App & AsyncDisposable> {
-  const app = await startApp(testConfig(overrides), pino({ level: 'silent' }))
+export async function startBroker(
+  overrides: Partial<Config> = {},
+  around: (engine: Engine) => Engine = (engine) => engine,
+): Promise<App & AsyncDisposable> {
+  const newEngine = (options: MemoryEngineOptions) => around(new MemoryEngine(options))
+  const app = await startApp(testConfig(overrides), pino({ level: 'silent' }), newEngine)
   return { ...app, [Symbol.asyncDispose]: () => app.stop() }
 }
 

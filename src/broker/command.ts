@@ -34,6 +34,8 @@ export interface Command<I extends TObject = TObject, O extends TSchema = TSchem
   readonly hints: { readonly read_only: boolean; readonly destructive: boolean; readonly idempotent: boolean }
   /** Waits for something to happen; its longest wait is in the parameter named here, in seconds. */
   readonly waits?: string
+  /** Waits also where that parameter is left out. */
+  readonly waits_unasked?: true
   run(broker: Broker, identity: Identity, input: Static<I>, call: Call): MaybePromise<Static<O>>
   /** The output for a model to read: short Markdown, times relative to `now` (milliseconds since the epoch). */
   text(output: Static<O>, now: number): string
@@ -93,6 +95,13 @@ export function runCommand(
   // A connection's door has noted the frame already.
   if (identity.session && !call.connection) broker.heard(identity.session)
   return command.run(broker, identity, params, call)
+}
+
+/** Whether a call may have to wait for its answer. @param input as it came from the wire */
+export function asksToWait({ waits, waits_unasked }: Command, input: unknown): boolean {
+  if (waits === undefined) return false
+  const seconds = (input as Record<string, unknown> | null | undefined)?.[waits]
+  return seconds === undefined ? waits_unasked === true : seconds !== 0
 }
 
 /** @throws BrokerError `invalid_params`, naming the field, its trouble and the fix */

@@ -8,6 +8,8 @@ export const HINTS_CHARS_MAX = 64 * 1024
  * hub never queues more than one mailbox read: the mailbox is the queue.
  */
 export interface Connection {
+  /** Closed by neither end: what is done for it still reaches somebody. */
+  readonly open: boolean
   /** Queues a message. `json` is the message's own JSON. */
   message(cursor: string, json: string): void
   /**

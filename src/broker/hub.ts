@@ -5,6 +5,9 @@ import type { Address, Announcement } from '../engine/engine.ts'
 import type { Connection } from './connection.ts'
 import type { Subscription } from './subscription.ts'
 
+/** How the connections of a session that is over are closed. */
+const CLOSE_CODES = { replaced: 'session_replaced', closed: 'session_ended' } as const
+
 /** A session with the sockets that checked in as it. */
 interface Bound {
   readonly session: Session
@@ -48,8 +51,16 @@ export class Hub {
     return this.#watchers.size
   }
 
-  /** Counts a connection as its session's: it is closed when another session takes the address over. */
+  /**
+   * Counts a connection as its session's: it is closed when another session takes the address over, also where that happened
+   * before the check-in was answered. A connection that has closed by then is not bound: nobody would unbind it.
+   */
   bind(session: Session, connection: Connection): void {
+    if (!connection.open) return
+    if (session.ended) {
+      connection.close(CLOSE_CODES[session.ended])
+      return
+    }
     const { session_id } = session
     const bound = this.#by_session.get(session_id)
     if (bound?.connections.has(connection)) return
@@ -104,9 +115,13 @@ export class Hub {
     this.#notified.delete(connection)
   }
 
-  /** Starts delivery; a connection reads one mailbox, so an earlier subscription of its own ends. */
+  /**
+   * Starts delivery; a connection reads one mailbox, so an earlier subscription of its own ends. Nothing is
+   * delivered to one that has closed meanwhile.
+   */
   subscribe(subscription: Subscription): void {
     const { address, connection } = subscription
+    if (!connection.open) return
     this.unsubscribe(connection)
     this.#last = undefined
     const clients = this.#readers.get(address.project) ?? new Map<string, Subscription[]>()
@@ -200,7 +215,7 @@ export class Hub {
     const reading = this.#readingFor(session).map(({ connection }) => connection)
     for (const connection of new Set([...reading, ...this.#bound(session)])) {
       this.leave(connection)
-      connection.close(end === 'replaced' ? 'session_replaced' : 'session_ended')
+      connection.close(CLOSE_CODES[end])
     }
   }
 

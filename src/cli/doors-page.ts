@@ -1,5 +1,5 @@
 import { EVENTS_PATH, EventsInput } from '../transports/events.ts'
-import { AuthenticateParams, SubscribeParams } from '../transports/ws/rpc.ts'
+import { AuthenticateParams, SubscribeParams, WAITING_MAX } from '../transports/ws/rpc.ts'
 import { membersTable } from './tables.ts'
 
 /** What differs between the doors; what they share is on the page of the commands. */
@@ -28,6 +28,15 @@ with milliseconds, durations end in \`_seconds\` or \`_ms\`, sizes in \`_bytes\`
 
 JSON-RPC 2.0 in text frames. Every command is a method. A frame may hold a batch, a JSON array, in either direction. A request without \`id\`
 is carried out without an answer.
+
+- Calls begin in the order they came, so a check-in, a subscription and the first messages may be sent in one
+  go: what comes after \`checkin_client\`, \`disconnect_session\`, \`authenticate\` or \`subscribe\` begins when that
+  is answered. Nothing else waits for what came before it. Answers come when they are there: see their \`id\`.
+- A batch is answered by one array when its last call is answered, or by several where one would pass
+  \`buffer_bytes_max\`. A call that was asked to wait (\`wait_seconds\`, \`timeout\`) and is not answered at once is
+  answered by itself when it is done; up to ${WAITING_MAX} of one connection may wait.
+- Calls that take long are carried out in slices, and others are served in between. The broker stops reading
+  from a client that sends more than can be begun, until it has caught up.
 
 \`\`\`
 > {"jsonrpc":"2.0","id":1,"method":"checkin_client","params":{"client_id":"frontend"}}

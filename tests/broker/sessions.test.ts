@@ -1,6 +1,9 @@
 import { expect, test } from 'bun:test'
 import { Keys, type Scope } from '../../src/auth/identity.ts'
+import { runCommand } from '../../src/broker/command.ts'
+import { checkinClient } from '../../src/broker/commands/sessions.ts'
 import { startBroker, until } from '../harness.ts'
+import { gatedEngine } from '../simulation/slow-engine.ts'
 import { WsClient } from '../ws-client.ts'
 
 interface Listed {
@@ -140,13 +143,44 @@ test('a call that waits is a sign of life for as long as it lasts', async () => 
   expect([...seen]).toEqual(['active'])
 })
 
+test('a check-in is not bound to a connection that closed before it was answered', async () => {
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>()
+  await using app = await startBroker({}, (engine) => gatedEngine(engine, 'checkin', gate, () => {}))
+  const closed: string[] = []
+  const checkin = (name: string) => {
+    const connection = {
+      open: true,
+      message: () => {},
+      notify: () => {},
+      flush: () => true,
+      close: () => void closed.push(name),
+    }
+    const identity = new Keys(undefined).identify({ key: undefined, project: undefined })
+    const answer = runCommand(app.broker, checkinClient, identity, { client_id: name }, { connection })
+    return { connection, answer }
+  }
+  const [gone, there] = [checkin('gone'), checkin('there')]
+  gone.connection.open = false
+  open()
+  await Promise.all([gone.answer, there.answer])
+  // Both addresses are taken over, which closes whoever is bound to them.
+  await Promise.all([checkin('gone').answer, checkin('there').answer])
+  expect(closed).toEqual(['there'])
+})
+
 test('subscribing needs the scope to read, as reading does', async () => {
   await using app = await startBroker()
   const identity = {
     ...new Keys(undefined).identify({ key: undefined, project: undefined }),
     scopes: new Set<Scope>(['write']),
   }
-  const connection = { message: () => {}, notify: () => {}, flush: () => true, close: () => {} }
+  const connection = {
+    open: true,
+    message: () => {},
+    notify: () => {},
+    flush: () => true,
+    close: () => {},
+  }
   const options = { ack: 'auto', receipts: false, sessions: false } as const
   const subscribing = () => app.broker.subscribe(identity, connection, 'a', undefined, options)
   expect(subscribing).toThrow('subscribe needs a key with the scope "read".')

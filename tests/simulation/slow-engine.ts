@@ -16,6 +16,32 @@ const ANSWERS: ReadonlySet<string> = new Set<keyof Engine>([
   'endSession',
 ])
 
+/**
+ * The same engine, but its answers to `method` come only when the gate is open. It does things at once and in order.
+ *
+ * @param asked is told of each call of the method
+ */
+export function gatedEngine(
+  engine: Engine,
+  method: keyof Engine,
+  gate: Promise<void>,
+  asked: () => void,
+): Engine {
+  return new Proxy(engine, {
+    get(target, name) {
+      const member = Reflect.get(target, name)
+      if (typeof member !== 'function') return member
+      if (name !== method) return member.bind(target)
+      return async (...args: unknown[]) => {
+        asked()
+        const answer = member.apply(target, args)
+        await gate
+        return answer
+      }
+    },
+  })
+}
+
 /** The same engine as if it were elsewhere: it does things at once and in order, but its answers take a turn or two. */
 export function slowEngine(engine: Engine, turns: () => number): Engine {
   return new Proxy(engine, {

@@ -29,6 +29,10 @@ export class Wire implements Connection {
       }
   }
 
+  get open(): boolean {
+    return this.closed === undefined
+  }
+
   message(cursor: string, json: string): void {
     expect(this.closed).toBeUndefined()
     const message = JSON.parse(json) as Message

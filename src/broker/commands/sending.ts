@@ -364,6 +364,7 @@ export const sendMessageAndWait = defineCommand({
   http: { method: 'POST', path: '/v1/messages/wait' },
   hints: { read_only: false, destructive: false, idempotent: false },
   waits: 'timeout',
+  waits_unasked: true,
   async run(broker, identity, input, { signal }) {
     const session = sessionToWaitIn(identity)
     const sender_id = await broker.sender(identity, input.sender_id)

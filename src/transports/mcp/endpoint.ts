@@ -5,6 +5,7 @@ import {
   preloadSchemas,
 } from '@modelcontextprotocol/server'
 import type { Identity } from '../../auth/identity.ts'
+import { asksToWait } from '../../broker/command.ts'
 import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
 import { BrokerError } from '../../core/errors.ts'
 import type { MaybePromise } from '../../engine/engine.ts'
@@ -16,7 +17,6 @@ import type { ToolInput } from './result.ts'
 import { createServer } from './server.ts'
 import { Sessions } from './sessions.ts'
 import { isEventStream, Streams } from './stream.ts'
-import { asksToWait } from './tool-call.ts'
 import { Waits } from './waits.ts'
 
 /** What is behind `/mcp`: both eras of the protocol, served by the SDK. Loaded with the first request. */

@@ -2,14 +2,14 @@ import type { CallToolResult } from '@modelcontextprotocol/server'
 import { Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import type { Identity } from '../../auth/identity.ts'
-import type { Command } from '../../broker/command.ts'
+import { asksToWait, type Command } from '../../broker/command.ts'
 import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
 import { closed } from '../../broker/commands/schema.ts'
 import { type MaybePromise, then } from '../../engine/engine.ts'
 import type { DoorContext } from '../door.ts'
 import type { ToolInput } from './result.ts'
 import { SERVER_INFO } from './server-info.ts'
-import { asksToWait, runTool } from './tool-call.ts'
+import { runTool } from './tool-call.ts'
 
 /** A `tools/call` in which nothing is unusual, so that it needs no SDK to be answered. */
 export interface PlainCall {

@@ -1,7 +1,6 @@
 import type { CallToolResult } from '@modelcontextprotocol/server'
 import type { Identity } from '../../auth/identity.ts'
 import { type Call, type Command, runCommand } from '../../broker/command.ts'
-import { getMessages } from '../../broker/commands/reading.ts'
 import { asBrokerError } from '../../core/errors.ts'
 import { type MaybePromise, then } from '../../engine/engine.ts'
 import { correlationId, type DoorContext, logFailure } from '../door.ts'
@@ -34,11 +33,4 @@ export function runTool(
   } catch (thrown) {
     return fail(thrown)
   }
-}
-
-/** Whether a call may have to wait for its answer: reading mail waits when asked to, asking unless told not to. */
-export function asksToWait(command: Command, input: ToolInput): boolean {
-  if (command.waits === undefined) return false
-  const seconds = input?.[command.waits]
-  return seconds === undefined ? command !== getMessages : seconds !== 0
 }

@@ -72,7 +72,8 @@ export function sseDoor(context: DoorContext): Door {
     }
     request.signal.addEventListener('abort', () => stream.gone())
     if (request.signal.aborted) stream.gone()
-    else streams.add(stream)
+    // It may have been closed while the engine was asked.
+    else if (stream.open) streams.add(stream)
     server?.timeout(request, 0)
     return new Response(stream.body, { headers: HEADERS })
   }

@@ -42,6 +42,10 @@ export class EventStream implements Connection {
     })
   }
 
+  get open(): boolean {
+    return !this.#closed
+  }
+
   get writable(): boolean {
     return this.#writable
   }

@@ -3,6 +3,7 @@ import type { Credentials, Identity } from '../../auth/identity.ts'
 import type { Call } from '../../broker/command.ts'
 import { type Connection, HINTS_CHARS_MAX } from '../../broker/connection.ts'
 import { ERRORS, type ErrorCode } from '../../core/errors.ts'
+import type { Held } from './held.ts'
 
 /** A frame that gathers messages ends at this size, in characters. */
 const FRAME_CHARS_MAX = 256 * 1024
@@ -23,8 +24,16 @@ export class WsConnection implements Connection {
   identity: Identity | undefined
   /** Gather what is due in one turn into one frame. */
   batch = false
-  /** Calls which have not been answered yet. */
-  calls = 0
+  /** Frames that began as they came. */
+  frames = 0
+  /** Calls that were asked to wait, and do. */
+  waiting = 0
+  /** What is kept for unanswered calls, in characters; calls that wait are counted apart. */
+  kept_chars = 0
+  /** What has come and may not begin yet; undefined while nothing holds it up. */
+  held: Held | undefined
+  /** Nothing is read from the socket. */
+  paused = false
   /** Gives back the place among the open connections; undefined where there was none. */
   leave: (() => void) | undefined
   /** What the calls of this connection know of it. */
@@ -61,6 +70,10 @@ export class WsConnection implements Connection {
     this.opened_ms = now()
     this.heard_ms = this.opened_ms
     this.call = new WsCall(this)
+  }
+
+  get open(): boolean {
+    return this.closed_ms === undefined
   }
 
   opened(socket: ServerWebSocket<WsConnection>): void {
@@ -119,6 +132,19 @@ export class WsConnection implements Connection {
     this.flush()
   }
 
+  /** Reads nothing more, so that the peer has to stop sending. What has been read already still comes. */
+  pause(): void {
+    if (this.paused) return
+    this.paused = true
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    if (!this.paused) return
+    this.paused = false
+    this.#socket.resume()
+  }
+
   /** Asks whether anybody is there. */
   ping(): void {
     this.pinged_ms = this.now()
@@ -151,6 +177,9 @@ export class WsConnection implements Connection {
     this.closed_ms = this.now()
     this.#frames = []
     this.#gathered = ''
+    this.held = undefined
+    // To read that the peer closes, too.
+    this.resume()
     const entry = ERRORS[code]
     this.#socket.close('close_code' in entry ? entry.close_code : 1011, code)
   }
@@ -163,6 +192,7 @@ export class WsConnection implements Connection {
   /** The socket is closed, by whichever end. */
   closed(): void {
     this.closed_ms ??= this.now()
+    this.held = undefined
     this.#gone?.abort()
   }
 

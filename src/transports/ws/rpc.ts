@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { checkInput, runCommand, shortened } from '../../broker/command.ts'
+import { asksToWait, checkInput, runCommand, shortened } from '../../broker/command.ts'
 import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
 import { ClientId, CursorText, closed } from '../../broker/commands/schema.ts'
 import { asBrokerError, BrokerError, errorBody } from '../../core/errors.ts'
@@ -8,10 +8,8 @@ import { type MaybePromise, then } from '../../engine/engine.ts'
 import { correlationId, type DoorContext, logFailure } from '../door.ts'
 import type { WsConnection } from './connection.ts'
 
-/** Requests in one batch. */
-const BATCH_MAX = 1000
 /** Calls of one connection that may wait at once. */
-const CALLS_MAX = 256
+export const WAITING_MAX = 256
 
 /** What `subscribe` takes. */
 export const SubscribeParams = closed({
@@ -44,89 +42,70 @@ interface Request {
   readonly params: unknown
 }
 
+/** A call that is answered later. */
+export interface Later {
+  /** Comes with the answer, or with undefined where none is wanted; never fails. */
+  readonly answer: Promise<string | undefined>
+  /** It was asked to wait; any other is answered as soon as the engine has answered. */
+  readonly waits: boolean
+  /** Nothing that came after it begins before it is answered. */
+  readonly holds_up: boolean
+}
+
+/** These change who calls, or what the connection reads: what comes after them is meant to find that done. */
+const HOLD_UP: ReadonlySet<string> = new Set([
+  'authenticate',
+  'checkin_client',
+  'disconnect_session',
+  'subscribe',
+])
+
 /**
- * Carries out what one frame asks for: a JSON-RPC 2.0 request, a notification, or a batch of these. Answers that are
- * there at once go out together, in more than one array where they are very long; a call that waits is answered when it
- * is done.
+ * Begins what a JSON-RPC 2.0 request or notification asks for.
+ *
+ * @returns the answer, undefined where none is wanted, or that it comes later
  */
-export function onFrame(context: DoorContext, connection: WsConnection, received: string | Buffer): void {
-  let frame: unknown
-  try {
-    // What came as binary is no text, and so no request.
-    frame = typeof received === 'string' ? JSON.parse(received) : undefined
-  } catch {
-    refuse(connection, new BrokerError('invalid_json'))
-    return
-  }
-  if (Array.isArray(frame)) onBatch(context, connection, frame)
-  else {
-    const answer = onRequest(context, connection, frame)
-    if (answer !== undefined) connection.answer([answer], false)
-  }
-}
-
-function onBatch(context: DoorContext, connection: WsConnection, frame: readonly unknown[]): void {
-  if (frame.length === 0 || frame.length > BATCH_MAX) {
-    const detail = `A batch holds 1 to ${BATCH_MAX} requests; this one holds ${frame.length}.`
-    refuse(connection, new BrokerError('invalid_request', { detail }))
-    return
-  }
-  let answers: string[] = []
-  let chars = 0
-  for (const request of frame) {
-    // Its own requests may have ended the connection.
-    if (connection.closed_ms !== undefined) return
-    const answer = onRequest(context, connection, request)
-    if (answer === undefined) continue
-    answers.push(answer)
-    chars += answer.length
-    if (chars <= context.config.buffer_bytes_max) continue
-    connection.answer(answers, true)
-    answers = []
-    chars = 0
-  }
-  if (answers.length > 0) connection.answer(answers, true)
-}
-
-/** Answers a frame that holds no request whose id could be named. */
-function refuse(connection: WsConnection, error: BrokerError): void {
-  connection.answer([errorJson(null, error, correlationId())], false)
-}
-
-/** @returns the answer, or undefined when there is none, or none yet */
-function onRequest(context: DoorContext, connection: WsConnection, frame: unknown): string | undefined {
+export function onRequest(
+  context: DoorContext,
+  connection: WsConnection,
+  frame: unknown,
+): string | Later | undefined {
   let request: Request
   try {
     request = checkRequest(frame)
   } catch (error) {
-    return errorJson(null, asBrokerError(error), correlationId())
+    return refusalJson(asBrokerError(error))
   }
   const { id } = request
   try {
     const result = call(context, connection, request)
-    if (result instanceof Promise) answerLater(context, connection, request, result)
-    else if (id !== undefined) return resultJson(id, result)
-    return undefined
+    if (result instanceof Promise) return later(context, connection, request, result)
+    return id === undefined ? undefined : resultJson(id, result)
   } catch (thrown) {
     return failureJson(context, connection, request, thrown)
   }
 }
 
-function answerLater(
+function later(
   context: DoorContext,
   connection: WsConnection,
   request: Request,
   result: Promise<unknown>,
-): void {
-  const { id } = request
-  connection.calls++
-  result
-    .then((value) => (id === undefined ? undefined : resultJson(id, value)))
-    .catch((thrown) => failureJson(context, connection, request, thrown))
-    .then((answer) => {
-      connection.calls--
-      if (answer !== undefined) connection.answer([answer], false)
-    })
+): Later {
+  const { id, method, params } = request
+  const command = COMMANDS_BY_NAME.get(method)
+  return {
+    answer: result
+      .then((value) => (id === undefined ? undefined : resultJson(id, value)))
+      .catch((thrown) => failureJson(context, connection, request, thrown)),
+    waits: command !== undefined && asksToWait(command, params),
+    holds_up: HOLD_UP.has(method),
+  }
+}
+
+/** Answers what is no request whose id could be named. */
+export function refusalJson(error: BrokerError): string {
+  return errorJson(null, error, correlationId())
 }
 
 /** Logs what went wrong. @returns the answer; undefined where none is wanted */
@@ -164,8 +143,9 @@ function call(
   const { identity } = connection
   if (!identity)
     throw new BrokerError('unauthenticated', { next: 'Call authenticate with {"key":"…"} first.' })
-  if (connection.calls >= CALLS_MAX) throw new BrokerError('too_many_waiting', { retry_after_ms: 1000 })
   const command = COMMANDS_BY_NAME.get(method)
+  if (connection.waiting >= WAITING_MAX && command && asksToWait(command, params))
+    throw new BrokerError('too_many_waiting', { retry_after_ms: 1000 })
   if (command) return runCommand(context.broker, command, identity, params, connection.call)
   if (method === 'subscribe') return subscribe(context, connection, params)
   if (method === 'unsubscribe') {

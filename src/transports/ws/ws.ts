@@ -13,7 +13,7 @@ import {
 import { endRefused, queryOf } from '../gate.ts'
 import { problem } from '../problem.ts'
 import { WsConnection } from './connection.ts'
-import { onFrame } from './rpc.ts'
+import { onFrame } from './frames.ts'
 
 export const SUBPROTOCOL = 'mcp-broker.v1'
 /** A peer that came without a key must authenticate within this time. */
@@ -56,6 +56,8 @@ export function wsDoor(context: DoorContext): WsDoor {
     if (closed_ms !== undefined) {
       if (now - closed_ms > CLOSE_MS_MAX) connection.terminate()
     } else if (!identity && now - opened_ms > AUTHENTICATE_MS_MAX) connection.close('authentication_timeout')
+    // What is not read cannot be told from silence.
+    else if (connection.paused) return
     else if (pinged_ms !== undefined && now - Math.max(pinged_ms, heard_ms) > config.pong_seconds * 1000)
       connection.close('no_pong')
     else if (pinged_ms === undefined && now - heard_ms > config.ping_seconds * 1000) connection.ping()

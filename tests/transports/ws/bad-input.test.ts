@@ -203,12 +203,22 @@ describe('hostile peers', () => {
     const flood = await RawWs.connect(broker.url)
     flood.pause()
     const before = memoryBytes()
-    const request = { jsonrpc: '2.0', id: 'x'.repeat(200), method: 'nonsense' }
+    const params = { sender_id: 'flood', recipient_id: 'nobody', message: 'x' }
+    const request = { jsonrpc: '2.0', id: 'x'.repeat(200), method: 'send_message', params }
     for (let n = 0; n < 20_000; n++) flood.send(request)
     await until('all of it to be sent', () =>
       flood.tcp.writableLength === 0 || flood.ended ? true : undefined,
     )
     expect(await other.call('heartbeat')).toMatchObject({ client_id: 'b' })
+    const { counters } = broker.broker
+    let [carried_out, quiet] = [0, 0]
+    await until('the broker to have enough of it', () => {
+      const before = carried_out
+      carried_out = counters.accepted + counters.refused
+      quiet = carried_out === before ? quiet + 1 : 0
+      return quiet > 10 ? true : undefined
+    })
+    expect(carried_out).toBeLessThan(20_000)
     flood.resume()
     expect(await until('the close', () => flood.frames().close_code)).toBe(3008)
     expect(flood.frames().texts.length).toBeLessThan(20_000)
@@ -260,12 +270,13 @@ describe('hostile peers', () => {
     expect(await response.json()).toMatchObject({ code: 'upgrade_required' })
   })
 
-  test('waiting calls of one connection are bounded', async () => {
+  test('waiting calls of one connection are bounded, and no others', async () => {
     await using broker = await startBroker()
     const client = await WsClient.checkedIn(broker.url, 'a')
     for (let n = 0; n < 256; n++)
       client.send({ jsonrpc: '2.0', id: `w${n}`, method: 'get_messages', params: { wait_seconds: 60 } })
-    expect(await refusal(client.call('heartbeat'))).toBe('too_many_waiting')
+    expect(await refusal(client.call('get_messages', { wait_seconds: 60 }))).toBe('too_many_waiting')
+    expect(await client.call('get_messages')).toMatchObject({ messages: [] })
     client.close()
     await until('the waits to end', () => (broker.broker.waiters.count === 0 ? true : undefined))
   })

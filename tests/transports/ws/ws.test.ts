@@ -1,11 +1,18 @@
 import { describe, expect, test } from 'bun:test'
+import type { Engine } from '../../../src/engine/engine.ts'
 import { startBroker, until } from '../../harness.ts'
 import { RawWs } from '../../raw-ws.ts'
+import { slowEngine } from '../../simulation/slow-engine.ts'
 import { refusal, WsClient } from '../../ws-client.ts'
 
-describe('a conversation over the WebSocket', () => {
+const ENGINES: [string, (engine: Engine) => Engine][] = [
+  ['that answers at once', (engine) => engine],
+  ['that answers later', (engine) => slowEngine(engine, () => 2)],
+]
+
+describe.each(ENGINES)('a conversation over the WebSocket, with an engine %s', (_, around) => {
   test('a message goes from one to the other, live', async () => {
-    await using broker = await startBroker()
+    await using broker = await startBroker({}, around)
     const frontend = await WsClient.checkedIn(broker.url, 'frontend')
     const backend = await WsClient.checkedIn(broker.url, 'backend')
     const { cursor } = await backend
@@ -47,7 +54,7 @@ describe('a conversation over the WebSocket', () => {
   })
 
   test('auto acknowledges once the socket has shown that the message arrived', async () => {
-    await using broker = await startBroker()
+    await using broker = await startBroker({}, around)
     const sender = await WsClient.checkedIn(broker.url, 'a')
     const reader = await WsClient.checkedIn(broker.url, 'b')
     await reader.call('subscribe')
@@ -60,7 +67,7 @@ describe('a conversation over the WebSocket', () => {
   })
 
   test('a pong that answers no ping proves nothing: what was not taken comes again', async () => {
-    await using broker = await startBroker()
+    await using broker = await startBroker({}, around)
     const sender = await WsClient.checkedIn(broker.url, 'a')
     const raw = await RawWs.connect(broker.url)
     raw.send({ jsonrpc: '2.0', id: 1, method: 'subscribe', params: { client_id: 'b' } })
@@ -77,7 +84,7 @@ describe('a conversation over the WebSocket', () => {
   })
 
   test('a socket is closed for the address that it reads, and not for one that it has read', async () => {
-    await using broker = await startBroker()
+    await using broker = await startBroker({}, around)
     const reader = await WsClient.connect(broker.url)
     await reader.call('subscribe', { client_id: 'first' })
     await reader.call('unsubscribe')
@@ -91,7 +98,7 @@ describe('a conversation over the WebSocket', () => {
   })
 
   test('a batch in is answered by a batch, and batch: true gathers messages into one frame', async () => {
-    await using broker = await startBroker()
+    await using broker = await startBroker({}, around)
     const sender = await WsClient.checkedIn(broker.url, 'a')
     const reader = await WsClient.checkedIn(broker.url, 'b')
     await reader.call('subscribe', { batch: true })
@@ -114,7 +121,7 @@ describe('a conversation over the WebSocket', () => {
   })
 
   test('a request without id is carried out without an answer, right or wrong', async () => {
-    await using broker = await startBroker()
+    await using broker = await startBroker({}, around)
     const sender = await WsClient.checkedIn(broker.url, 'a')
     const before = sender.frames.length
     sender.send({ jsonrpc: '2.0', method: 'send_message', params: { recipient_id: 'b', message: 'x' } })
@@ -126,7 +133,7 @@ describe('a conversation over the WebSocket', () => {
   })
 
   test('several connections of one session are each sent every message', async () => {
-    await using broker = await startBroker()
+    await using broker = await startBroker({}, around)
     const sender = await WsClient.checkedIn(broker.url, 'a')
     const one = await WsClient.checkedIn(broker.url, 'b')
     const two = await WsClient.connect(broker.url)
@@ -141,7 +148,7 @@ describe('a conversation over the WebSocket', () => {
   })
 
   test('a newer session takes the address over: the older socket is closed with 3503, its leases come again', async () => {
-    await using broker = await startBroker()
+    await using broker = await startBroker({}, around)
     const sender = await WsClient.checkedIn(broker.url, 'a')
     const older = await WsClient.checkedIn(broker.url, 'b')
     await older.call('subscribe', { ack: 'manual' })
@@ -155,7 +162,7 @@ describe('a conversation over the WebSocket', () => {
   })
 
   test('checking in with the session_id resumes, on another connection too', async () => {
-    await using broker = await startBroker()
+    await using broker = await startBroker({}, around)
     const first = await WsClient.connect(broker.url)
     const { session_id } = await first.call('checkin_client', { client_id: 'b', name: 'B' })
     const second = await WsClient.connect(broker.url)
@@ -167,7 +174,7 @@ describe('a conversation over the WebSocket', () => {
   })
 
   test('checking in again on the same socket resumes, even with the session_id of an older session', async () => {
-    await using broker = await startBroker()
+    await using broker = await startBroker({}, around)
     const client = await WsClient.connect(broker.url)
     const { session_id } = await client.call('checkin_client', { client_id: 'a' })
     const stale = { client_id: 'a', session_id: crypto.randomUUID() }
@@ -175,7 +182,7 @@ describe('a conversation over the WebSocket', () => {
   })
 
   test('receipts and sessions arrive as notifications where asked for', async () => {
-    await using broker = await startBroker()
+    await using broker = await startBroker({}, around)
     const watcher = await WsClient.checkedIn(broker.url, 'a')
     await watcher.call('subscribe', { receipts: true, sessions: true })
     const other = await WsClient.checkedIn(broker.url, 'b')
@@ -196,7 +203,7 @@ describe('a conversation over the WebSocket', () => {
   })
 
   test('ask and wait: the reply that names the message, and a late one is not lost', async () => {
-    await using broker = await startBroker()
+    await using broker = await startBroker({}, around)
     const asker = await WsClient.checkedIn(broker.url, 'a')
     const other = await WsClient.checkedIn(broker.url, 'b')
     await other.call('subscribe')

@@ -1,0 +1,197 @@
+import { BrokerError } from '../../core/errors.ts'
+import type { DoorContext } from '../door.ts'
+import type { WsConnection } from './connection.ts'
+import { Batch, Held } from './held.ts'
+import { type Later, onRequest, refusalJson } from './rpc.ts'
+
+/** Requests in one batch. */
+const BATCH_MAX = 1000
+/** How long one connection's calls may take before others are served, in milliseconds. */
+const SLICE_MS = 5
+/** Calls between two looks at the clock, as long as none has shown them to be slow. */
+const CALLS_PER_LOOK = 8
+/** With so much of one connection held up, nothing more is read from it. */
+const HELD_CHARS_MAX = 256 * 1024
+/** With so much kept for calls of one connection that are not answered, no others begin. */
+const KEPT_CHARS_MAX = 16 * 1024 * 1024
+/** What is kept for a call that is not answered, beyond its request. */
+const CALL_CHARS = 1024
+
+/**
+ * Carries out what one frame asks for: a JSON-RPC 2.0 request, a notification, or a batch of these. Calls begin
+ * in the order they came; a call that is answered later holds up others only if {@link Later.holds_up}.
+ */
+export function onFrame(context: DoorContext, connection: WsConnection, received: string | Buffer): void {
+  const { held } = connection
+  if (held === undefined) {
+    begin(context, connection, received)
+    // One read of the socket may bring thousands of frames, which Bun hands over in one turn.
+    if (++connection.frames % CALLS_PER_LOOK === 0 && Date.now() - context.broker.now() > SLICE_MS)
+      yieldTurn(context, connection)
+    return
+  }
+  held.push(received)
+  if (held.chars > HELD_CHARS_MAX) connection.pause()
+}
+
+function begin(context: DoorContext, connection: WsConnection, received: string | Buffer): void {
+  let frame: unknown
+  try {
+    // What came as binary is no text, and so no request.
+    frame = typeof received === 'string' ? JSON.parse(received) : undefined
+  } catch {
+    connection.answer([refusalJson(new BrokerError('invalid_json'))], false)
+    return
+  }
+  if (Array.isArray(frame)) {
+    if (frame.length === 0 || frame.length > BATCH_MAX) {
+      const detail = `A batch holds 1 to ${BATCH_MAX} requests; this one holds ${frame.length}.`
+      connection.answer([refusalJson(new BrokerError('invalid_request', { detail }))], false)
+    } else goThrough(context, connection, new Batch(frame, Math.ceil(received.length / frame.length)))
+    return
+  }
+  const answer = onRequest(context, connection, frame)
+  if (typeof answer === 'string') connection.answer([answer], false)
+  else if (answer !== undefined) answerLater(context, connection, answer, received.length)
+}
+
+/** Begins the calls of a batch from where it stands, as far as it comes. */
+function goThrough(context: DoorContext, connection: WsConnection, batch: Batch): void {
+  const { requests, request_chars } = batch
+  const { length } = requests
+  // A batch that has been cut before takes long: each of its calls may be the last of a slice.
+  const calls_per_look = batch.next === 0 ? CALLS_PER_LOOK : 1
+  // What is over before the first look is not timed.
+  const until_ms = length > calls_per_look ? performance.now() + SLICE_MS : 0
+  while (batch.next < length) {
+    // Its own requests may have ended the connection.
+    if (!connection.open) return
+    const answer = onRequest(context, connection, requests[batch.next++])
+    if (typeof answer === 'string') gather(context, connection, batch, answer)
+    else if (answer !== undefined) answerLater(context, connection, answer, request_chars, batch)
+    if (batch.next === length) break
+    if (batch.next % calls_per_look === 0 && performance.now() > until_ms) yieldTurn(context, connection)
+    if (isHeldUp(connection)) {
+      connection.held!.batch = batch
+      return
+    }
+  }
+  if (batch.unanswered === 0) send(context, connection, batch)
+  else keepAnswers(connection, batch)
+}
+
+/** Adds an answer to those of a batch, which go out before the array would become too long. */
+function gather(context: DoorContext, connection: WsConnection, batch: Batch, answer: string): void {
+  if (batch.chars > 0 && batch.chars + answer.length > context.config.buffer_bytes_max)
+    send(context, connection, batch)
+  batch.answers.push(answer)
+  batch.chars += answer.length
+}
+
+function send(context: DoorContext, connection: WsConnection, batch: Batch): void {
+  const { answers, kept_chars } = batch
+  batch.answers = []
+  batch.chars = 0
+  batch.kept_chars = 0
+  if (answers.length > 0) connection.answer(answers, true)
+  if (kept_chars > 0) letGo(context, connection, kept_chars)
+}
+
+/** What has gathered lies here until the last call of the batch is answered. */
+function keepAnswers(connection: WsConnection, batch: Batch): void {
+  keep(connection, batch.chars - batch.kept_chars)
+  batch.kept_chars = batch.chars
+}
+
+/** @param batch the one that the call is of, and in whose array it is answered unless it waits */
+function answerLater(
+  context: DoorContext,
+  connection: WsConnection,
+  { answer, waits, holds_up }: Later,
+  request_chars: number,
+  batch?: Batch,
+): void {
+  const chars = waits ? 0 : CALL_CHARS + request_chars
+  const array = waits ? undefined : batch
+  if (waits) connection.waiting++
+  if (array) array.unanswered++
+  if (holds_up) holdUp(connection)
+  keep(connection, chars)
+  void answer.then((json) => {
+    if (array) answerInArray(context, connection, array, json)
+    else if (json !== undefined) connection.answer([json], false)
+    if (waits) connection.waiting--
+    letGo(context, connection, chars)
+    if (holds_up) release(context, connection)
+  })
+}
+
+function answerInArray(
+  context: DoorContext,
+  connection: WsConnection,
+  batch: Batch,
+  json: string | undefined,
+): void {
+  if (json !== undefined) gather(context, connection, batch, json)
+  batch.unanswered--
+  if (!batch.begun) return
+  if (batch.unanswered === 0) send(context, connection, batch)
+  else keepAnswers(connection, batch)
+}
+
+/** What is kept goes when calls that have begun are answered; so it may hold up others, and never itself. */
+function keep(connection: WsConnection, chars: number): void {
+  const before = connection.kept_chars
+  connection.kept_chars = before + chars
+  if (before <= KEPT_CHARS_MAX && connection.kept_chars > KEPT_CHARS_MAX) holdUp(connection)
+}
+
+function letGo(context: DoorContext, connection: WsConnection, chars: number): void {
+  const before = connection.kept_chars
+  connection.kept_chars = before - chars
+  if (before > KEPT_CHARS_MAX && connection.kept_chars <= KEPT_CHARS_MAX) release(context, connection)
+}
+
+/** Serves others before this connection goes on. An immediate would run before their answers are written. */
+function yieldTurn(context: DoorContext, connection: WsConnection): void {
+  holdUp(connection)
+  setTimeout(() => release(context, connection), 0)
+}
+
+function isHeldUp({ held }: WsConnection): boolean {
+  return held !== undefined && held.reasons > 0
+}
+
+/** Nothing more of this connection begins before {@link release}. */
+function holdUp(connection: WsConnection): void {
+  connection.held ??= new Held()
+  connection.held.reasons++
+}
+
+/** One reason less to hold up what has come; with the last it goes on. */
+function release(context: DoorContext, connection: WsConnection): void {
+  const { held } = connection
+  // A connection that closes lets go of all that it held.
+  if (held === undefined || --held.reasons > 0) return
+  const until_ms = performance.now() + SLICE_MS
+  while (connection.held === held && held.reasons === 0) {
+    if (performance.now() > until_ms) yieldTurn(context, connection)
+    else goOn(context, connection, held)
+  }
+}
+
+/** Begins what comes next of what is held, or is done with it. */
+function goOn(context: DoorContext, connection: WsConnection, held: Held): void {
+  const { batch } = held
+  if (batch) {
+    held.batch = undefined
+    goThrough(context, connection, batch)
+    return
+  }
+  const received = held.shift()
+  if (received !== undefined) begin(context, connection, received)
+  else {
+    connection.held = undefined
+    connection.resume()
+  }
+}
