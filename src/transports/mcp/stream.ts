@@ -12,14 +12,20 @@ const KEEP_ALIVE_SECONDS = 30
 
 const COMMENT = new TextEncoder().encode(': \n\n')
 
-/** What the owner of a stream is told. */
+/** What the owner of a stream wants of it, and is told. */
 export interface StreamCare {
+  /** The event id that it goes on from. It is said first: a client may come back without one it was not sent here. */
+  readonly resumed_from?: string
   /** Called once, when the source has ended, the client has gone or the stream was cut. */
   onEnd?(): void
   /** Called again and again while the client keeps up. */
   onWritable?(): void
   /** Ends the stream when the broker shuts down; without it, the stream is one of an answer, which comes first. */
   close?(): void
+}
+
+function idEvent(event_id: string): Uint8Array {
+  return new TextEncoder().encode(`id: ${event_id}\ndata: \n\n`)
 }
 
 type EventStream = Response & { body: ReadableStream<Uint8Array> }
@@ -64,7 +70,7 @@ export class LiveStream {
     this.body = new ReadableStream<Uint8Array>({
       start: (controller) => {
         this.#controller = controller
-        controller.enqueue(COMMENT)
+        controller.enqueue(care.resumed_from === undefined ? COMMENT : idEvent(care.resumed_from))
       },
       pull: () => this.#feed(),
       cancel: () => this.#leave(),
