@@ -124,12 +124,6 @@ function inputError(input: unknown, error: ValueError | undefined): BrokerError 
     })
   const name = error.path.slice(1).replaceAll('/', '.')
   if (error.message === UNKNOWN_NAME) {
-    const { patternProperties, description } = error.schema
-    if (patternProperties)
-      return new BrokerError('invalid_params', {
-        field: shortened(error.path),
-        detail: `${shortened(name)} has a name that does not fit. It is: ${description}.`,
-      })
     const known = Object.keys((error.schema as Partial<TObject>).properties ?? {})
     const near = nearestNames(name.slice(name.lastIndexOf('.') + 1), known)
     const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''
@@ -162,8 +156,8 @@ function troubleOf({ schema, message, value }: ValueError): string {
 }
 
 /** The words that a schema lets one choose from, alone or in a list. */
-function choicesOf({ anyOf, items, const: word }: TSchema): string[] {
-  if (typeof word === 'string') return [word]
+function choicesOf({ anyOf, items, enum: words }: TSchema): readonly string[] {
+  if (words) return words
   return [...(anyOf ?? []), ...(items ? [items] : [])].flatMap(choicesOf)
 }
 

@@ -6,21 +6,16 @@ import {
   ANSWER_BYTES_DEFAULT,
   BytesMax,
   ClientId,
+  choice,
   closed,
   count,
   MessageSchema,
   messagesText,
 } from './schema.ts'
 
-const Reason = Type.Union(
-  [
-    Type.Literal('expired'),
-    Type.Literal('overflowed'),
-    Type.Literal('attempts_exhausted'),
-    Type.Literal('rejected'),
-  ],
-  { description: 'expired, overflowed, attempts_exhausted or rejected' },
-)
+const Reason = choice(['expired', 'overflowed', 'attempts_exhausted', 'rejected'], {
+  description: 'expired, overflowed, attempts_exhausted or rejected',
+})
 
 export const listDeadLetters = defineCommand({
   name: 'list_dead_letters',

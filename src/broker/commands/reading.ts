@@ -11,6 +11,7 @@ import {
   BytesMax,
   ClientId,
   CursorText,
+  choice,
   closed,
   count,
   MessageIds,
@@ -42,7 +43,7 @@ export const getMessages = defineCommand({
     limit,
     bytes_max,
     ack: Type.Optional(
-      Type.Union([Type.Literal('auto'), Type.Literal('manual'), Type.Literal('none')], {
+      choice(['auto', 'manual', 'none'], {
         description: 'auto (the default), manual or none',
       }),
     ),
@@ -153,12 +154,7 @@ function settledText(verb: string, settled: number, unknown: string[]): string {
   return `${verb} ${count(settled, 'message')}.${rest}`
 }
 
-const DeliveryStatus = Type.Union([
-  Type.Literal('queued'),
-  Type.Literal('delivered'),
-  Type.Literal('acknowledged'),
-  Type.Literal('dead_lettered'),
-])
+const DeliveryStatus = choice(['queued', 'delivered', 'acknowledged', 'dead_lettered'])
 
 export const getMessageStatus = defineCommand({
   name: 'get_message_status',

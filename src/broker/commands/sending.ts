@@ -21,6 +21,8 @@ import {
   CapabilityFilterSchema,
   ClientId,
   capabilityFilter,
+  checkNames,
+  choice,
   closed,
   count,
   MessageSchema,
@@ -58,20 +60,15 @@ const content = {
 
 const receipt = {
   message_id: Type.String(),
-  status: Type.Literal('queued'),
-  stored: Type.Union([Type.Literal('memory'), Type.Literal('disk'), Type.Literal('redis')]),
+  status: choice(['queued']),
+  stored: choice(['memory', 'disk', 'redis']),
   expires_at: Type.String({ description: 'RFC 3339' }),
   warnings: Type.Array(Type.String()),
 }
 
 const directReceipt = {
   ...receipt,
-  recipient_status: Type.Union([
-    Type.Literal('active'),
-    Type.Literal('stale'),
-    Type.Literal('disconnected'),
-    Type.Literal('unknown'),
-  ]),
+  recipient_status: choice(['active', 'stale', 'disconnected', 'unknown']),
 }
 
 const broadcastReceipt = {
@@ -113,6 +110,7 @@ function compose(
       field: '/ttl_seconds',
       detail: `ttl_seconds is ${input.ttl_seconds}; at most ${ttl_seconds_max} is allowed.`,
     })
+  checkNames('headers', input.headers)
   return broker.createMessage(input, sender_id, recipient_id)
 }
 

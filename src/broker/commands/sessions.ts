@@ -12,9 +12,12 @@ import {
   CapabilityFilterSchema,
   ClientId,
   capabilityFilter,
+  checkNames,
+  choice,
   closed,
   count,
   inline,
+  named,
   SessionId,
   SessionSchema,
   sessionView,
@@ -23,7 +26,7 @@ import {
 /** Kept for as long as the address is, and shown to everybody who asks who is there. */
 const CAPABILITIES_CHARS_MAX = 4096
 
-const Status = Type.Union([Type.Literal('active'), Type.Literal('stale'), Type.Literal('disconnected')])
+const Status = choice(['active', 'stale', 'disconnected'])
 
 export const checkinClient = defineCommand({
   name: 'checkin_client',
@@ -49,6 +52,7 @@ export const checkinClient = defineCommand({
   http: { method: 'POST', path: '/v1/sessions', status: 201 },
   hints: { read_only: false, destructive: false, idempotent: false },
   run(broker, identity, { client_id, name, capabilities, session_id }, { connection }) {
+    checkNames('capabilities/protocols', capabilities?.protocols)
     const chars = JSON.stringify(capabilities ?? {}).length
     if (chars > CAPABILITIES_CHARS_MAX)
       throw new BrokerError('invalid_params', {
@@ -144,7 +148,7 @@ export const disconnectSession = defineCommand({
   output: Type.Object({
     session_id: Type.String(),
     client_id: Type.String(),
-    status: Type.Literal('disconnected'),
+    status: choice(['disconnected']),
   }),
   scope: 'write',
   http: { method: 'DELETE', path: '/v1/sessions/{session_id}' },
@@ -228,10 +232,7 @@ export const getMyIdentity = defineCommand({
       {
         project: Type.String(),
         client_id: Type.String(),
-        recipients: Type.Record(
-          Type.String(),
-          Type.Object({ client_id: Type.String(), name: Type.Optional(Type.String()) }),
-        ),
+        recipients: named(Type.Object({ client_id: Type.String(), name: Type.Optional(Type.String()) })),
       },
       { description: 'save as mcp_recipients.json' },
     ),

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { checkInput, runCommand, shortened } from '../../broker/command.ts'
 import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
-import { ClientId, CursorText, closed } from '../../broker/commands/schema.ts'
+import { ClientId, CursorText, choice, closed } from '../../broker/commands/schema.ts'
 import { asBrokerError, BrokerError, errorBody } from '../../core/errors.ts'
 import { nearestNames } from '../../core/routing.ts'
 import { type MaybePromise, then } from '../../engine/engine.ts'
@@ -18,7 +18,7 @@ export const SubscribeParams = closed({
   client_id: Type.Optional(ClientId),
   after: Type.Optional(CursorText),
   ack: Type.Optional(
-    Type.Union([Type.Literal('auto'), Type.Literal('manual'), Type.Literal('none')], {
+    choice(['auto', 'manual', 'none'], {
       description:
         'auto (the default): acknowledged when the socket has shown that it arrived; manual or none',
     }),
