@@ -18,6 +18,7 @@ import {
   MessageSchema,
   messagesOf,
   messagesText,
+  WAIT_SECONDS_DEFAULT,
 } from './schema.ts'
 
 const MESSAGES_DEFAULT = 200
@@ -51,7 +52,7 @@ export const getMessages = defineCommand({
       Type.Number({
         minimum: 0,
         maximum: 3600,
-        description: 'if the mailbox is empty, wait for this long (0)',
+        description: `if the mailbox is empty, wait for this long (0); ${WAIT_SECONDS_DEFAULT} stays below what most clients give a call`,
       }),
     ),
   }),

@@ -105,6 +105,9 @@ export const BytesMax = Type.Integer({
   description: `stop before the answer grows past this (${ANSWER_BYTES_DEFAULT}); the first message always comes`,
 })
 
+/** A wait that nobody bounds ends before the client gives up: most give a call 60 s. */
+export const WAIT_SECONDS_DEFAULT = 50
+
 const Names = Type.Array(Type.String({ maxLength: 128 }), { maxItems: 100 })
 
 export const CapabilityFilterSchema = Type.Union(

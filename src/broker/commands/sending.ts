@@ -30,6 +30,7 @@ import {
   named,
   PrioritySchema,
   RecipientId,
+  WAIT_SECONDS_DEFAULT,
 } from './schema.ts'
 
 const content = {
@@ -314,7 +315,13 @@ export const sendMessageAndWait = defineCommand({
     'next one from that recipient. If the time runs out, a later reply is in your mailbox.',
   input: closed({
     ...directInput,
-    timeout: Type.Optional(Type.Number({ minimum: 0, maximum: 3600, description: 'seconds to wait (60)' })),
+    timeout: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 3600,
+        description: `seconds to wait (${WAIT_SECONDS_DEFAULT}); stay below what your client gives a call, often 60`,
+      }),
+    ),
   }),
   output: Type.Object({
     ...directReceipt,
@@ -337,7 +344,7 @@ export const sendMessageAndWait = defineCommand({
     const giveUp = signal ? AbortSignal.any([signal, over.signal]) : over.signal
     const reply = broker.waiters.wait(
       own,
-      (input.timeout ?? 60) * 1000,
+      (input.timeout ?? WAIT_SECONDS_DEFAULT) * 1000,
       giveUp,
       ({ message: other, redelivery }) => {
         // The question itself.

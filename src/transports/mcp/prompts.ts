@@ -5,6 +5,7 @@ import {
   ProtocolError,
   ProtocolErrorCode,
 } from '@modelcontextprotocol/server'
+import { WAIT_SECONDS_DEFAULT } from '../../broker/commands/schema.ts'
 
 /** What a person can pick in a client that offers prompts. */
 export const PROMPTS: readonly Prompt[] = [
@@ -33,7 +34,7 @@ export function getPrompt({ name, arguments: input }: GetPromptRequest['params']
     )
   const text =
     `Call checkin_client with client_id ${JSON.stringify(client_id)}, and list_sessions to see who else is there. ` +
-    'Then wait for mail with get_messages and wait_seconds 60, again and again until I say stop: ' +
+    `Then wait for mail with get_messages and wait_seconds ${WAIT_SECONDS_DEFAULT}, again and again until I say stop: ` +
     "do what a message asks for, as far as I would want it done, and answer with send_message and the message's " +
     'message_id as in_reply_to. Tell me in a line what came and what you answered.'
   return { messages: [{ role: 'user', content: { type: 'text', text } }] }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import { DEFAULT_REQUEST_TIMEOUT_MSEC } from '@modelcontextprotocol/client'
 import { Value } from '@sinclair/typebox/value'
 import { COMMANDS, COMMANDS_BY_NAME } from '../../../src/broker/commands/index.ts'
 import { ERROR_META_KEY } from '../../../src/transports/mcp/result.ts'
@@ -30,6 +31,8 @@ for (const era of ERAS)
       expect(prompts.map(({ name }) => name)).toEqual(['join'])
       const prompt = await alice.client.getPrompt({ name: 'join', arguments: { client_id: 'carol' } })
       expect(JSON.stringify(prompt.messages)).toContain('carol')
+      const wait_seconds = Number(/wait_seconds (\d+)/.exec(JSON.stringify(prompt.messages))?.[1])
+      expect(wait_seconds * 1000).toBeWithin(30_000, DEFAULT_REQUEST_TIMEOUT_MSEC - 5000)
     })
 
     test('results match the output schema and come with a text', async () => {
