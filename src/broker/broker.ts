@@ -1,4 +1,4 @@
-import { type Identity, requireScope } from '../auth/identity.ts'
+import { type Identity, ownClientId, requireScope } from '../auth/identity.ts'
 import { formatCursor, parseCursor } from '../core/cursor.ts'
 import { BrokerError } from '../core/errors.ts'
 import type { Limits } from '../core/limits.ts'
@@ -169,18 +169,21 @@ export class Broker implements EngineEvents {
     said: string | undefined,
     param: 'sender_id' | 'client_id',
   ): MaybePromise<string> {
-    const { session } = identity
-    if (session) {
-      if (session.ended === 'replaced') throw new BrokerError('session_replaced')
-      if (session.ended === undefined) {
-        if (said === undefined || said === session.client_id) return session.client_id
-        throw new BrokerError(param === 'sender_id' ? 'sender_mismatch' : 'client_mismatch', {
-          field: `/${param}`,
-          detail: `${param} is "${said}", but this session is checked in as "${session.client_id}".`,
-        })
-      }
+    const own = ownClientId(identity)
+    if (own !== undefined) {
+      if (said === undefined || said === own) return own
+      throw new BrokerError(param === 'sender_id' ? 'sender_mismatch' : 'client_mismatch', {
+        field: `/${param}`,
+        detail: `${param} is "${said}", but this session is checked in as "${own}".`,
+      })
     }
-    if (said === undefined) throw new BrokerError('not_checked_in', { field: `/${param}` })
+    if (identity.session?.ended === 'replaced') throw new BrokerError('session_replaced')
+    if (said === undefined)
+      throw new BrokerError('not_checked_in', {
+        field: `/${param}`,
+        // Never a name that is there: it would be somebody else's.
+        ...(identity.keeps_session ? {} : { next: `${NOT_KEPT}: ${namingYourself('<your client_id>')}.` }),
+      })
     if (said === BROKER_CLIENT_ID) throw new BrokerError('reserved_client_id', { field: `/${param}` })
     const joined = this.checkin(identity, said, {
       resume: undefined,
@@ -335,6 +338,14 @@ export class Broker implements EngineEvents {
       this.hub.ended(session)
     }
   }
+}
+
+/** What a stateless caller is told of a check-in. */
+export const NOT_KEPT = 'No check-in is kept between the calls of your client'
+
+/** How a caller whose door keeps no session says who it is. */
+export function namingYourself(client_id: string): string {
+  return `pass sender_id "${client_id}" in each call that sends, and client_id "${client_id}" in each that reads`
 }
 
 /** A bounce waits a day for a sender that is away. */

@@ -4,7 +4,7 @@ import { formatCursor } from '../../core/cursor.ts'
 import { BrokerError } from '../../core/errors.ts'
 import { matchesCapabilities, type Session, sessionStatus } from '../../core/session.ts'
 import { type MaybePromise, then } from '../../engine/engine.ts'
-import type { Broker } from '../broker.ts'
+import { type Broker, NOT_KEPT, namingYourself } from '../broker.ts'
 import { defineCommand } from '../command.ts'
 import {
   ago,
@@ -47,6 +47,9 @@ export const checkinClient = defineCommand({
     resumed: Type.Boolean({ description: 'false: this is a new session' }),
     cursor: Type.String({ description: 'subscribe after this to miss nothing' }),
     unread: Type.Integer(),
+    next: Type.Optional(
+      Type.String({ description: 'where your client keeps no session: how to say who you are' }),
+    ),
   }),
   scope: 'write',
   http: { method: 'POST', path: '/v1/sessions', status: 201 },
@@ -78,12 +81,15 @@ export const checkinClient = defineCommand({
           resumed,
           cursor: formatCursor(mailbox.epoch, mailbox.offset),
           unread: mailbox.pending,
+          ...(identity.keeps_session ? {} : { next: namingYourself(client_id) }),
         }
       },
     )
   },
-  text: ({ client_id, session_id, resumed, unread }) =>
-    `${resumed ? 'Resumed' : 'Checked in'} as **${client_id}** (session \`${session_id}\`), ${unread} unread.`,
+  text({ client_id, session_id, resumed, unread, next }) {
+    const done = `${resumed ? 'Resumed' : 'Checked in'} as **${client_id}** (session \`${session_id}\`), ${unread} unread.`
+    return next === undefined ? done : `${done} ${NOT_KEPT}: ${next}.`
+  },
 })
 
 /** The session named, or the caller's own. */

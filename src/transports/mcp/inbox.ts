@@ -5,7 +5,7 @@ import {
   ResourceNotFoundError,
   type ResourceTemplateType,
 } from '@modelcontextprotocol/server'
-import { type Identity, requireScope } from '../../auth/identity.ts'
+import { type Identity, ownClientId, requireScope } from '../../auth/identity.ts'
 import type { Broker } from '../../broker/broker.ts'
 import { formatCursor } from '../../core/cursor.ts'
 import { BrokerError } from '../../core/errors.ts'
@@ -62,10 +62,6 @@ export async function openInbox(broker: Broker, identity: Identity, uri: string)
     })
   if (!(await broker.engine.ownedBy(address, identity.key_id))) throw new BrokerError('mailbox_not_owned')
   return address
-}
-
-function ownClientId({ session }: Identity): string | undefined {
-  return session && !session.ended ? session.client_id : undefined
 }
 
 /** The pending messages of an inbox, as get_messages gives them, without acknowledging any. */

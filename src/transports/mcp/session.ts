@@ -60,6 +60,7 @@ export class McpSession {
   constructor(parts: SessionParts) {
     this.#parts = parts
     this.identity = parts.identity
+    this.identity.keeps_session = true
     this.#transport = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: () => this.id,
       onsessioninitialized: () => {

@@ -185,7 +185,7 @@ function authenticate({ keys }: DoorContext, connection: WsConnection, params: u
   const { key, project } = checkInput(AuthenticateParams, params ?? {})
   try {
     const session = connection.identity?.session
-    connection.identity = keys.identify({ key, project })
+    connection.identity = keys.identify({ key, project }, true)
     // Who they are does not change with the key, within one project.
     if (session?.project === connection.identity.project) connection.identity.session = session
   } catch (error) {

@@ -4,6 +4,7 @@ import { Value } from '@sinclair/typebox/value'
 import { COMMANDS, COMMANDS_BY_NAME } from '../../../src/broker/commands/index.ts'
 import { ERROR_META_KEY } from '../../../src/transports/mcp/result.ts'
 import { startBroker } from '../../harness.ts'
+import { WsClient } from '../../ws-client.ts'
 import { agent, ERAS, outputOf, payloadsOf, textOf } from './client.ts'
 import { answerOf, postModern } from './raw.ts'
 
@@ -236,4 +237,34 @@ test('an agent cannot send in the name of another session', async () => {
     message: 'x',
   })
   expect(textOf(result)).toStartWith('sender_mismatch:')
+})
+
+test("a check-in says whether it lasts, and an error how to name oneself, with nobody else's name", async () => {
+  await using app = await startBroker()
+  await using legacy = await agent('2025', app, 'backend')
+  await using modern = await agent('2026', app, 'frontend')
+  const how = 'pass sender_id "frontend" in each call'
+  const checkedIn = await modern.call('checkin_client', { client_id: 'frontend' })
+  expect(outputOf(checkedIn).next).toStartWith(how)
+  expect(textOf(checkedIn)).toContain(how)
+  const byHttp = await fetch(`${app.url}/v1/sessions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ client_id: 'frontend' }),
+  })
+  expect(((await byHttp.json()) as { next?: string }).next).toStartWith(how)
+  expect(outputOf(await legacy.call('checkin_client', { client_id: 'backend' }))).not.toHaveProperty('next')
+  const socket = await WsClient.checkedIn(app.url, 'page')
+  expect(await socket.call('checkin_client', { client_id: 'page' })).not.toHaveProperty('next')
+
+  const nobody = (name: string) =>
+    modern.call(name, { sender_id: undefined, client_id: undefined, recipient_id: 'backend', message: 'x' })
+  const refused = await nobody('send_message')
+  expect(textOf(refused)).toStartWith('not_checked_in:')
+  expect(textOf(refused)).toContain('pass sender_id "<your client_id>" in each call')
+  for (const other of ['frontend', 'backend', 'page']) expect(textOf(refused)).not.toContain(other)
+  await legacy.call('disconnect_session')
+  expect(textOf(await legacy.call('send_message', { recipient_id: 'frontend', message: 'x' }))).toContain(
+    'in an MCP session, call checkin_client once',
+  )
 })
