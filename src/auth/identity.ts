@@ -46,6 +46,14 @@ export interface Credentials {
   readonly project: string | undefined
 }
 
+/** Whoever asks for what needs no key: nobody with a right to anything. */
+export const ANYBODY: Identity = {
+  project: DEFAULT_PROJECT,
+  key_id: undefined,
+  scopes: new Set(),
+  session: undefined,
+}
+
 const ALL_SCOPES: ReadonlySet<Scope> = new Set(['read', 'write', 'admin'])
 
 /** Turns credentials into an identity, by the operator's key if one is set. */
