@@ -1,11 +1,12 @@
 import {
-  type GetPromptRequest,
   type GetPromptResult,
   type Prompt,
   ProtocolError,
   ProtocolErrorCode,
 } from '@modelcontextprotocol/server'
+import type { Static } from '@sinclair/typebox'
 import { WAIT_SECONDS_DEFAULT } from '../../broker/commands/schema.ts'
+import type { PromptParams } from './params.ts'
 
 /** What a person can pick in a client that offers prompts. */
 export const PROMPTS: readonly Prompt[] = [
@@ -20,7 +21,7 @@ export const PROMPTS: readonly Prompt[] = [
 ]
 
 /** @throws ProtocolError `-32602` for a prompt that there is not, or without its argument */
-export function getPrompt({ name, arguments: input }: GetPromptRequest['params']): GetPromptResult {
+export function getPrompt({ name, arguments: input }: Static<typeof PromptParams>): GetPromptResult {
   if (name !== 'join')
     throw new ProtocolError(
       ProtocolErrorCode.InvalidParams,

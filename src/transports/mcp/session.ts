@@ -8,11 +8,11 @@ import type { Identity } from '../../auth/identity.ts'
 import { BrokerError } from '../../core/errors.ts'
 import type { MaybePromise } from '../../engine/engine.ts'
 import type { DoorContext } from '../door.ts'
-import { answer } from './answer.ts'
 import { CANCELLED, type SessionEvents, streamOf } from './event-store.ts'
 import type { Exchange } from './exchange.ts'
 import { answerPlain, type PlainCall, sessionHeaders } from './fast-lane.ts'
 import { addressOf, openInbox } from './inbox.ts'
+import { handle, InboxParams } from './params.ts'
 import { createServer } from './server.ts'
 import { isEventStream, type LiveStream, type Streams } from './stream.ts'
 import { InboxUpdates, SUBSCRIPTIONS_MAX } from './updates.ts'
@@ -213,19 +213,17 @@ export class McpSession {
 
   #offerSubscriptions(): void {
     const { context, identity } = this.#parts
-    this.#server.setRequestHandler('resources/subscribe', ({ method, params: { uri } }) =>
-      answer(context, identity, method, async () => {
-        const address = await openInbox(context.broker, identity, uri)
-        if (this.#updates.size >= SUBSCRIPTIONS_MAX)
-          throw new ProtocolError(
-            ProtocolErrorCode.InvalidParams,
-            `A session subscribes to at most ${SUBSCRIPTIONS_MAX} inboxes. Unsubscribe from one first.`,
-          )
-        this.#updates.watch(address, uri)
-        return {}
-      }),
-    )
-    this.#server.setRequestHandler('resources/unsubscribe', ({ params: { uri } }) => {
+    handle(this.#server, this.#parts, 'resources/subscribe', InboxParams, async ({ uri }) => {
+      const address = await openInbox(context.broker, identity, uri)
+      if (this.#updates.size >= SUBSCRIPTIONS_MAX)
+        throw new ProtocolError(
+          ProtocolErrorCode.InvalidParams,
+          `A session subscribes to at most ${SUBSCRIPTIONS_MAX} inboxes. Unsubscribe from one first.`,
+        )
+      this.#updates.watch(address, uri)
+      return {}
+    })
+    handle(this.#server, this.#parts, 'resources/unsubscribe', InboxParams, ({ uri }) => {
       const address = addressOf(identity, uri)
       if (address) this.#updates.unwatch(address)
       return {}
