@@ -32,6 +32,8 @@ export interface Command<I extends TObject = TObject, O extends TSchema = TSchem
   readonly scope: Scope
   readonly http: { readonly method: 'GET' | 'POST' | 'DELETE'; readonly path: string; readonly status?: 201 }
   readonly hints: { readonly read_only: boolean; readonly destructive: boolean; readonly idempotent: boolean }
+  /** The parameter in which a stateless caller names itself, where there is one. */
+  readonly caller?: 'client_id' | 'sender_id'
   /** Waits for something to happen; its longest wait is in the parameter named here, in seconds. */
   readonly waits?: string
   run(broker: Broker, identity: Identity, input: Static<I>, call: Call): MaybePromise<Static<O>>

@@ -62,6 +62,7 @@ export const getMessages = defineCommand({
     remaining: Type.Integer({ description: 'messages still unread' }),
   }),
   scope: 'read',
+  caller: 'client_id',
   http: { method: 'GET', path: '/v1/mailboxes/{client_id}/messages' },
   hints: { read_only: false, destructive: false, idempotent: false },
   waits: 'wait_seconds',
@@ -108,6 +109,7 @@ export const ackMessages = defineCommand({
     unknown: Type.Array(Type.String(), { description: 'ids that name no message here' }),
   }),
   scope: 'read',
+  caller: 'client_id',
   http: { method: 'POST', path: '/v1/mailboxes/{client_id}/ack' },
   hints: { read_only: false, destructive: false, idempotent: true },
   run: (broker, identity, { client_id, message_ids }) =>
@@ -138,6 +140,7 @@ export const nackMessages = defineCommand({
     unknown: Type.Array(Type.String(), { description: 'ids that name no leased message here' }),
   }),
   scope: 'read',
+  caller: 'client_id',
   http: { method: 'POST', path: '/v1/mailboxes/{client_id}/nack' },
   hints: { read_only: false, destructive: false, idempotent: false },
   run: (broker, identity, { client_id, message_ids, delay_seconds }) =>
@@ -246,6 +249,7 @@ export const replayMessages = defineCommand({
     more: Type.Boolean(),
   }),
   scope: 'read',
+  caller: 'client_id',
   http: { method: 'GET', path: '/v1/mailboxes/{client_id}/history' },
   hints: { read_only: true, destructive: false, idempotent: true },
   run(broker, identity, { client_id, after, since, limit, bytes_max }) {

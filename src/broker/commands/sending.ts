@@ -221,6 +221,7 @@ export const sendMessage = defineCommand({
   input: closed(directInput),
   output: Type.Object(directReceipt),
   scope: 'write',
+  caller: 'sender_id',
   http: { method: 'POST', path: '/v1/messages', status: 201 },
   hints: { read_only: false, destructive: false, idempotent: false },
   run(broker, identity, input) {
@@ -271,6 +272,7 @@ export const broadcastMessage = defineCommand({
   input: closed({ ...content, capability_filter: Type.Optional(CapabilityFilterSchema) }),
   output: Type.Object(broadcastReceipt),
   scope: 'write',
+  caller: 'sender_id',
   http: { method: 'POST', path: '/v1/broadcasts', status: 201 },
   hints: { read_only: false, destructive: false, idempotent: false },
   run: (broker, identity, input) =>
@@ -329,6 +331,7 @@ export const sendMessageAndWait = defineCommand({
     reply: Type.Optional(MessageSchema),
   }),
   scope: 'write',
+  caller: 'sender_id',
   http: { method: 'POST', path: '/v1/messages/wait' },
   hints: { read_only: false, destructive: false, idempotent: false },
   waits: 'timeout',

@@ -52,6 +52,7 @@ export const checkinClient = defineCommand({
     ),
   }),
   scope: 'write',
+  caller: 'client_id',
   http: { method: 'POST', path: '/v1/sessions', status: 201 },
   hints: { read_only: false, destructive: false, idempotent: false },
   run(broker, identity, { client_id, name, capabilities, session_id }, { connection }) {
@@ -244,6 +245,7 @@ export const getMyIdentity = defineCommand({
     ),
   }),
   scope: 'read',
+  caller: 'client_id',
   http: { method: 'GET', path: '/v1/identity' },
   hints: { read_only: true, destructive: false, idempotent: true },
   run: (broker, identity, { client_id }) =>

@@ -268,3 +268,17 @@ test("a check-in says whether it lasts, and an error how to name oneself, with n
     'in an MCP session, call checkin_client once',
   )
 })
+
+test('the unread mail of somebody else is not told, whatever an argument is called', async () => {
+  await using app = await startBroker()
+  await using alice = await agent('2026', app, 'alice')
+  await using bob = await agent('2026', app, 'bob')
+  await bob.call('send_message', { recipient_id: 'alice', message: 'for alice' })
+  const filtered = await bob.call('list_dead_letters', { client_id: 'alice' })
+  expect(textOf(filtered)).toBe('0 dead letters.')
+  expect(textOf(await bob.call('get_my_identity', { client_id: 'bob' }))).not.toContain('unread')
+  expect(textOf(await alice.call('get_my_identity', { client_id: 'alice' }))).toEndWith('\n\n1 unread')
+  expect(textOf(await alice.call('get_messages', { ack: 'none' }))).toEndWith('\n\n1 unread')
+  const sent = await alice.call('send_message', { recipient_id: 'bob', message: 'x' })
+  expect(textOf(sent)).toEndWith('\n\n1 unread')
+})
