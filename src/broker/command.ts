@@ -3,6 +3,7 @@ import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
 import { Errors, type ValueError } from '@sinclair/typebox/errors'
 import { type Identity, requireScope, type Scope } from '../auth/identity.ts'
 import { BrokerError } from '../core/errors.ts'
+import type { Limits } from '../core/limits.ts'
 import { nearestNames } from '../core/routing.ts'
 import type { MaybePromise } from '../engine/engine.ts'
 import type { Broker } from './broker.ts'
@@ -23,10 +24,12 @@ export interface Call {
 export interface Command<I extends TObject = TObject, O extends TSchema = TSchema> {
   /** As on every wire; a valid MCP tool name. */
   readonly name: string
+  /** A word or a few, for people who look at a list of tools. */
+  readonly title: string
   /** One line. */
   readonly summary: string
-  /** For the model that chooses a tool: when to use it and what comes of it. */
-  readonly description: string
+  /** For the model that chooses a tool: when to use it and what comes of it. Where it quotes limits, as they are set. */
+  readonly description: string | ((limits: Limits) => string)
   readonly input: I
   readonly output: O
   readonly scope: Scope
@@ -39,6 +42,11 @@ export interface Command<I extends TObject = TObject, O extends TSchema = TSchem
   run(broker: Broker, identity: Identity, input: Static<I>, call: Call): MaybePromise<Static<O>>
   /** The output for a model to read: short Markdown, times relative to `now` (milliseconds since the epoch). */
   text(output: Static<O>, now: number): string
+}
+
+/** A command's description, on a broker with these limits. */
+export function describe({ description }: Command, limits: Limits): string {
+  return typeof description === 'string' ? description : description(limits)
 }
 
 /** Lets a row's parts be checked against each other, and forgets their types for the table. */

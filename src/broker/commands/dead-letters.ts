@@ -19,6 +19,7 @@ const Reason = choice(['expired', 'overflowed', 'attempts_exhausted', 'rejected'
 
 export const listDeadLetters = defineCommand({
   name: 'list_dead_letters',
+  title: 'List dead letters',
   summary: 'Messages which nobody acknowledged, and why.',
   description: 'The newest first. requeue_dead_letters sends them again.',
   input: closed({
@@ -78,6 +79,7 @@ function within(letters: readonly DeadLetter[], bytes_max: number): readonly Dea
 
 export const requeueDeadLetters = defineCommand({
   name: 'requeue_dead_letters',
+  title: 'Send dead letters again',
   summary: 'Put dead letters back into their mailboxes.',
   description:
     'Their time to live begins anew. What finds no room stays a dead letter. Without message_ids, all that match.',

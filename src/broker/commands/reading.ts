@@ -34,11 +34,12 @@ const bytes_max = Type.Optional(BytesMax)
 
 export const getMessages = defineCommand({
   name: 'get_messages',
+  title: 'Read mail',
   summary: 'Read the mailbox, waiting for mail if asked to.',
-  description:
+  description: ({ lease_seconds }) =>
     'Reads pending messages, highest priority first. With ack "auto" (the default) reading acknowledges; with "manual" ' +
-    'they are leased for 60 s: ack_messages when done, or they come again with a higher attempt; "none" only looks. ' +
-    'wait_seconds waits for the first message, which beats asking again and again.',
+    `they are leased for ${lease_seconds} s: ack_messages when done, or they come again with a higher attempt; ` +
+    '"none" only looks. wait_seconds waits for the first message, which beats asking again and again.',
   input: closed({
     client_id: Type.Optional(ClientId),
     limit,
@@ -101,6 +102,7 @@ export const getMessages = defineCommand({
 
 export const ackMessages = defineCommand({
   name: 'ack_messages',
+  title: 'Acknowledge messages',
   summary: 'Acknowledge messages read with ack "manual".',
   description: 'Acknowledged messages do not come again. Without message_ids, all that are leased.',
   input: closed({ client_id: Type.Optional(ClientId), message_ids: Type.Optional(MessageIds) }),
@@ -124,10 +126,11 @@ export const ackMessages = defineCommand({
 
 export const nackMessages = defineCommand({
   name: 'nack_messages',
+  title: 'Give messages back',
   summary: 'Give leased messages back, to come again.',
-  description:
-    'They come again with a higher attempt, after delay_seconds if given. After five failed attempts a message is ' +
-    'dead-lettered and its sender is told.',
+  description: ({ attempts_max }) =>
+    'They come again with a higher attempt, after delay_seconds if given. After ' +
+    `${count(attempts_max, 'failed attempt')} a message is dead-lettered and its sender is told.`,
   input: closed({
     client_id: Type.Optional(ClientId),
     message_ids: Type.Optional(MessageIds),
@@ -162,6 +165,7 @@ const DeliveryStatus = choice(['queued', 'delivered', 'acknowledged', 'dead_lett
 
 export const getMessageStatus = defineCommand({
   name: 'get_message_status',
+  title: 'What became of a message',
   summary: 'What became of a message.',
   description:
     'queued, delivered (read, not yet acknowledged), acknowledged, or dead_lettered with the reason.',
@@ -231,6 +235,7 @@ function parseTime(text: string): number {
 
 export const replayMessages = defineCommand({
   name: 'replay_messages',
+  title: 'Read old messages again',
   summary: 'Read again what the mailbox still holds.',
   description:
     'Messages in the order they came, acknowledged ones too, after a cursor or since a time. Changes nothing. recovered ' +

@@ -14,6 +14,13 @@ import type { Limits } from '../../core/limits.ts'
 import { formatTime, type Message, parseMessage } from '../../core/message.ts'
 import { type Session, sessionStatus } from '../../core/session.ts'
 
+/** Where a schema keeps a shorter description, for those whose window every word costs: the models that are told of tools. */
+export const BRIEF = Symbol('brief')
+
+export function briefly<T extends TSchema>(brief: string, schema: T): T {
+  return { ...schema, [BRIEF]: brief }
+}
+
 /** An input or a nested object: what is not named is refused. */
 export function closed<P extends TProperties>(properties: P) {
   return Type.Object(properties, { additionalProperties: false })
@@ -48,21 +55,30 @@ TypeRegistry.Set<{ enum: readonly unknown[] }>(CHOICE, (schema, value) => schema
  * Has no type: a list of types is refused by some providers, and each alternative to it by others. The description says
  * it instead, because some models take a value without a type for a text.
  */
-export const AnyJson = Type.Unknown({
-  description:
-    'any JSON value, given as it is and not as a text that holds JSON: an object, a list, a text, a number, true, false or null',
-})
+export const AnyJson = briefly(
+  'any JSON value, such as an object; not JSON as a text',
+  Type.Unknown({
+    description:
+      'any JSON value, not JSON written as a text: an object, a list, a text, a number, true, false or null',
+  }),
+)
 
-export const ClientId = Type.String({
-  pattern: '^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$',
-  description: 'an address such as "frontend": letters, digits and . _ : @ -, at most 128 characters',
-})
+export const ClientId = briefly(
+  'an address, such as "frontend"',
+  Type.String({
+    pattern: '^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$',
+    description: 'an address such as "frontend": letters, digits and . _ : @ -, at most 128 characters',
+  }),
+)
 
-export const RecipientId = Type.String({
-  pattern: '^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$',
-  description:
-    'whom it is for: a client_id or a session_id (letters, digits and . _ : @ -, at most 128 characters)',
-})
+export const RecipientId = briefly(
+  'whom it is for: a client_id or session_id',
+  Type.String({
+    pattern: '^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$',
+    description:
+      'whom it is for: a client_id or a session_id (letters, digits and . _ : @ -, at most 128 characters)',
+  }),
+)
 
 export const SessionId = Type.String({
   minLength: 1,
@@ -110,16 +126,19 @@ export const WAIT_SECONDS_DEFAULT = 50
 
 const Names = Type.Array(Type.String({ maxLength: 128 }), { maxItems: 100 })
 
-export const CapabilityFilterSchema = Type.Union(
-  [
-    Type.String({ maxLength: 128 }),
-    Names,
-    closed({ features: Type.Optional(Names), protocols: Type.Optional(Names) }),
-  ],
-  {
-    description:
-      'only clients which offer all of these: a feature, a list of features, or {features, protocols}',
-  },
+export const CapabilityFilterSchema = briefly(
+  'only clients which offer all of these',
+  Type.Union(
+    [
+      Type.String({ maxLength: 128 }),
+      Names,
+      closed({ features: Type.Optional(Names), protocols: Type.Optional(Names) }),
+    ],
+    {
+      description:
+        'only clients which offer all of these: a feature, a list of features, or {features, protocols}',
+    },
+  ),
 )
 
 /** The filter in its one full form. */
@@ -129,9 +148,12 @@ export function capabilityFilter(filter: Static<typeof CapabilityFilterSchema> |
   return Array.isArray(filter) ? { features: filter } : filter
 }
 
-export const PrioritySchema = choice(['low', 'normal', 'high', 'urgent'], {
-  description: 'low, normal (the default), high or urgent: higher pending messages go first',
-})
+export const PrioritySchema = briefly(
+  'normal if left out; higher go first',
+  choice(['low', 'normal', 'high', 'urgent'], {
+    description: 'low, normal (the default), high or urgent: higher pending messages go first',
+  }),
+)
 
 export const MessageSchema = Type.Object(
   {

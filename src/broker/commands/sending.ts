@@ -16,10 +16,9 @@ import {
 import type { Broker } from '../broker.ts'
 import { defineCommand } from '../command.ts'
 import { sessionToWaitIn, stillIn } from '../waiters.ts'
+import { content } from './content.ts'
 import {
-  AnyJson,
   CapabilityFilterSchema,
-  ClientId,
   capabilityFilter,
   checkNames,
   choice,
@@ -27,37 +26,9 @@ import {
   count,
   MessageSchema,
   messagesText,
-  named,
-  PrioritySchema,
   RecipientId,
   WAIT_SECONDS_DEFAULT,
 } from './schema.ts'
-
-const content = {
-  message: Type.Optional(Type.String({ description: 'text; the same as a payload that is a string' })),
-  payload: Type.Optional(AnyJson),
-  protocol_name: Type.Optional(
-    Type.String({ maxLength: 128, description: 'the protocol that the payload follows' }),
-  ),
-  protocol_version: Type.Optional(Type.String({ maxLength: 64, description: 'its semver version' })),
-  headers: Type.Optional(
-    named(Type.String({ maxLength: 4096 }), {
-      maxProperties: 64,
-      description: 'text by name, carried along untouched',
-    }),
-  ),
-  priority: Type.Optional(PrioritySchema),
-  ttl_seconds: Type.Optional(
-    Type.Number({ minimum: 0.001, description: 'expires, and bounces, if unread for this long (300)' }),
-  ),
-  in_reply_to: Type.Optional(
-    Type.String({ maxLength: 128, description: 'message_id of the message this answers' }),
-  ),
-  idempotency_key: Type.Optional(
-    Type.String({ minLength: 1, maxLength: 256, description: 'sending twice with the same key stores once' }),
-  ),
-  sender_id: Type.Optional(ClientId),
-}
 
 const receipt = {
   message_id: Type.String(),
@@ -214,10 +185,11 @@ function sendDirect(
 
 export const sendMessage = defineCommand({
   name: 'send_message',
+  title: 'Send a message',
   summary: 'Send a message to one client.',
   description:
-    'The message is stored until the recipient reads it or it expires, whether or not the recipient is there now. The ' +
-    'receipt says how the recipient stands. To answer a message, give its message_id as in_reply_to.',
+    'It is kept until the recipient reads it or it expires, whether or not the recipient is there now. ' +
+    'To answer a message, give its message_id as in_reply_to.',
   input: closed(directInput),
   output: Type.Object(directReceipt),
   scope: 'write',
@@ -266,9 +238,9 @@ function broadcastReceiptOf(broker: Broker, sent: Sent | Repeated): BroadcastRec
 
 export const broadcastMessage = defineCommand({
   name: 'broadcast_message',
+  title: 'Send to everybody',
   summary: 'Send one message to every client of the project.',
-  description:
-    'Every client with a session but you gets the message in its mailbox, those that have fallen silent too; one that ended its session does not. A capability_filter narrows it.',
+  description: 'Every client with a session but you gets it, silent ones too; capability_filter narrows it.',
   input: closed({ ...content, capability_filter: Type.Optional(CapabilityFilterSchema) }),
   output: Type.Object(broadcastReceipt),
   scope: 'write',
@@ -311,17 +283,18 @@ async function waitingReply(broker: Broker, own: Address, message_id: string): P
 
 export const sendMessageAndWait = defineCommand({
   name: 'send_message_and_wait',
+  title: 'Ask and wait',
   summary: 'Send a message and wait for the reply.',
   description:
-    'Sends, then waits up to timeout seconds for the answer: the message whose in_reply_to names this one, else the ' +
-    'next one from that recipient. If the time runs out, a later reply is in your mailbox.',
+    'That is the message whose in_reply_to names this one, else the next from that recipient; ' +
+    'a late one is in your mailbox.',
   input: closed({
     ...directInput,
     timeout: Type.Optional(
       Type.Number({
         minimum: 0,
         maximum: 3600,
-        description: `seconds to wait (${WAIT_SECONDS_DEFAULT}); stay below what your client gives a call, often 60`,
+        description: `seconds to wait (${WAIT_SECONDS_DEFAULT}); stay below your client's own limit`,
       }),
     ),
   }),

@@ -30,6 +30,7 @@ const Status = choice(['active', 'stale', 'disconnected'])
 
 export const checkinClient = defineCommand({
   name: 'checkin_client',
+  title: 'Check in',
   summary: 'Take an address and begin a session, or resume one.',
   description:
     'Call this first. It gives you an address (client_id) that others send to, and says how many messages wait there. ' +
@@ -120,6 +121,7 @@ function sessionFor(
 
 export const heartbeat = defineCommand({
   name: 'heartbeat',
+  title: 'Say that a session is alive',
   summary: 'Say that a session is alive.',
   description:
     'Any call counts as a sign of life; this one does nothing else, and answers how many messages wait.',
@@ -148,6 +150,7 @@ export const heartbeat = defineCommand({
 
 export const disconnectSession = defineCommand({
   name: 'disconnect_session',
+  title: 'End a session',
   summary: 'End a session; its mailbox stays.',
   description:
     'Leased messages become pending again. Mail to the address is kept until it expires; check in to read it.',
@@ -176,6 +179,7 @@ export const disconnectSession = defineCommand({
 
 export const listSessions = defineCommand({
   name: 'list_sessions',
+  title: 'Who is there',
   summary: 'Who is there, and what they can do.',
   description: 'Lists clients with their status. Use it to find whom to send to.',
   input: closed({
@@ -222,6 +226,7 @@ export const listSessions = defineCommand({
 
 export const getMyIdentity = defineCommand({
   name: 'get_my_identity',
+  title: 'Who am I',
   summary: 'Who you are here, and how to be somebody.',
   description:
     'Says which project, address and session you have. A client that keeps no session names itself by client_id. If you ' +

@@ -69,7 +69,7 @@ export function httpDoor(context: DoorContext): Door {
     const { content_type, text } = await (await metrics()).scrape(await readings(context))
     return new Response(text, { headers: { 'content-type': content_type, 'cache-control': 'no-store' } })
   })
-  const document = once(() => import('./openapi.ts').then(({ openApi }) => openApi(COMMANDS)))
+  const document = once(() => import('./openapi.ts').then(({ openApi }) => openApi(COMMANDS, broker.limits)))
   const document_json = once(async () => JSON.stringify(await document()))
   page('/openapi/json', async () => jsonResponse(await document_json()))
   page('/openapi', async ({ headers }) => {

@@ -6,7 +6,8 @@ import { INBOX_TEMPLATE, listInboxes, readInbox } from './inbox.ts'
 import { handle, InboxParams, PageParams, PromptParams } from './params.ts'
 import { getPrompt, PROMPTS } from './prompts.ts'
 import { SERVER_INFO } from './server-info.ts'
-import { callTool, TOOLS } from './tools.ts'
+import { toolsOf } from './tool-list.ts'
+import { callTool } from './tools.ts'
 import type { Waits } from './waits.ts'
 
 /** Told to the model by clients that pass it on. */
@@ -34,7 +35,7 @@ export function createServer(context: DoorContext, waits: Waits, identity: Ident
   })
   server.onerror = reportTo(context.log)
   const caller = { context, identity }
-  handle(server, caller, 'tools/list', PageParams, () => ({ tools: [...TOOLS] }))
+  handle(server, caller, 'tools/list', PageParams, () => ({ tools: [...toolsOf(broker.limits)] }))
   server.setRequestHandler('tools/call', ({ params }, call) =>
     callTool(context, waits, identity, params, call),
   )

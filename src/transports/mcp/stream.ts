@@ -28,7 +28,7 @@ function idEvent(event_id: string): Uint8Array {
   return new TextEncoder().encode(`id: ${event_id}\ndata: \n\n`)
 }
 
-type EventStream = Response & { body: ReadableStream<Uint8Array> }
+export type EventStream = Response & { body: ReadableStream<Uint8Array> }
 
 export function isEventStream(response: Response): response is EventStream {
   return response.body !== null && response.headers.get('content-type') === 'text/event-stream'
