@@ -15,6 +15,16 @@ export interface Identity {
   readonly scopes: ReadonlySet<Scope>
   /** The session this caller has checked in; undefined before, and for stateless callers. */
   session: Session | undefined
+  /** Whether a check-in lasts beyond its call: on a connection and in an MCP session, whose doors say so here. */
+  keeps_session?: boolean
+}
+
+/**
+ * The address that a caller has without naming one: that of its session. This is the one place that decides it; a
+ * stateless caller has none, as no key is bound to an address.
+ */
+export function ownClientId({ session }: Identity): string | undefined {
+  return session && !session.ended ? session.client_id : undefined
 }
 
 /**
@@ -36,6 +46,14 @@ export interface Credentials {
   readonly project: string | undefined
 }
 
+/** Whoever asks for what needs no key: nobody with a right to anything. */
+export const ANYBODY: Identity = {
+  project: DEFAULT_PROJECT,
+  key_id: undefined,
+  scopes: new Set(),
+  session: undefined,
+}
+
 const ALL_SCOPES: ReadonlySet<Scope> = new Set(['read', 'write', 'admin'])
 
 /** Turns credentials into an identity, by the operator's key if one is set. */
@@ -50,8 +68,11 @@ export class Keys {
     return this.#admin_key !== undefined
   }
 
-  /** @throws BrokerError `unauthenticated` without a valid key, `forbidden` for a project it has no right to */
-  identify(said: Credentials): Identity {
+  /**
+   * @param keeps_session whether the caller's door keeps what this call checks in for the next
+   * @throws BrokerError `unauthenticated` without a valid key, `forbidden` for a project it has no right to
+   */
+  identify(said: Credentials, keeps_session = false): Identity {
     // Where no key is needed, none is looked for.
     if (this.#admin_key && !isKey(said.key, this.#admin_key)) throw new BrokerError('unauthenticated')
     const { project } = said
@@ -65,6 +86,7 @@ export class Keys {
       key_id: this.#admin_key ? 'admin' : undefined,
       scopes: ALL_SCOPES,
       session: undefined,
+      keeps_session,
     }
   }
 }

@@ -1,4 +1,4 @@
-import { type Identity, requireScope } from '../auth/identity.ts'
+import { type Identity, ownClientId, requireScope } from '../auth/identity.ts'
 import { formatCursor, parseCursor } from '../core/cursor.ts'
 import { BrokerError } from '../core/errors.ts'
 import type { Limits } from '../core/limits.ts'
@@ -185,19 +185,22 @@ export class Broker implements EngineEvents {
     said: string | undefined,
     param: 'sender_id' | 'client_id',
   ): MaybePromise<string> {
-    const { session } = identity
-    if (session) {
-      if (session.ended && (session.ended === 'replaced' || said === undefined))
-        throw endedError(session.ended)
-      if (session.ended === undefined) {
-        if (said === undefined || said === session.client_id) return session.client_id
-        throw new BrokerError(param === 'sender_id' ? 'sender_mismatch' : 'client_mismatch', {
-          field: `/${param}`,
-          detail: `${param} is "${said}", but this session is checked in as "${session.client_id}".`,
-        })
-      }
+    const own = ownClientId(identity)
+    if (own !== undefined) {
+      if (said === undefined || said === own) return own
+      throw new BrokerError(param === 'sender_id' ? 'sender_mismatch' : 'client_mismatch', {
+        field: `/${param}`,
+        detail: `${param} is "${said}", but this session is checked in as "${own}".`,
+      })
     }
-    if (said === undefined) throw new BrokerError('not_checked_in', { field: `/${param}` })
+    const end = identity.session?.ended
+    if (end === 'replaced' || (end && said === undefined)) throw endedError(end)
+    if (said === undefined)
+      throw new BrokerError('not_checked_in', {
+        field: `/${param}`,
+        // Never a name that is there: it would be somebody else's.
+        ...(identity.keeps_session ? {} : { next: `${NOT_KEPT}: ${namingYourself('<your client_id>')}.` }),
+      })
     if (said === BROKER_CLIENT_ID) throw new BrokerError('reserved_client_id', { field: `/${param}` })
     const joined = this.checkin(identity, said, {
       resume: undefined,
@@ -353,6 +356,15 @@ export class Broker implements EngineEvents {
 
 /** An open connection counts as heard now, give or take this. */
 const OPEN_HEARD_MS = 1000
+
+/** What a stateless caller is told of a check-in. */
+export const NOT_KEPT = 'No check-in is kept between the calls of your client'
+
+/** How a caller whose door keeps no session says who it is. */
+export function namingYourself(client_id: string): string {
+  return `pass sender_id "${client_id}" in each call that sends, and client_id "${client_id}" in each that reads`
+}
+
 /** A bounce waits a day for a sender that is away. */
 const BOUNCE_TTL_SECONDS = 24 * 3600
 const SESSION_ID_CHARS = 36

@@ -3,6 +3,7 @@ import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
 import { Errors, type ValueError } from '@sinclair/typebox/errors'
 import { type Identity, requireScope, type Scope } from '../auth/identity.ts'
 import { BrokerError } from '../core/errors.ts'
+import type { Limits } from '../core/limits.ts'
 import { nearestNames } from '../core/routing.ts'
 import type { MaybePromise } from '../engine/engine.ts'
 import type { Broker } from './broker.ts'
@@ -23,15 +24,24 @@ export interface Call {
 export interface Command<I extends TObject = TObject, O extends TSchema = TSchema> {
   /** As on every wire; a valid MCP tool name. */
   readonly name: string
+  /** A word or a few, for people who look at a list of tools. */
+  readonly title: string
   /** One line. */
   readonly summary: string
-  /** For the model that chooses a tool: when to use it and what comes of it. */
-  readonly description: string
+  /** For the model that chooses a tool: when to use it and what comes of it. Where it quotes limits, as they are set. */
+  readonly description: string | ((limits: Limits) => string)
   readonly input: I
   readonly output: O
   readonly scope: Scope
   readonly http: { readonly method: 'GET' | 'POST' | 'DELETE'; readonly path: string; readonly status?: 201 }
   readonly hints: { readonly read_only: boolean; readonly destructive: boolean; readonly idempotent: boolean }
+  /** The parameter in which a stateless caller names itself, where there is one. */
+  readonly caller?: 'client_id' | 'sender_id'
+  /**
+   * May take a millisecond or more: it takes its turn among others that do. A connection's door sees to that itself, for all
+   * calls of one connection together, so that they begin in order.
+   */
+  readonly long?: true
   /** Waits for something to happen; its longest wait is in the parameter named here, in seconds. */
   readonly waits?: string
   /** Waits also where that parameter is left out. */
@@ -39,6 +49,11 @@ export interface Command<I extends TObject = TObject, O extends TSchema = TSchem
   run(broker: Broker, identity: Identity, input: Static<I>, call: Call): MaybePromise<Static<O>>
   /** The output for a model to read: short Markdown, times relative to `now` (milliseconds since the epoch). */
   text(output: Static<O>, now: number): string
+}
+
+/** A command's description, on a broker with these limits. */
+export function describe({ description }: Command, limits: Limits): string {
+  return typeof description === 'string' ? description : description(limits)
 }
 
 /** Lets a row's parts be checked against each other, and forgets their types for the table. */
@@ -94,7 +109,8 @@ export function runCommand(
   const params = checkInput(command.input, input ?? {})
   // A connection's door has noted the frame already.
   if (identity.session && !call.connection) broker.heard(identity.session)
-  return command.run(broker, identity, params, call)
+  if (!command.long || call.connection) return command.run(broker, identity, params, call)
+  return broker.turns.run(() => command.run(broker, identity, params, call))
 }
 
 /** Whether a call may have to wait for its answer. @param input as it came from the wire */
@@ -133,12 +149,6 @@ function inputError(input: unknown, error: ValueError | undefined): BrokerError 
     })
   const name = error.path.slice(1).replaceAll('/', '.')
   if (error.message === UNKNOWN_NAME) {
-    const { patternProperties, description } = error.schema
-    if (patternProperties)
-      return new BrokerError('invalid_params', {
-        field: shortened(error.path),
-        detail: `${shortened(name)} has a name that does not fit. It is: ${description}.`,
-      })
     const known = Object.keys((error.schema as Partial<TObject>).properties ?? {})
     const near = nearestNames(name.slice(name.lastIndexOf('.') + 1), known)
     const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''
@@ -171,8 +181,8 @@ function troubleOf({ schema, message, value }: ValueError): string {
 }
 
 /** The words that a schema lets one choose from, alone or in a list. */
-function choicesOf({ anyOf, items, const: word }: TSchema): string[] {
-  if (typeof word === 'string') return [word]
+function choicesOf({ anyOf, items, enum: words }: TSchema): readonly string[] {
+  if (words) return words
   return [...(anyOf ?? []), ...(items ? [items] : [])].flatMap(choicesOf)
 }
 

@@ -30,12 +30,18 @@ export class Turns {
     return new Promise((resolve, reject) => {
       this.later(() => {
         try {
-          resolve(this.#timed(call))
+          resolve(call())
         } catch (error) {
           reject(error)
         }
       })
     })
+  }
+
+  /** Notes that one caller has taken all this turn's time. */
+  spend(): void {
+    this.#spent_ms = TURN_MS_MAX
+    this.#schedule()
   }
 
   /** Calls `begin` in a later turn which has time for a long call. It must not throw. */
@@ -67,7 +73,8 @@ export class Turns {
   #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    setImmediate(this.#serve)
+    // An immediate would run before what this turn has answered is written.
+    setTimeout(this.#serve, 0)
   }
 
   readonly #serve = (): void => {
@@ -75,7 +82,8 @@ export class Turns {
     this.#spent_ms = 0
     this.#serving = true
     let served = 0
-    while (served < this.#waiting.length && this.#spent_ms < TURN_MS_MAX) this.#waiting[served++]!()
+    while (served < this.#waiting.length && this.#spent_ms < TURN_MS_MAX)
+      this.#timed(this.#waiting[served++]!)
     this.#serving = false
     this.#waiting.splice(0, served)
     if (this.#waiting.length > 0) this.#schedule()

@@ -41,7 +41,7 @@ export const call: Verb = {
 }
 
 /** The longest that a command may wait when it is not told how long. */
-const WAIT_SECONDS_MAX = 60
+const WAIT_SECONDS_MAX = 50
 
 function unknownCommand(name: string): CliError {
   const near = nearestNames(name, COMMANDS_BY_NAME.keys())

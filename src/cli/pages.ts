@@ -1,7 +1,8 @@
-import type { Command } from '../broker/command.ts'
+import { type Command, describe } from '../broker/command.ts'
 import { COMMANDS } from '../broker/commands/index.ts'
 import { configReference } from '../config/reference.ts'
 import { ERRORS, type ErrorEntry } from '../core/errors.ts'
+import { DEFAULT_LIMITS } from '../core/limits.ts'
 import { doorsPage } from './doors-page.ts'
 import { cell, membersTable } from './tables.ts'
 
@@ -33,10 +34,10 @@ ${COMMANDS.map(commandSection).join('\n\n')}
 }
 
 function commandSection(command: Command): string {
-  const { name, summary, description, input, output, http, scope } = command
+  const { name, summary, input, output, http, scope } = command
   return `## ${name}
 
-${summary} ${description}
+${summary} ${describe(command, DEFAULT_LIMITS)}
 
 \`${http.method} ${http.path}\`, with a key of the scope \`${scope}\`, where the broker has keys.
 

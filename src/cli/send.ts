@@ -7,7 +7,7 @@ import { CliError, flag, numberFlag, type Verb } from './verb.ts'
 
 /** The address that the command line sends from and reads, unless told otherwise. */
 export const OWN_NAME = 'cli'
-const WAIT_SECONDS_DEFAULT = 60
+const WAIT_SECONDS_DEFAULT = 50
 
 interface Receipt {
   readonly message_id: string

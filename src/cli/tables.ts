@@ -19,7 +19,7 @@ export function cell(text: string): string {
 
 /** A schema in a word or a few: "text", "list of text", `"auto" or "manual"`. */
 function typeText(schema: TSchema): string {
-  if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``
+  if (schema.enum) return (schema.enum as string[]).map((word) => `\`${JSON.stringify(word)}\``).join(' or ')
   if (schema.anyOf) return (schema.anyOf as TSchema[]).map(typeText).join(' or ')
   switch (schema.type) {
     case 'array':
@@ -39,8 +39,8 @@ function typeText(schema: TSchema): string {
   }
 }
 
-function objectText({ properties, patternProperties }: TSchema): string {
-  if (patternProperties) return 'object of texts by name'
+function objectText({ properties, additionalProperties }: TSchema): string {
+  if (typeof additionalProperties === 'object') return 'object of texts by name'
   const names = Object.keys((properties ?? {}) as object)
   return names.length > 0 ? `object of ${names.map((name) => `\`${name}\``).join(', ')}` : 'object'
 }

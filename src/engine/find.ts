@@ -1,5 +1,7 @@
+import type { Entry } from '../core/entry.ts'
+import type { Mailbox } from '../core/mailbox.ts'
 import type { Client, ProjectState } from './clients.ts'
-import type { Found } from './engine.ts'
+import type { Found, Settle } from './engine.ts'
 
 /** Everywhere in a project where a message is or died. @param recipient_id look into that mailbox alone */
 export function findIn(
@@ -23,4 +25,21 @@ export function findIn(
     if (recipient_id === undefined || to === recipient_id)
       found.push({ recipient_id: to, message, attempts, state: reason })
   return found
+}
+
+/** The entries that are to be settled, and of the ids that name none those acknowledged before and those unknown. */
+export function settledBy(
+  mailbox: Mailbox,
+  { message_ids, offsets }: Settle,
+): { entries: readonly Entry[]; acknowledged: readonly string[]; unknown: string[] } {
+  if (!offsets && message_ids?.length === 1) {
+    const entry = mailbox.find(message_ids[0]!)
+    return { entries: entry ? [entry] : [], acknowledged: [], unknown: entry ? [] : [...message_ids] }
+  }
+  if (!offsets && message_ids) {
+    const { live, acknowledged, unknown } = mailbox.findAll(new Set(message_ids))
+    return { entries: live, acknowledged, unknown }
+  }
+  const entries = offsets ? mailbox.entriesAt(offsets) : mailbox.leasedEntries()
+  return { entries, acknowledged: [], unknown: [] }
 }

@@ -40,7 +40,7 @@ import type {
   Taken,
 } from './engine.ts'
 import { retryAfter, STORED } from './engine.ts'
-import { findIn } from './find.ts'
+import { findIn, settledBy } from './find.ts'
 import { historyPage } from './history.ts'
 import { appendOverOldest } from './overflow.ts'
 import { PROBE, probeMessage } from './probe.ts'
@@ -232,7 +232,7 @@ export class MemoryEngine implements Engine {
     const now = this.#now()
     this.#sweepMailbox(client, now)
     const { mailbox } = client
-    const { entries, acknowledged, unknown } = named(mailbox, settle)
+    const { entries, acknowledged, unknown } = settledBy(mailbox, settle)
     let settled = 0
     const fallen: Fallen = { dead: [], released: [] }
     for (const entry of entries) {
@@ -384,21 +384,4 @@ export class MemoryEngine implements Engine {
       redelivery,
     })
   }
-}
-
-/** The entries that are to be settled, and of the ids that name none those acknowledged before and those unknown. */
-function named(
-  mailbox: Mailbox,
-  { message_ids, offsets }: Settle,
-): { entries: readonly Entry[]; acknowledged: readonly string[]; unknown: string[] } {
-  if (!offsets && message_ids?.length === 1) {
-    const entry = mailbox.find(message_ids[0]!)
-    return { entries: entry ? [entry] : [], acknowledged: [], unknown: entry ? [] : [...message_ids] }
-  }
-  if (!offsets && message_ids) {
-    const { live, acknowledged, unknown } = mailbox.findAll(new Set(message_ids))
-    return { entries: live, acknowledged, unknown }
-  }
-  const entries = offsets ? mailbox.entriesAt(offsets) : mailbox.leasedEntries()
-  return { entries, acknowledged: [], unknown: [] }
 }

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { ClientId, CursorText, closed } from '../broker/commands/schema.ts'
+import { ClientId, CursorText, choice, closed } from '../broker/commands/schema.ts'
 
 /** The path of a mailbox's event stream, as the command table writes paths. */
 export const EVENTS_PATH = '/v1/mailboxes/{client_id}/events'
@@ -9,7 +9,7 @@ export const EventsInput = closed({
   client_id: ClientId,
   after: Type.Optional(CursorText),
   ack: Type.Optional(
-    Type.Union([Type.Literal('auto'), Type.Literal('manual'), Type.Literal('none')], {
+    choice(['auto', 'manual', 'none'], {
       description: 'auto (the default): what is written counts as read; manual or none',
     }),
   ),

@@ -4,10 +4,13 @@ import { runCommand } from '../../src/broker/command.ts'
 import { checkinClient } from '../../src/broker/commands/sessions.ts'
 import { startBroker, until } from '../harness.ts'
 import { gatedEngine } from '../simulation/slow-engine.ts'
-import { WsClient } from '../ws-client.ts'
+import { call } from '../transports/http/client.ts'
+import { agent } from '../transports/mcp/client.ts'
+import { openStream } from '../transports/sse/reader.ts'
+import { refusal, WsClient } from '../ws-client.ts'
 
 interface Listed {
-  sessions: { client_id: string; status: string }[]
+  sessions: { client_id: string; session_id: string; status: string }[]
 }
 
 const quick = { stale_seconds: 0.3, disconnected_seconds: 0.6, ping_seconds: 60 }

@@ -37,6 +37,12 @@ test(
       modern.call('send_message_and_wait', ask, patient).then(outputOf),
       socket.call('send_message_and_wait', ask),
     ]
+    // Neither the call nor the client says how long: the broker's default ends before the client's.
+    const undecided = [legacy, modern].map((client) =>
+      client
+        .call('send_message_and_wait', { recipient_id: 'nobody-else', message: 'and you?' })
+        .then(outputOf),
+    )
     await Bun.sleep(QUIET_SECONDS * 1000)
 
     const nobody = await WsClient.checkedIn(broker.url, 'nobody')
@@ -51,6 +57,7 @@ test(
 
     for (const answer of await Promise.all(asks))
       expect(answer).toMatchObject({ timed_out: false, reply: { payload: 'yes' } })
+    for (const answer of await Promise.all(undecided)) expect(answer).toMatchObject({ timed_out: true })
     for (const answer of await Promise.all(reads))
       expect(answer).toMatchObject({ messages: [{ payload: 'mail' }] })
     expect((await stream.next('message')).json).toMatchObject({ message: { payload: 'mail' } })

@@ -6,24 +6,20 @@ import {
   ANSWER_BYTES_DEFAULT,
   BytesMax,
   ClientId,
+  choice,
   closed,
   count,
   MessageSchema,
   messagesText,
 } from './schema.ts'
 
-const Reason = Type.Union(
-  [
-    Type.Literal('expired'),
-    Type.Literal('overflowed'),
-    Type.Literal('attempts_exhausted'),
-    Type.Literal('rejected'),
-  ],
-  { description: 'expired, overflowed, attempts_exhausted or rejected' },
-)
+const Reason = choice(['expired', 'overflowed', 'attempts_exhausted', 'rejected'], {
+  description: 'expired, overflowed, attempts_exhausted or rejected',
+})
 
 export const listDeadLetters = defineCommand({
   name: 'list_dead_letters',
+  title: 'List dead letters',
   summary: 'Messages which nobody acknowledged, and why.',
   description: 'The newest first. requeue_dead_letters sends them again.',
   input: closed({
@@ -47,6 +43,7 @@ export const listDeadLetters = defineCommand({
   scope: 'read',
   http: { method: 'GET', path: '/v1/dead-letters' },
   hints: { read_only: true, destructive: false, idempotent: true },
+  long: true,
   run: (broker, identity, { reason, client_id, limit, bytes_max }) =>
     then(
       broker.engine.listDeadLetters(identity.project, { reason, client_id }, limit ?? 50),
@@ -83,6 +80,7 @@ function within(letters: readonly DeadLetter[], bytes_max: number): readonly Dea
 
 export const requeueDeadLetters = defineCommand({
   name: 'requeue_dead_letters',
+  title: 'Send dead letters again',
   summary: 'Put dead letters back into their mailboxes.',
   description:
     'Their time to live begins anew. What finds no room stays a dead letter. Without message_ids, all that match.',
@@ -105,6 +103,7 @@ export const requeueDeadLetters = defineCommand({
   scope: 'write',
   http: { method: 'POST', path: '/v1/dead-letters/requeue' },
   hints: { read_only: false, destructive: false, idempotent: false },
+  long: true,
   run(broker, identity, { reason, message_ids }) {
     const filter = { reason, message_ids: message_ids && new Set(message_ids) }
     const done = { requeued: 0, message_ids: [] as string[], refused: [] as string[] }

@@ -1,7 +1,8 @@
 import type { Command } from '../command.ts'
+import { sendMessageAndWait } from './asking.ts'
 import { listDeadLetters, requeueDeadLetters } from './dead-letters.ts'
 import { ackMessages, getMessageStatus, getMessages, nackMessages, replayMessages } from './reading.ts'
-import { broadcastMessage, sendMessage, sendMessageAndWait } from './sending.ts'
+import { broadcastMessage, sendMessage } from './sending.ts'
 import { checkinClient, disconnectSession, getMyIdentity, heartbeat, listSessions } from './sessions.ts'
 
 /** The command table, in the order in which every door lists it. */

@@ -11,12 +11,14 @@ import {
   BytesMax,
   ClientId,
   CursorText,
+  choice,
   closed,
   count,
   MessageIds,
   MessageSchema,
   messagesOf,
   messagesText,
+  WAIT_SECONDS_DEFAULT,
 } from './schema.ts'
 
 const MESSAGES_DEFAULT = 200
@@ -32,17 +34,18 @@ const bytes_max = Type.Optional(BytesMax)
 
 export const getMessages = defineCommand({
   name: 'get_messages',
+  title: 'Read mail',
   summary: 'Read the mailbox, waiting for mail if asked to.',
-  description:
+  description: ({ lease_seconds }) =>
     'Reads pending messages, highest priority first. With ack "auto" (the default) reading acknowledges; with "manual" ' +
-    'they are leased for 60 s: ack_messages when done, or they come again with a higher attempt; "none" only looks. ' +
-    'wait_seconds waits for the first message, which beats asking again and again.',
+    `they are leased for ${lease_seconds} s: ack_messages when done, or they come again with a higher attempt; ` +
+    '"none" only looks. wait_seconds waits for the first message, which beats asking again and again.',
   input: closed({
     client_id: Type.Optional(ClientId),
     limit,
     bytes_max,
     ack: Type.Optional(
-      Type.Union([Type.Literal('auto'), Type.Literal('manual'), Type.Literal('none')], {
+      choice(['auto', 'manual', 'none'], {
         description: 'auto (the default), manual or none',
       }),
     ),
@@ -50,7 +53,7 @@ export const getMessages = defineCommand({
       Type.Number({
         minimum: 0,
         maximum: 3600,
-        description: 'if the mailbox is empty, wait for this long (0)',
+        description: `if the mailbox is empty, wait for this long (0); ${WAIT_SECONDS_DEFAULT} stays below what most clients give a call`,
       }),
     ),
   }),
@@ -60,6 +63,7 @@ export const getMessages = defineCommand({
     remaining: Type.Integer({ description: 'messages still unread' }),
   }),
   scope: 'read',
+  caller: 'client_id',
   http: { method: 'GET', path: '/v1/mailboxes/{client_id}/messages' },
   hints: { read_only: false, destructive: false, idempotent: false },
   waits: 'wait_seconds',
@@ -98,6 +102,7 @@ export const getMessages = defineCommand({
 
 export const ackMessages = defineCommand({
   name: 'ack_messages',
+  title: 'Acknowledge messages',
   summary: 'Acknowledge messages read with ack "manual".',
   description: 'Acknowledged messages do not come again. Without message_ids, all that are leased.',
   input: closed({ client_id: Type.Optional(ClientId), message_ids: Type.Optional(MessageIds) }),
@@ -106,8 +111,10 @@ export const ackMessages = defineCommand({
     unknown: Type.Array(Type.String(), { description: 'ids that name no message here' }),
   }),
   scope: 'read',
+  caller: 'client_id',
   http: { method: 'POST', path: '/v1/mailboxes/{client_id}/ack' },
   hints: { read_only: false, destructive: false, idempotent: true },
+  long: true,
   run: (broker, identity, { client_id, message_ids }) =>
     then(broker.reader(identity, client_id), (address) =>
       then(broker.engine.settle(address, { message_ids }), ({ settled, unknown }) => ({
@@ -120,10 +127,11 @@ export const ackMessages = defineCommand({
 
 export const nackMessages = defineCommand({
   name: 'nack_messages',
+  title: 'Give messages back',
   summary: 'Give leased messages back, to come again.',
-  description:
-    'They come again with a higher attempt, after delay_seconds if given. After five failed attempts a message is ' +
-    'dead-lettered and its sender is told.',
+  description: ({ attempts_max }) =>
+    'They come again with a higher attempt, after delay_seconds if given. After ' +
+    `${count(attempts_max, 'failed attempt')} a message is dead-lettered and its sender is told.`,
   input: closed({
     client_id: Type.Optional(ClientId),
     message_ids: Type.Optional(MessageIds),
@@ -136,8 +144,10 @@ export const nackMessages = defineCommand({
     unknown: Type.Array(Type.String(), { description: 'ids that name no leased message here' }),
   }),
   scope: 'read',
+  caller: 'client_id',
   http: { method: 'POST', path: '/v1/mailboxes/{client_id}/nack' },
   hints: { read_only: false, destructive: false, idempotent: false },
+  long: true,
   run: (broker, identity, { client_id, message_ids, delay_seconds }) =>
     then(broker.reader(identity, client_id), (address) =>
       then(
@@ -153,15 +163,11 @@ function settledText(verb: string, settled: number, unknown: string[]): string {
   return `${verb} ${count(settled, 'message')}.${rest}`
 }
 
-const DeliveryStatus = Type.Union([
-  Type.Literal('queued'),
-  Type.Literal('delivered'),
-  Type.Literal('acknowledged'),
-  Type.Literal('dead_lettered'),
-])
+const DeliveryStatus = choice(['queued', 'delivered', 'acknowledged', 'dead_lettered'])
 
 export const getMessageStatus = defineCommand({
   name: 'get_message_status',
+  title: 'What became of a message',
   summary: 'What became of a message.',
   description:
     'queued, delivered (read, not yet acknowledged), acknowledged, or dead_lettered with the reason.',
@@ -184,6 +190,7 @@ export const getMessageStatus = defineCommand({
   scope: 'read',
   http: { method: 'GET', path: '/v1/messages/{message_id}' },
   hints: { read_only: true, destructive: false, idempotent: true },
+  long: true,
   run: (broker, identity, { message_id }) =>
     then(broker.engine.find(identity.project, message_id), (found) => {
       const first = found[0]
@@ -232,6 +239,7 @@ function parseTime(text: string): number {
 
 export const replayMessages = defineCommand({
   name: 'replay_messages',
+  title: 'Read old messages again',
   summary: 'Read again what the mailbox still holds.',
   description:
     'Messages in the order they came, acknowledged ones too, after a cursor or since a time. Changes nothing. recovered ' +
@@ -250,8 +258,10 @@ export const replayMessages = defineCommand({
     more: Type.Boolean(),
   }),
   scope: 'read',
+  caller: 'client_id',
   http: { method: 'GET', path: '/v1/mailboxes/{client_id}/history' },
   hints: { read_only: true, destructive: false, idempotent: true },
+  long: true,
   run(broker, identity, { client_id, after, since, limit, bytes_max }) {
     const since_ms = since === undefined ? undefined : parseTime(since)
     if (since_ms !== undefined && Number.isNaN(since_ms))

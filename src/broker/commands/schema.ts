@@ -1,38 +1,84 @@
-import { type ObjectOptions, type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox'
+import {
+  Kind,
+  type ObjectOptions,
+  type SchemaOptions,
+  type Static,
+  type TProperties,
+  type TSchema,
+  Type,
+  TypeRegistry,
+} from '@sinclair/typebox'
 import type { Delivery } from '../../core/entry.ts'
+import { BrokerError } from '../../core/errors.ts'
 import type { Limits } from '../../core/limits.ts'
 import { formatTime, type Message, parseMessage } from '../../core/message.ts'
 import { type Session, sessionStatus } from '../../core/session.ts'
+
+/** Where a schema keeps a shorter description, for those whose window every word costs: the models that are told of tools. */
+export const BRIEF = Symbol('brief')
+
+export function briefly<T extends TSchema>(brief: string, schema: T): T {
+  return { ...schema, [BRIEF]: brief }
+}
 
 /** An input or a nested object: what is not named is refused. */
 export function closed<P extends TProperties>(properties: P) {
   return Type.Object(properties, { additionalProperties: false })
 }
 
-/** An object of any names, each of 1 to 128 characters. */
-export function named<V extends TSchema>(value: V, options: ObjectOptions) {
-  return Type.Record(Type.String({ pattern: '^[^]{1,128}$' }), value, {
-    ...options,
-    additionalProperties: false,
-  })
+/** An object of any names; {@link checkNames} bounds those that a caller chooses. */
+export function named<V extends TSchema>(value: V, options: ObjectOptions = {}) {
+  return Type.Unsafe<Record<string, Static<V>>>(Type.Object({}, { ...options, additionalProperties: value }))
 }
 
-/** Names the types, because some models are told that a value without one is a text. */
-export const AnyJson = Type.Unknown({
-  type: ['object', 'array', 'string', 'number', 'boolean', 'null'],
-  description: 'any JSON; text given as message is a string',
-})
+const NAME_CHARS_MAX = 128
 
-export const ClientId = Type.String({
-  pattern: '^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$',
-  description: 'an address such as "frontend": letters, digits and . _ : @ -, at most 128 characters',
-})
+/** Bounds names in code: a pattern for it would not mean the same to all that read a schema. @throws BrokerError `invalid_params` */
+export function checkNames(path: string, object: object | undefined): void {
+  for (const name in object)
+    if (name.length === 0 || name.length > NAME_CHARS_MAX)
+      throw new BrokerError('invalid_params', {
+        field: `/${path}`,
+        detail: `A name in ${path} has ${name.length} characters; each has 1 to ${NAME_CHARS_MAX}.`,
+      })
+}
 
-export const RecipientId = Type.String({
-  pattern: '^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$',
-  description:
-    'whom it is for: a client_id or a session_id (letters, digits and . _ : @ -, at most 128 characters)',
-})
+/** One word of several, published as `enum`: model providers do not all take `anyOf` and `const`. */
+export function choice<const W extends string>(words: readonly W[], options: SchemaOptions = {}) {
+  return Type.Unsafe<W>({ ...options, [Kind]: CHOICE, type: 'string', enum: words })
+}
+
+const CHOICE = 'Choice'
+TypeRegistry.Set<{ enum: readonly unknown[] }>(CHOICE, (schema, value) => schema.enum.includes(value))
+
+/**
+ * Has no type: a list of types is refused by some providers, and each alternative to it by others. The description says
+ * it instead, because some models take a value without a type for a text.
+ */
+export const AnyJson = briefly(
+  'any JSON value, such as an object; not JSON as a text',
+  Type.Unknown({
+    description:
+      'any JSON value, not JSON written as a text: an object, a list, a text, a number, true, false or null',
+  }),
+)
+
+export const ClientId = briefly(
+  'an address, such as "frontend"',
+  Type.String({
+    pattern: '^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$',
+    description: 'an address such as "frontend": letters, digits and . _ : @ -, at most 128 characters',
+  }),
+)
+
+export const RecipientId = briefly(
+  'whom it is for: a client_id or session_id',
+  Type.String({
+    pattern: '^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$',
+    description:
+      'whom it is for: a client_id or a session_id (letters, digits and . _ : @ -, at most 128 characters)',
+  }),
+)
 
 export const SessionId = Type.String({
   minLength: 1,
@@ -75,18 +121,24 @@ export const BytesMax = Type.Integer({
   description: `stop before the answer grows past this (${ANSWER_BYTES_DEFAULT}); the first message always comes`,
 })
 
+/** A wait that nobody bounds ends before the client gives up: most give a call 60 s. */
+export const WAIT_SECONDS_DEFAULT = 50
+
 const Names = Type.Array(Type.String({ maxLength: 128 }), { maxItems: 100 })
 
-export const CapabilityFilterSchema = Type.Union(
-  [
-    Type.String({ maxLength: 128 }),
-    Names,
-    closed({ features: Type.Optional(Names), protocols: Type.Optional(Names) }),
-  ],
-  {
-    description:
-      'only clients which offer all of these: a feature, a list of features, or {features, protocols}',
-  },
+export const CapabilityFilterSchema = briefly(
+  'only clients which offer all of these',
+  Type.Union(
+    [
+      Type.String({ maxLength: 128 }),
+      Names,
+      closed({ features: Type.Optional(Names), protocols: Type.Optional(Names) }),
+    ],
+    {
+      description:
+        'only clients which offer all of these: a feature, a list of features, or {features, protocols}',
+    },
+  ),
 )
 
 /** The filter in its one full form. */
@@ -96,9 +148,11 @@ export function capabilityFilter(filter: Static<typeof CapabilityFilterSchema> |
   return Array.isArray(filter) ? { features: filter } : filter
 }
 
-export const PrioritySchema = Type.Union(
-  [Type.Literal('low'), Type.Literal('normal'), Type.Literal('high'), Type.Literal('urgent')],
-  { description: 'low, normal (the default), high or urgent: higher pending messages go first' },
+export const PrioritySchema = briefly(
+  'normal if left out; higher go first',
+  choice(['low', 'normal', 'high', 'urgent'], {
+    description: 'low, normal (the default), high or urgent: higher pending messages go first',
+  }),
 )
 
 export const MessageSchema = Type.Object(
@@ -108,7 +162,7 @@ export const MessageSchema = Type.Object(
     recipient_id: Type.Optional(Type.String({ description: 'absent on a broadcast' })),
     payload: AnyJson,
     sent_at: Type.String({ description: 'RFC 3339 with milliseconds' }),
-    headers: Type.Optional(Type.Record(Type.String(), Type.String())),
+    headers: Type.Optional(named(Type.String())),
     priority: Type.Optional(PrioritySchema),
     expires_at: Type.Optional(
       Type.String({ description: 'RFC 3339; left out where the time to live is the default' }),
@@ -119,7 +173,7 @@ export const MessageSchema = Type.Object(
     in_reply_to: Type.Optional(Type.String()),
     protocol_name: Type.Optional(Type.String()),
     protocol_version: Type.Optional(Type.String()),
-    broadcast: Type.Optional(Type.Literal(true)),
+    broadcast: Type.Optional(Type.Unsafe<true>(Type.Boolean())),
   },
   { description: 'a message; members at their default are left out' },
 )
@@ -128,7 +182,7 @@ export const SessionSchema = Type.Object({
   session_id: Type.String(),
   client_id: Type.String(),
   name: Type.Optional(Type.String()),
-  status: Type.Union([Type.Literal('active'), Type.Literal('stale'), Type.Literal('disconnected')]),
+  status: choice(['active', 'stale', 'disconnected']),
   capabilities: CapabilitiesSchema,
   created_at: Type.String(),
   last_seen_at: Type.String(),
@@ -149,6 +203,11 @@ export function sessionView(session: Session, now: number, limits: Limits): Stat
 
 export function messagesOf(deliveries: readonly Delivery[]): Message[] {
   return deliveries.map(({ message, attempt }) => parseMessage(message, attempt))
+}
+
+/** "90 s", "5 min". */
+export function duration(seconds: number): string {
+  return seconds >= 120 && seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`
 }
 
 /** "just now", "40 s ago", "3 min ago". */

@@ -1,12 +1,10 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { Identity } from '../../auth/identity.ts'
-import type { Delivery, Take } from '../../core/entry.ts'
 import { BrokerError } from '../../core/errors.ts'
 import { jsonDepthExceeds } from '../../core/json.ts'
-import { formatTime, type Message, parseMessage, type StoredMessage } from '../../core/message.ts'
+import { formatTime, type StoredMessage } from '../../core/message.ts'
 import { matchesCapabilities } from '../../core/session.ts'
 import {
-  type Address,
   type Appended,
   type IdempotencyKey,
   type MaybePromise,
@@ -17,66 +15,28 @@ import {
 import type { Broker } from '../broker.ts'
 import { defineCommand } from '../command.ts'
 import { type Addressed, idempotencyKey } from '../digest.ts'
-import { sessionToWaitIn, stillIn } from '../waiters.ts'
-import { deliveryStatus } from './reading.ts'
+import { content } from './content.ts'
 import {
-  AnyJson,
   CapabilityFilterSchema,
-  ClientId,
   capabilityFilter,
+  checkNames,
+  choice,
   closed,
   count,
-  MessageSchema,
-  messagesText,
-  named,
-  PrioritySchema,
   RecipientId,
 } from './schema.ts'
 
-const content = {
-  message: Type.Optional(Type.String({ description: 'text; the same as a payload that is a string' })),
-  payload: Type.Optional(AnyJson),
-  protocol_name: Type.Optional(
-    Type.String({ maxLength: 128, description: 'the protocol that the payload follows' }),
-  ),
-  protocol_version: Type.Optional(Type.String({ maxLength: 64, description: 'its semver version' })),
-  headers: Type.Optional(
-    named(Type.String({ maxLength: 4096 }), {
-      maxProperties: 64,
-      description: 'text by name, carried along untouched',
-    }),
-  ),
-  priority: Type.Optional(PrioritySchema),
-  ttl_seconds: Type.Optional(
-    Type.Number({ minimum: 0.001, description: 'expires, and bounces, if unread for this long (300)' }),
-  ),
-  in_reply_to: Type.Optional(
-    Type.String({ maxLength: 128, description: 'message_id of the message this answers' }),
-  ),
-  idempotency_key: Type.Optional(
-    Type.String({ minLength: 1, maxLength: 256, description: 'sending twice with the same key stores once' }),
-  ),
-  sender_id: Type.Optional(ClientId),
-}
-
 const receipt = {
   message_id: Type.String(),
-  status: Type.Union([Type.Literal('queued'), Type.Literal('delivered'), Type.Literal('acknowledged')], {
-    description: 'as in get_message_status, when the receipt was made',
-  }),
-  stored: Type.Union([Type.Literal('memory'), Type.Literal('disk'), Type.Literal('redis')]),
+  status: choice(['queued', 'delivered', 'acknowledged']),
+  stored: choice(['memory', 'disk', 'redis']),
   expires_at: Type.String({ description: 'RFC 3339' }),
   warnings: Type.Array(Type.String()),
 }
 
-const directReceipt = {
+export const directReceipt = {
   ...receipt,
-  recipient_status: Type.Union([
-    Type.Literal('active'),
-    Type.Literal('stale'),
-    Type.Literal('disconnected'),
-    Type.Literal('unknown'),
-  ]),
+  recipient_status: choice(['active', 'stale', 'disconnected', 'unknown']),
 }
 
 const broadcastReceipt = {
@@ -85,7 +45,7 @@ const broadcastReceipt = {
   refused: Type.Array(Type.Object({ recipient_id: Type.String(), reason: Type.String() })),
 }
 
-const directInput = { recipient_id: RecipientId, ...content }
+export const directInput = { recipient_id: RecipientId, ...content }
 
 type SendInput = Static<ReturnType<typeof closed<typeof content>>>
 
@@ -93,7 +53,7 @@ type SendInput = Static<ReturnType<typeof closed<typeof content>>>
 const PAYLOAD_DEPTH_MAX = 64
 
 /** Makes the message that a call asks for, without storing it. */
-function compose(
+export function compose(
   broker: Broker,
   input: SendInput,
   sender_id: string,
@@ -118,6 +78,7 @@ function compose(
       field: '/ttl_seconds',
       detail: `ttl_seconds is ${input.ttl_seconds}; at most ${ttl_seconds_max} is allowed.`,
     })
+  checkNames('headers', input.headers)
   return broker.createMessage(input, sender_id, recipient_id)
 }
 
@@ -143,13 +104,13 @@ function refuse(
   }
 }
 
-type DirectReceipt = Static<ReturnType<typeof closed<typeof directReceipt>>>
+export type DirectReceipt = Static<ReturnType<typeof closed<typeof directReceipt>>>
 
 const NO_WARNINGS: string[] = []
 const REPEATED = 'This idempotency_key was used before: nothing was sent anew.'
 
 /** Sends a message to one client. @throws BrokerError when its mailbox did not take it */
-function send(
+export function send(
   broker: Broker,
   { project }: Identity,
   message: StoredMessage,
@@ -235,13 +196,15 @@ function sendDirect(
 
 export const sendMessage = defineCommand({
   name: 'send_message',
+  title: 'Send a message',
   summary: 'Send a message to one client.',
   description:
-    'The message is stored until the recipient reads it or it expires, whether or not the recipient is there now. The ' +
-    'receipt says how the recipient stands. To answer a message, give its message_id as in_reply_to.',
+    'It is kept until the recipient reads it or it expires, whether or not the recipient is there now. ' +
+    'To answer a message, give its message_id as in_reply_to.',
   input: closed(directInput),
   output: Type.Object(directReceipt),
   scope: 'write',
+  caller: 'sender_id',
   http: { method: 'POST', path: '/v1/messages', status: 201 },
   hints: { read_only: false, destructive: false, idempotent: false },
   run(broker, identity, input) {
@@ -288,14 +251,16 @@ const ALL_RECIPIENTS = { limit: Number.POSITIVE_INFINITY, senders: false }
 
 export const broadcastMessage = defineCommand({
   name: 'broadcast_message',
+  title: 'Send to everybody',
   summary: 'Send one message to every client of the project.',
-  description:
-    'Every client with a session but you gets the message in its mailbox, those that have fallen silent too; one that ended its session does not. A capability_filter narrows it.',
+  description: 'Every client with a session but you gets it, silent ones too; capability_filter narrows it.',
   input: closed({ ...content, capability_filter: Type.Optional(CapabilityFilterSchema) }),
   output: Type.Object(broadcastReceipt),
   scope: 'write',
+  caller: 'sender_id',
   http: { method: 'POST', path: '/v1/broadcasts', status: 201 },
   hints: { read_only: false, destructive: false, idempotent: false },
+  long: true,
   run: (broker, identity, input) =>
     then(broker.sender(identity, input.sender_id), (sender_id) =>
       then(broker.engine.listSessions(identity.project, ALL_RECIPIENTS), ({ sessions }) => {
@@ -316,102 +281,4 @@ export const broadcastMessage = defineCommand({
       ...refused.map(({ recipient_id, reason }) => `Not taken by ${recipient_id}: ${reason}.`),
       ...warnings,
     ].join('\n'),
-})
-
-/** The reply to a message that waits in the mailbox already. */
-async function waitingReply(broker: Broker, own: Address, message_id: string): Promise<Delivery | undefined> {
-  const look: Take = {
-    limit: broker.limits.mailbox_messages_max,
-    bytes_max: broker.limits.mailbox_bytes_max,
-    ack: 'none',
-  }
-  const { deliveries } = await broker.engine.take(own, look)
-  return deliveries.find(({ message }) => message.in_reply_to === message_id)
-}
-
-/** What has become of a question by the time its sender waits no more. @param replied whoever replies has read it */
-async function becameOf(
-  broker: Broker,
-  { project }: Identity,
-  message_id: string,
-  recipient_id: string,
-  replied: boolean,
-): Promise<Pick<DirectReceipt, 'status' | 'warnings'>> {
-  const [found] = await broker.engine.find(project, message_id, recipient_id)
-  const became = found && deliveryStatus(found)
-  if (became?.status === 'acknowledged') return { status: 'acknowledged', warnings: [] }
-  const delivered = replied || became?.status === 'delivered' || (found?.attempts ?? 0) > 0
-  const warnings = became?.reason ? [`The message is a dead letter by now: ${became.reason}.`] : []
-  return { status: delivered ? 'delivered' : 'queued', warnings }
-}
-
-export const sendMessageAndWait = defineCommand({
-  name: 'send_message_and_wait',
-  summary: 'Send a message and wait for the reply.',
-  description:
-    'Sends, then waits up to timeout seconds for the answer: the message whose in_reply_to names this one, else the ' +
-    'next one from that recipient. If the time runs out, a later reply is in your mailbox.',
-  input: closed({
-    ...directInput,
-    timeout: Type.Optional(Type.Number({ minimum: 0, maximum: 3600, description: 'seconds to wait (60)' })),
-  }),
-  output: Type.Object({
-    ...directReceipt,
-    timed_out: Type.Boolean(),
-    reply: Type.Optional(MessageSchema),
-  }),
-  scope: 'write',
-  http: { method: 'POST', path: '/v1/messages/wait' },
-  hints: { read_only: false, destructive: false, idempotent: false },
-  waits: 'timeout',
-  waits_unasked: true,
-  async run(broker, identity, input, { signal }) {
-    const session = sessionToWaitIn(identity)
-    const sender_id = await broker.sender(identity, input.sender_id)
-    const recipient_id = await broker.recipient(identity.project, input.recipient_id)
-    const message = compose(broker, input, sender_id, recipient_id)
-    const own = { project: identity.project, client_id: sender_id }
-    let asked_id = message.message_id
-    // Waits before it sends, so that no reply is too quick; ends the wait when sending fails.
-    const over = new AbortController()
-    const giveUp = signal ? AbortSignal.any([signal, over.signal]) : over.signal
-    const reply = broker.waiters.wait(
-      own,
-      (input.timeout ?? 60) * 1000,
-      giveUp,
-      ({ message: other, redelivery }) => {
-        // The question itself.
-        if (other.message_id === asked_id) return undefined
-        if (other.in_reply_to === asked_id) return 'exact'
-        // What comes again was sent before: it answers nothing that was asked since.
-        const next = other.sender_id === recipient_id && other.in_reply_to === undefined && !redelivery
-        return next ? 'any' : undefined
-      },
-      session,
-    )
-    try {
-      const receipt = await send(broker, identity, message, recipient_id, input)
-      asked_id = receipt.message_id
-      const asked_before = asked_id !== message.message_id
-      // Asked again, the reply may have come between.
-      const answered = (asked_before && (await waitingReply(broker, own, asked_id))) || (await reply)
-      stillIn(session, ` The question, ${asked_id}, has been sent.`)
-      const replied = answered !== undefined && !signal?.aborted
-      const question = await becameOf(broker, identity, asked_id, recipient_id, replied)
-      const said = { ...receipt, ...question, warnings: [...receipt.warnings, ...question.warnings] }
-      if (!replied) return { ...said, timed_out: true }
-      broker.counters.delivered++
-      await broker.engine.settle(own, { message_ids: [answered.message.message_id] })
-      return { ...said, timed_out: false, reply: parseMessage(answered.message, answered.attempt) }
-    } finally {
-      over.abort()
-    }
-  },
-  text: ({ message_id, timed_out, reply, warnings }, now) =>
-    timed_out
-      ? [
-          `No reply to \`${message_id}\` yet. A later one will be in your mailbox: get_messages.`,
-          ...warnings,
-        ].join('\n')
-      : messagesText([reply as Message], now),
 })

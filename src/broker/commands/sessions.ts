@@ -4,7 +4,7 @@ import { formatCursor } from '../../core/cursor.ts'
 import { BrokerError } from '../../core/errors.ts'
 import { matchesCapabilities, type Session, sessionStatus } from '../../core/session.ts'
 import { type MaybePromise, then } from '../../engine/engine.ts'
-import type { Broker } from '../broker.ts'
+import { type Broker, NOT_KEPT, namingYourself } from '../broker.ts'
 import { defineCommand } from '../command.ts'
 import { endedError } from '../waiters.ts'
 import {
@@ -13,9 +13,13 @@ import {
   CapabilityFilterSchema,
   ClientId,
   capabilityFilter,
+  checkNames,
+  choice,
   closed,
   count,
+  duration,
   inline,
+  named,
   SessionId,
   SessionSchema,
   sessionView,
@@ -24,10 +28,11 @@ import {
 /** Kept for as long as the address is, and shown to everybody who asks who is there. */
 const CAPABILITIES_CHARS_MAX = 4096
 
-const Status = Type.Union([Type.Literal('active'), Type.Literal('stale'), Type.Literal('disconnected')])
+const Status = choice(['active', 'stale', 'disconnected'])
 
 export const checkinClient = defineCommand({
   name: 'checkin_client',
+  title: 'Check in',
   summary: 'Take an address and begin a session, or resume one.',
   description:
     'Call this first. It gives you an address (client_id) that others send to, and says how many messages wait there. ' +
@@ -45,11 +50,16 @@ export const checkinClient = defineCommand({
     resumed: Type.Boolean({ description: 'false: this is a new session' }),
     cursor: Type.String({ description: 'subscribe after this to miss nothing' }),
     unread: Type.Integer(),
+    next: Type.Optional(
+      Type.String({ description: 'where your client keeps no session: how to say who you are' }),
+    ),
   }),
   scope: 'write',
+  caller: 'client_id',
   http: { method: 'POST', path: '/v1/sessions', status: 201 },
   hints: { read_only: false, destructive: false, idempotent: false },
   run(broker, identity, { client_id, name, capabilities, session_id }, { connection }) {
+    checkNames('capabilities/protocols', capabilities?.protocols)
     const chars = JSON.stringify(capabilities ?? {}).length
     if (chars > CAPABILITIES_CHARS_MAX)
       throw new BrokerError('invalid_params', {
@@ -75,12 +85,15 @@ export const checkinClient = defineCommand({
           resumed,
           cursor: formatCursor(mailbox.epoch, mailbox.offset),
           unread: mailbox.pending,
+          ...(identity.keeps_session ? {} : { next: namingYourself(client_id) }),
         }
       },
     )
   },
-  text: ({ client_id, session_id, resumed, unread }) =>
-    `${resumed ? 'Resumed' : 'Checked in'} as **${client_id}** (session \`${session_id}\`), ${unread} unread.`,
+  text({ client_id, session_id, resumed, unread, next }) {
+    const done = `${resumed ? 'Resumed' : 'Checked in'} as **${client_id}** (session \`${session_id}\`), ${unread} unread.`
+    return next === undefined ? done : `${done} ${NOT_KEPT}: ${next}.`
+  },
 })
 
 /**
@@ -121,6 +134,7 @@ function sessionFor(
 
 export const heartbeat = defineCommand({
   name: 'heartbeat',
+  title: 'Say that a session is alive',
   summary: 'Say that a session is alive.',
   description:
     'Any call counts as a sign of life; this one does nothing else, and answers how many messages wait.',
@@ -149,6 +163,7 @@ export const heartbeat = defineCommand({
 
 export const disconnectSession = defineCommand({
   name: 'disconnect_session',
+  title: 'End a session',
   summary: 'End a session; its mailbox stays.',
   description:
     'Leased messages become pending again. Mail to the address is kept until it expires; check in to read it.',
@@ -156,7 +171,7 @@ export const disconnectSession = defineCommand({
   output: Type.Object({
     session_id: Type.String(),
     client_id: Type.String(),
-    status: Type.Literal('disconnected'),
+    status: choice(['disconnected']),
   }),
   scope: 'write',
   http: { method: 'DELETE', path: '/v1/sessions/{session_id}' },
@@ -181,10 +196,11 @@ const SESSIONS_DEFAULT = 200
 
 export const listSessions = defineCommand({
   name: 'list_sessions',
+  title: 'Who is there',
   summary: 'Who is there, and what they can do.',
-  description:
-    'Lists clients with their status, the last heard first. Use it to find whom to send to. An open connection or a call that ' +
-    'waits keeps a client active; without either it is stale 5 min after it was last heard, and disconnected after 30.',
+  description: ({ stale_seconds, disconnected_seconds }) =>
+    'The last heard first; find here whom to send to. An open connection or a waiting call keeps a client active; ' +
+    `without either it is stale after ${duration(stale_seconds)}, disconnected after ${duration(disconnected_seconds)}.`,
   input: closed({
     status_filter: Type.Optional(
       Type.Union([Status, Type.Array(Status, { maxItems: 3 })], {
@@ -207,6 +223,7 @@ export const listSessions = defineCommand({
   scope: 'read',
   http: { method: 'GET', path: '/v1/sessions' },
   hints: { read_only: true, destructive: false, idempotent: true },
+  long: true,
   run(
     broker,
     { project },
@@ -260,6 +277,7 @@ const RECIPIENTS_SHOWN_MAX = 50
 
 export const getMyIdentity = defineCommand({
   name: 'get_my_identity',
+  title: 'Who am I',
   summary: 'Who you are here, and how to be somebody.',
   description:
     'Says which project, address and session you have. A client that keeps no session names itself by client_id. If you ' +
@@ -277,17 +295,16 @@ export const getMyIdentity = defineCommand({
       {
         project: Type.String(),
         client_id: Type.String(),
-        recipients: Type.Record(
-          Type.String(),
-          Type.Object({ client_id: Type.String(), name: Type.Optional(Type.String()) }),
-        ),
+        recipients: named(Type.Object({ client_id: Type.String(), name: Type.Optional(Type.String()) })),
       },
       { description: 'save as mcp_recipients.json' },
     ),
   }),
   scope: 'read',
+  caller: 'client_id',
   http: { method: 'GET', path: '/v1/identity' },
   hints: { read_only: true, destructive: false, idempotent: true },
+  long: true,
   async run(broker, identity, { client_id }) {
     const { project } = identity
     const own = identity.session?.ended ? undefined : identity.session

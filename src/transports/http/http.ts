@@ -24,6 +24,14 @@ const OWN_BODY = { parse: 'none' } as const
 /** Paths of other doors that answer GET alone, so that another method is told so here. */
 const OTHER_DOORS = [EVENTS_PATH, '/v1/ws']
 
+/**
+ * Where clients that were refused look for an authority that gives out keys. There is none, and they must learn it
+ * without a key: told that one is needed here, they go on and try to register. Sources: RFC 9728, RFC 8414, RFC 7591.
+ */
+const OF_AN_AUTHORITY = /^\/(\.well-known\/.*|register\/?)$/
+const NO_AUTHORITY =
+  'No authority gives out keys here: get one from the operator, where one is needed, and give it as "Authorization: Bearer <key>".'
+
 /** Plain HTTP: a route for each row of the command table, and what operators and people look at. */
 export function httpDoor(context: DoorContext): Door {
   const { broker, log } = context
@@ -61,7 +69,7 @@ export function httpDoor(context: DoorContext): Door {
     const { content_type, text } = await (await metrics()).scrape(await readings(context))
     return new Response(text, { headers: { 'content-type': content_type, 'cache-control': 'no-store' } })
   })
-  const document = once(() => import('./openapi.ts').then(({ openApi }) => openApi(COMMANDS)))
+  const document = once(() => import('./openapi.ts').then(({ openApi }) => openApi(COMMANDS, broker.limits)))
   const document_json = once(async () => JSON.stringify(await document()))
   page('/openapi/json', async () => jsonResponse(await document_json()))
   page('/openapi', async ({ headers }) => {
@@ -80,15 +88,23 @@ export function httpDoor(context: DoorContext): Door {
 
   routes.all(
     '/*',
-    ({ request, path }) =>
-      gate.answer(request, 'unknown_route', () => {
-        const methods = paths.methodsOf(path)
-        if (methods.length === 0)
-          throw new BrokerError('unknown_route', {
-            detail: `There is nothing at ${path.slice(0, PATH_SHOWN_MAX)}.`,
-          })
-        return notAllowed(methods, correlationId())
-      }),
+    ({ request, path }) => {
+      const open = OF_AN_AUTHORITY.test(path)
+      return gate.answer(
+        request,
+        'unknown_route',
+        () => {
+          const methods = paths.methodsOf(path)
+          if (methods.length === 0)
+            throw new BrokerError('unknown_route', {
+              detail: `There is nothing at ${path.slice(0, PATH_SHOWN_MAX)}.`,
+              ...(open ? { next: NO_AUTHORITY } : {}),
+            })
+          return notAllowed(methods, correlationId())
+        },
+        open,
+      )
+    },
     OWN_BODY,
   )
   return { routes, close: (drain_ms) => gate.idle(drain_ms) }

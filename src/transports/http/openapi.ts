@@ -1,8 +1,9 @@
 import type { TObject, TSchema } from '@sinclair/typebox'
 import { version } from '../../../package.json'
-import type { Command } from '../../broker/command.ts'
+import { type Command, describe } from '../../broker/command.ts'
 import { MessageSchema, SessionSchema } from '../../broker/commands/schema.ts'
 import { ERRORS, type ErrorCode, type ErrorEntry } from '../../core/errors.ts'
+import type { Limits } from '../../core/limits.ts'
 import { EVENTS_PATH, EventsInput } from '../events.ts'
 import { problemType } from '../problem.ts'
 
@@ -43,12 +44,12 @@ export interface Parameter {
   readonly schema: Json
 }
 
-/** The HTTP door as an OpenAPI 3.1 document. Each operation is named like its command. */
-export function openApi(commands: readonly Command[]): OpenApi {
+/** The HTTP door of a broker with these limits as an OpenAPI 3.1 document. Each operation is named like its command. */
+export function openApi(commands: readonly Command[], limits: Limits): OpenApi {
   const paths: OpenApi['paths'] = {}
   for (const command of commands) {
     paths[command.http.path] ??= {}
-    paths[command.http.path]![command.http.method.toLowerCase()] = commandOperation(command)
+    paths[command.http.path]![command.http.method.toLowerCase()] = commandOperation(command, limits)
   }
   Object.assign(paths, otherPaths())
   return {
@@ -76,7 +77,7 @@ export function openApi(commands: readonly Command[]): OpenApi {
   }
 }
 
-function commandOperation(command: Command): Operation {
+function commandOperation(command: Command, limits: Limits): Operation {
   const { http, input, output, scope, waits } = command
   const in_path = pathNames(http.path)
   const required = new Set(input.required ?? [])
@@ -86,7 +87,7 @@ function commandOperation(command: Command): Operation {
   return {
     operationId: command.name,
     summary: command.summary,
-    description: `${command.description}${waiting} Needs the scope ${scope}.`,
+    description: `${describe(command, limits)}${waiting} Needs the scope ${scope}.`,
     tags: [tagOf(http.path)],
     parameters: [
       ...in_path.map((name) => parameter('path', name, input, true)),

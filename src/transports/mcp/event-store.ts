@@ -79,7 +79,7 @@ export class SessionEvents implements EventStore {
   async storeEvent(stream_id: string, message: JSONRPCMessage): Promise<string> {
     const json = JSON.stringify(message)
     const number = ++this.#last
-    if (json !== PRIMING) {
+    if (json !== PRIMING && !('error' in message && message.error === CANCELLED)) {
       const chars = json.length + EVENT_CHARS
       const event = { owner: this, number, stream_id, json, chars, stored_ms: this.now() }
       this.#events.add(event)
@@ -133,5 +133,7 @@ export function streamOf(event_id: string): string | undefined {
 }
 
 const EVENT_ID = /^([0-9a-f]{8})\.([0-9]{1,15})\.([0-9A-Za-z_-]{1,64})$/
+/** Answers a cancelled request. It is not kept: a client that gave up does not come back for it. */
+export const CANCELLED = { code: -32600, message: 'Cancelled' }
 /** The first event of a stream, which only carries an id to resume from. */
 const PRIMING = '{}'

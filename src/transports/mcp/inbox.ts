@@ -5,7 +5,7 @@ import {
   ResourceNotFoundError,
   type ResourceTemplateType,
 } from '@modelcontextprotocol/server'
-import { type Identity, requireScope } from '../../auth/identity.ts'
+import { type Identity, ownClientId, requireScope } from '../../auth/identity.ts'
 import type { Broker } from '../../broker/broker.ts'
 import { formatCursor } from '../../core/cursor.ts'
 import { BrokerError } from '../../core/errors.ts'
@@ -41,6 +41,10 @@ export function addressOf(identity: Identity, uri: string): Address | undefined 
   }
 }
 
+const NO_INBOX = 'This is not the URI of an inbox, such as "inbox://frontend".'
+const NOT_CHECKED_IN =
+  'No client has checked in under this address; see resources/list for the inboxes there are.'
+
 const INBOX_URI = /^inbox:\/\/([^/?#]{1,384})\/?$/
 
 /**
@@ -52,7 +56,8 @@ const INBOX_URI = /^inbox:\/\/([^/?#]{1,384})\/?$/
  */
 export async function openInbox(broker: Broker, identity: Identity, uri: string): Promise<Address> {
   const address = addressOf(identity, uri)
-  if (!address || !(await broker.engine.mailbox(address))) throw new ResourceNotFoundError(uri)
+  if (!address) throw new ResourceNotFoundError(uri, NO_INBOX)
+  if (!(await broker.engine.mailbox(address))) throw new ResourceNotFoundError(uri, NOT_CHECKED_IN)
   requireScope(identity, 'read', 'Reading an inbox')
   if (identity.session?.ended === 'replaced') throw new BrokerError('session_replaced')
   const own = ownClientId(identity)
@@ -62,10 +67,6 @@ export async function openInbox(broker: Broker, identity: Identity, uri: string)
     })
   if (!(await broker.engine.ownedBy(address, identity.key_id))) throw new BrokerError('mailbox_not_owned')
   return address
-}
-
-function ownClientId({ session }: Identity): string | undefined {
-  return session && !session.ended ? session.client_id : undefined
 }
 
 /** The pending messages of an inbox, as get_messages gives them, without acknowledging any. */

@@ -1,17 +1,28 @@
-import { createMcpHandler, ProtocolError, type ServerEventBus } from '@modelcontextprotocol/server'
+import {
+  createMcpHandler,
+  ProtocolError,
+  ProtocolErrorCode,
+  type ServerEventBus,
+} from '@modelcontextprotocol/server'
 import type { Identity } from '../../auth/identity.ts'
-import { BrokerError } from '../../core/errors.ts'
+import { shortened } from '../../broker/command.ts'
+import { BrokerError, errorBody } from '../../core/errors.ts'
 import type { DoorContext } from '../door.ts'
 import { reportTo } from './answer.ts'
 import type { Exchange } from './exchange.ts'
 import { openInbox } from './inbox.ts'
+import { errorText } from './result.ts'
 import { createServer } from './server.ts'
-import { isEventStream, type LiveStream, type Streams } from './stream.ts'
+import { type EventStream, isEventStream, type LiveStream, type Streams } from './stream.ts'
 import { InboxUpdates, SUBSCRIPTIONS_MAX } from './updates.ts'
 import type { Waits } from './waits.ts'
 
+/** Where an acknowledgement says what is not honoured, and why. */
+export const REFUSED_META_KEY = 'mcp-broker/refused'
+
 /** A `subscriptions/listen` request, as far as it concerns us; the SDK checks the rest. */
 interface ListenRequest {
+  readonly id?: unknown
   readonly method: 'subscriptions/listen'
   readonly params?: { readonly notifications?: { readonly resourceSubscriptions?: unknown } }
 }
@@ -60,13 +71,19 @@ export async function serveListen(
     leave()
   }
   try {
-    const honoured = await watchReadable(context, identity, body, updates)
+    const { honoured, refused } = await watchReadable(context, identity, body, updates)
     const response = await handler.fetch(request, { parsedBody: honoured })
     if (!isEventStream(response)) {
       end()
       return response
     }
-    const carried = streams.carry(response, exchange, {
+    if (refused.length > 0 && updates.size === 0) {
+      await response.body.cancel()
+      end()
+      return nothingHonoured(body.id, refused)
+    }
+    const told = refused.length > 0 ? withReasons(response, refused) : response
+    const carried = streams.carry(told, exchange, {
       onEnd: end,
       onWritable: updates.flush,
       // The SDK says with an empty result that the subscription is over, and not cut off.
@@ -80,31 +97,69 @@ export async function serveListen(
   }
 }
 
-/** Watches what the caller may read of what it asks for. @returns the request narrowed to that */
+/** An inbox that is not listened to, and why. */
+interface Refused {
+  readonly uri: string
+  readonly reason: string
+}
+
+/** There is nothing to listen to: the reasons are an error, which clients show, and not an empty acknowledgement. */
+function nothingHonoured(id: unknown, refused: readonly Refused[]): Response {
+  const message = refused.map(({ uri, reason }) => `${shortened(uri)}: ${reason}`).join(' ')
+  const error = {
+    code: ProtocolErrorCode.InvalidParams,
+    message: message.slice(0, REASONS_CHARS_MAX),
+    data: { refused },
+  }
+  return Response.json({ jsonrpc: '2.0', id, error })
+}
+
+/** Adds the reasons to the acknowledgement of what is honoured, which is the first event of the SDK's stream. */
+function withReasons(response: EventStream, refused: readonly Refused[]): EventStream {
+  let acknowledged = false
+  const add = new TransformStream<Uint8Array, Uint8Array>({
+    transform(event, controller) {
+      if (acknowledged) return controller.enqueue(event)
+      acknowledged = true
+      const [head, data] = new TextDecoder().decode(event).split('data: ') as [string, string]
+      const ack = JSON.parse(data) as { params: { _meta: object } }
+      ack.params._meta = { ...ack.params._meta, [REFUSED_META_KEY]: refused }
+      controller.enqueue(new TextEncoder().encode(`${head}data: ${JSON.stringify(ack)}\n\n`))
+    },
+  })
+  return new Response(response.body.pipeThrough(add), response) as EventStream
+}
+
+const REASONS_CHARS_MAX = 2000
+
+/** Watches what the caller may read of what it asks for. @returns the request narrowed to that, and what is left out */
 async function watchReadable(
   { broker }: DoorContext,
   identity: Identity,
   body: ListenRequest,
   updates: InboxUpdates,
-): Promise<ListenRequest> {
+): Promise<{ honoured: ListenRequest; refused: readonly Refused[] }> {
   const wanted = body.params?.notifications?.resourceSubscriptions
-  if (!Array.isArray(wanted)) return body
-  const honoured: string[] = []
+  const refused: Refused[] = []
+  if (!Array.isArray(wanted)) return { honoured: body, refused }
+  const uris: string[] = []
   for (const uri of wanted.slice(0, SUBSCRIPTIONS_MAX)) {
-    if (typeof uri !== 'string') return body
+    if (typeof uri !== 'string') return { honoured: body, refused }
     try {
       updates.watch(await openInbox(broker, identity, uri), uri)
-      honoured.push(uri)
+      uris.push(uri)
     } catch (thrown) {
-      // What may not be read is left out: the acknowledgement says what is honoured.
-      if (!(thrown instanceof BrokerError || thrown instanceof ProtocolError)) throw thrown
+      if (thrown instanceof BrokerError) refused.push({ uri, reason: errorText(errorBody(thrown)) })
+      else if (thrown instanceof ProtocolError) refused.push({ uri, reason: thrown.message })
+      else throw thrown
     }
   }
-  return {
+  const honoured = {
     ...body,
     params: {
       ...body.params,
-      notifications: { ...body.params?.notifications, resourceSubscriptions: honoured },
+      notifications: { ...body.params?.notifications, resourceSubscriptions: uris },
     },
   }
+  return { honoured, refused }
 }

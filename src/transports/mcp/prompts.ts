@@ -1,10 +1,12 @@
 import {
-  type GetPromptRequest,
   type GetPromptResult,
   type Prompt,
   ProtocolError,
   ProtocolErrorCode,
 } from '@modelcontextprotocol/server'
+import type { Static } from '@sinclair/typebox'
+import { WAIT_SECONDS_DEFAULT } from '../../broker/commands/schema.ts'
+import type { PromptParams } from './params.ts'
 
 /** What a person can pick in a client that offers prompts. */
 export const PROMPTS: readonly Prompt[] = [
@@ -19,7 +21,7 @@ export const PROMPTS: readonly Prompt[] = [
 ]
 
 /** @throws ProtocolError `-32602` for a prompt that there is not, or without its argument */
-export function getPrompt({ name, arguments: input }: GetPromptRequest['params']): GetPromptResult {
+export function getPrompt({ name, arguments: input }: Static<typeof PromptParams>): GetPromptResult {
   if (name !== 'join')
     throw new ProtocolError(
       ProtocolErrorCode.InvalidParams,
@@ -33,7 +35,7 @@ export function getPrompt({ name, arguments: input }: GetPromptRequest['params']
     )
   const text =
     `Call checkin_client with client_id ${JSON.stringify(client_id)}, and list_sessions to see who else is there. ` +
-    'Then wait for mail with get_messages and wait_seconds 60, again and again until I say stop: ' +
+    `Then wait for mail with get_messages and wait_seconds ${WAIT_SECONDS_DEFAULT}, again and again until I say stop: ` +
     "do what a message asks for, as far as I would want it done, and answer with send_message and the message's " +
     'message_id as in_reply_to. Tell me in a line what came and what you answered.'
   return { messages: [{ role: 'user', content: { type: 'text', text } }] }

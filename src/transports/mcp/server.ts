@@ -1,11 +1,13 @@
 import { Server } from '@modelcontextprotocol/server'
 import type { Identity } from '../../auth/identity.ts'
 import type { DoorContext } from '../door.ts'
-import { answer, reportTo } from './answer.ts'
+import { reportTo } from './answer.ts'
 import { INBOX_TEMPLATE, listInboxes, readInbox } from './inbox.ts'
+import { handle, InboxParams, PageParams, PromptParams } from './params.ts'
 import { getPrompt, PROMPTS } from './prompts.ts'
 import { SERVER_INFO } from './server-info.ts'
-import { callTool, TOOLS } from './tools.ts'
+import { toolsOf } from './tool-list.ts'
+import { callTool } from './tools.ts'
 import type { Waits } from './waits.ts'
 
 /** Told to the model by clients that pass it on. */
@@ -32,18 +34,17 @@ export function createServer(context: DoorContext, waits: Waits, identity: Ident
     },
   })
   server.onerror = reportTo(context.log)
-  server.setRequestHandler('tools/list', () => ({ tools: [...TOOLS] }))
+  const caller = { context, identity }
+  handle(server, caller, 'tools/list', PageParams, () => ({ tools: [...toolsOf(broker.limits)] }))
   server.setRequestHandler('tools/call', ({ params }, call) =>
     callTool(context, waits, identity, params, call),
   )
-  server.setRequestHandler('resources/list', ({ method, params }) =>
-    answer(context, identity, method, () => listInboxes(broker, identity, params?.cursor)),
-  )
-  server.setRequestHandler('resources/templates/list', () => ({ resourceTemplates: [INBOX_TEMPLATE] }))
-  server.setRequestHandler('resources/read', ({ method, params }) =>
-    answer(context, identity, method, () => readInbox(broker, identity, params.uri)),
-  )
-  server.setRequestHandler('prompts/list', () => ({ prompts: [...PROMPTS] }))
-  server.setRequestHandler('prompts/get', ({ params }) => getPrompt(params))
+  handle(server, caller, 'resources/list', PageParams, ({ cursor }) => listInboxes(broker, identity, cursor))
+  handle(server, caller, 'resources/templates/list', PageParams, () => ({
+    resourceTemplates: [INBOX_TEMPLATE],
+  }))
+  handle(server, caller, 'resources/read', InboxParams, ({ uri }) => readInbox(broker, identity, uri))
+  handle(server, caller, 'prompts/list', PageParams, () => ({ prompts: [...PROMPTS] }))
+  handle(server, caller, 'prompts/get', PromptParams, getPrompt)
   return server
 }

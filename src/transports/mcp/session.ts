@@ -8,11 +8,11 @@ import type { Identity } from '../../auth/identity.ts'
 import { BrokerError } from '../../core/errors.ts'
 import type { MaybePromise } from '../../engine/engine.ts'
 import type { DoorContext } from '../door.ts'
-import { answer } from './answer.ts'
-import { type SessionEvents, streamOf } from './event-store.ts'
+import { CANCELLED, type SessionEvents, streamOf } from './event-store.ts'
 import type { Exchange } from './exchange.ts'
 import { answerPlain, type PlainCall, sessionHeaders } from './fast-lane.ts'
 import { addressOf, openInbox } from './inbox.ts'
+import { handle, InboxParams } from './params.ts'
 import { createServer } from './server.ts'
 import { isEventStream, type LiveStream, type Streams } from './stream.ts'
 import { InboxUpdates, SUBSCRIPTIONS_MAX } from './updates.ts'
@@ -60,6 +60,7 @@ export class McpSession {
   constructor(parts: SessionParts) {
     this.#parts = parts
     this.identity = parts.identity
+    this.identity.keeps_session = true
     this.#transport = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: () => this.id,
       onsessioninitialized: () => {
@@ -168,7 +169,12 @@ export class McpSession {
     this.idle_since_ms = this.#parts.context.broker.now()
   }
 
-  /** Opens the stream for hints, or resumes a stream. */
+  /**
+   * Opens the stream for hints, or resumes a stream.
+   *
+   * @throws BrokerError `too_many_connections`, `method_not_allowed` to the resume of a stream that is over: clients
+   * reopen whatever ends without an answer, and only this status stops them
+   */
   async #handleGet(exchange: Exchange, release: () => void): Promise<Response> {
     const { request } = exchange
     const leave = this.#parts.context.connections.enter()
@@ -186,9 +192,15 @@ export class McpSession {
         done()
         return response
       }
+      if (!standalone && (await hasEnded(response.body)))
+        throw new BrokerError('method_not_allowed', STREAM_OVER)
+      // While it is open, the caller counts as connected.
+      const endStreaming = standalone ? this.#parts.context.broker.hub.streams(this.identity) : undefined
       const carried = this.#parts.streams.carry(response, exchange, {
+        ...(standalone || !takesEmptyData(request) ? {} : { resumed_from: last_event_id }),
         close: () => carried.stream.cut(),
         onEnd: () => {
+          endStreaming?.()
           if (this.#standalone === carried.stream) this.#standalone = undefined
           done()
         },
@@ -204,19 +216,17 @@ export class McpSession {
 
   #offerSubscriptions(): void {
     const { context, identity } = this.#parts
-    this.#server.setRequestHandler('resources/subscribe', ({ method, params: { uri } }) =>
-      answer(context, identity, method, async () => {
-        const address = await openInbox(context.broker, identity, uri)
-        if (this.#updates.size >= SUBSCRIPTIONS_MAX)
-          throw new ProtocolError(
-            ProtocolErrorCode.InvalidParams,
-            `A session subscribes to at most ${SUBSCRIPTIONS_MAX} inboxes. Unsubscribe from one first.`,
-          )
-        this.#updates.watch(address, uri)
-        return {}
-      }),
-    )
-    this.#server.setRequestHandler('resources/unsubscribe', ({ params: { uri } }) => {
+    handle(this.#server, this.#parts, 'resources/subscribe', InboxParams, async ({ uri }) => {
+      const address = await openInbox(context.broker, identity, uri)
+      if (this.#updates.size >= SUBSCRIPTIONS_MAX)
+        throw new ProtocolError(
+          ProtocolErrorCode.InvalidParams,
+          `A session subscribes to at most ${SUBSCRIPTIONS_MAX} inboxes. Unsubscribe from one first.`,
+        )
+      this.#updates.watch(address, uri)
+      return {}
+    })
+    handle(this.#server, this.#parts, 'resources/unsubscribe', InboxParams, ({ uri }) => {
       const address = addressOf(identity, uri)
       if (address) this.#updates.unwatch(address)
       return {}
@@ -232,11 +242,33 @@ export class McpSession {
       // The stream of a batch is there for the others of it.
       if ((this.#answering.get(id)?.length ?? 1) === 1) this.#transport.closeSSEStream(id)
       this.#transport
-        .send({ jsonrpc: '2.0', id, error: { code: ProtocolErrorCode.InvalidRequest, message: 'Cancelled' } })
+        .send({ jsonrpc: '2.0', id, error: CANCELLED })
         // There was no such request, or it has been answered.
         .catch(() => undefined)
     }
   }
+}
+
+const STREAM_OVER = {
+  detail: 'This stream is over, and all of it has been sent: nothing is left to resume.',
+  next: 'Do not open it again. A GET without Last-Event-ID opens the stream for notifications.',
+}
+
+/** Whether a stream has ended with nothing in it: the SDK ends what it resumes at once if nothing is to come. */
+async function hasEnded(body: ReadableStream<Uint8Array>): Promise<boolean> {
+  const reader = body.getReader()
+  const ended = reader.closed.then(
+    () => true,
+    () => true,
+  )
+  const first = await Promise.race([ended, new Promise<false>((resolve) => setImmediate(resolve, false))])
+  reader.releaseLock()
+  return first
+}
+
+/** Whether the client takes an event that only carries an id. Source: MCP 2025-11-25, transports. */
+function takesEmptyData({ headers }: Request): boolean {
+  return (headers.get('mcp-protocol-version') ?? '') >= '2025-11-25'
 }
 
 /** The ids of the requests in a body, which may be a batch. */

@@ -12,8 +12,10 @@ const KEEP_ALIVE_SECONDS = 30
 
 const COMMENT = new TextEncoder().encode(': \n\n')
 
-/** What the owner of a stream is told. */
+/** What the owner of a stream wants of it, and is told. */
 export interface StreamCare {
+  /** The event id that it goes on from. It is said first: a client may come back without one it was not sent here. */
+  readonly resumed_from?: string
   /** Called once, when the source has ended, the client has gone or the stream was cut. */
   onEnd?(): void
   /** Called again and again while the client keeps up. */
@@ -22,7 +24,11 @@ export interface StreamCare {
   close?(): void
 }
 
-type EventStream = Response & { body: ReadableStream<Uint8Array> }
+function idEvent(event_id: string): Uint8Array {
+  return new TextEncoder().encode(`id: ${event_id}\ndata: \n\n`)
+}
+
+export type EventStream = Response & { body: ReadableStream<Uint8Array> }
 
 export function isEventStream(response: Response): response is EventStream {
   return response.body !== null && response.headers.get('content-type') === 'text/event-stream'
@@ -64,7 +70,7 @@ export class LiveStream {
     this.body = new ReadableStream<Uint8Array>({
       start: (controller) => {
         this.#controller = controller
-        controller.enqueue(COMMENT)
+        controller.enqueue(care.resumed_from === undefined ? COMMENT : idEvent(care.resumed_from))
       },
       pull: () => this.#feed(),
       cancel: () => this.#leave(),

@@ -19,13 +19,13 @@ export function runTool(
   const fail = (thrown: unknown) => {
     const correlation_id = correlationId()
     logFailure(log, command.name, thrown, correlation_id, identity)
-    return then(unreadFor(context, identity, input), (unread) =>
+    return then(unreadFor(context, identity, command, input), (unread) =>
       toolError(asBrokerError(thrown), unread, correlation_id),
     )
   }
   try {
     const result = then(runCommand(broker, command, identity, input, call), (output) =>
-      then(unreadFor(context, identity, input), (unread) =>
+      then(unreadFor(context, identity, command, input), (unread) =>
         toolResult(command, output, unread, broker.now()),
       ),
     )

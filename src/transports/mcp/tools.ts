@@ -4,35 +4,15 @@ import {
   ProtocolError,
   ProtocolErrorCode,
   type ServerContext,
-  type Tool,
 } from '@modelcontextprotocol/server'
 import type { Identity } from '../../auth/identity.ts'
 import type { Command } from '../../broker/command.ts'
-import { COMMANDS, COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
+import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
 import { nearestNames } from '../../core/routing.ts'
 import type { DoorContext } from '../door.ts'
 import { answerable, turnOf } from './exchange.ts'
 import { runTool } from './tool-call.ts'
 import type { Waits } from './waits.ts'
-
-/** The command table as MCP lists it. */
-export const TOOLS: readonly Tool[] = COMMANDS.map((command) => ({
-  name: command.name,
-  description: `${command.summary} ${command.description}`,
-  inputSchema: plain(command.input) as Tool['inputSchema'],
-  outputSchema: plain(command.output) as Tool['outputSchema'],
-  annotations: {
-    readOnlyHint: command.hints.read_only,
-    destructiveHint: command.hints.destructive,
-    idempotentHint: command.hints.idempotent,
-    openWorldHint: false,
-  },
-}))
-
-/** A TypeBox schema as the JSON Schema it is, without the symbols that TypeBox keeps on it. */
-function plain(schema: object): unknown {
-  return JSON.parse(JSON.stringify(schema))
-}
 
 /**
  * Carries out `tools/call`. Whatever goes wrong in the command is a tool error, which a model can read and act upon.

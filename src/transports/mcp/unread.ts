@@ -1,4 +1,5 @@
 import type { Identity } from '../../auth/identity.ts'
+import type { Command } from '../../broker/command.ts'
 import { type MaybePromise, then } from '../../engine/engine.ts'
 import type { DoorContext } from '../door.ts'
 import type { ToolInput } from './result.ts'
@@ -10,22 +11,33 @@ import type { ToolInput } from './result.ts'
  * @param input the tool's arguments as they came
  * @returns 0 also when it cannot be known: what the tool did is done, and its result must not be lost over this
  */
-export function unreadFor(context: DoorContext, identity: Identity, input: ToolInput): MaybePromise<number> {
+export function unreadFor(
+  context: DoorContext,
+  identity: Identity,
+  command: Command,
+  input: ToolInput,
+): MaybePromise<number> {
   const notKnown = (err: unknown) => {
     context.log.error({ err }, 'unread not known')
     return 0
   }
   try {
-    const unread = count(context, identity, input)
+    const unread = count(context, identity, command, input)
     return unread instanceof Promise ? unread.catch(notKnown) : unread
   } catch (err) {
     return notKnown(err)
   }
 }
 
-function count({ broker }: DoorContext, identity: Identity, input: ToolInput): MaybePromise<number> {
+function count(
+  { broker }: DoorContext,
+  identity: Identity,
+  command: Command,
+  input: ToolInput,
+): MaybePromise<number> {
   if (identity.session) return broker.unread(identity)
-  const client_id = input?.client_id ?? input?.sender_id
+  // An argument of another command may be named alike and be no caller, such as a filter.
+  const client_id = command.caller && input?.[command.caller]
   if (typeof client_id !== 'string') return 0
   const address = { project: identity.project, client_id }
   return then(broker.engine.ownedBy(address, identity.key_id), (owned) =>

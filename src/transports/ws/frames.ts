@@ -47,7 +47,15 @@ function begin(context: DoorContext, connection: WsConnection, received: string 
     if (frame.length === 0 || frame.length > BATCH_MAX) {
       const detail = `A batch holds 1 to ${BATCH_MAX} requests; this one holds ${frame.length}.`
       connection.answer([refusalJson(new BrokerError('invalid_request', { detail }))], false)
-    } else goThrough(context, connection, new Batch(frame, Math.ceil(received.length / frame.length)))
+      return
+    }
+    const batch = new Batch(frame, Math.ceil(received.length / frame.length))
+    if (!context.broker.turns.full) goThrough(context, connection, batch)
+    else {
+      // Others have taken this turn's time with calls that take long; this batch may be one of those.
+      yieldTurn(context, connection)
+      connection.held!.batch = batch
+    }
     return
   }
   const answer = onRequest(context, connection, frame)
@@ -152,10 +160,12 @@ function letGo(context: DoorContext, connection: WsConnection, chars: number): v
   if (before > KEPT_CHARS_MAX && connection.kept_chars <= KEPT_CHARS_MAX) release(context, connection)
 }
 
-/** Serves others before this connection goes on. An immediate would run before their answers are written. */
+/** Serves others before this connection goes on. */
 function yieldTurn(context: DoorContext, connection: WsConnection): void {
+  const { turns } = context.broker
   holdUp(connection)
-  setTimeout(() => release(context, connection), 0)
+  turns.spend()
+  turns.later(() => release(context, connection))
 }
 
 function isHeldUp({ held }: WsConnection): boolean {

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { asksToWait, checkInput, runCommand, shortened } from '../../broker/command.ts'
 import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
-import { ClientId, CursorText, closed } from '../../broker/commands/schema.ts'
+import { ClientId, CursorText, choice, closed } from '../../broker/commands/schema.ts'
 import { asBrokerError, BrokerError, errorBody } from '../../core/errors.ts'
 import { nearestNames } from '../../core/routing.ts'
 import { type MaybePromise, then } from '../../engine/engine.ts'
@@ -16,7 +16,7 @@ export const SubscribeParams = closed({
   client_id: Type.Optional(ClientId),
   after: Type.Optional(CursorText),
   ack: Type.Optional(
-    Type.Union([Type.Literal('auto'), Type.Literal('manual'), Type.Literal('none')], {
+    choice(['auto', 'manual', 'none'], {
       description:
         'auto (the default): acknowledged when the socket has shown that it arrived; manual or none',
     }),
@@ -165,7 +165,7 @@ function authenticate({ keys }: DoorContext, connection: WsConnection, params: u
   const { key, project } = checkInput(AuthenticateParams, params ?? {})
   try {
     const session = connection.identity?.session
-    connection.identity = keys.identify({ key, project })
+    connection.identity = keys.identify({ key, project }, true)
     // Who they are does not change with the key, within one project.
     if (session?.project === connection.identity.project) connection.identity.session = session
   } catch (error) {

@@ -114,7 +114,7 @@ export function wsDoor(context: DoorContext): WsDoor {
       try {
         connection.leave = connections.enter()
         const said = connection.takeCredentials()
-        if (said.key !== undefined || !keys.required) connection.identity = keys.identify(said)
+        if (said.key !== undefined || !keys.required) connection.identity = keys.identify(said, true)
       } catch (error) {
         const code =
           error instanceof BrokerError && 'close_code' in ERRORS[error.code] ? error.code : 'unauthenticated'

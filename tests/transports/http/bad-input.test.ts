@@ -85,7 +85,7 @@ const BODIES: [string, string | Uint8Array<ArrayBuffer>, ErrorCode, { field?: st
     'a header without a name',
     message({ headers: { '': 'x' } }),
     'invalid_params',
-    { detail: 'a name that does not fit' },
+    { field: '/headers', detail: 'A name in headers has 0 characters; each has 1 to 128.' },
   ],
   [
     '__proto__',

@@ -162,6 +162,37 @@ test('arguments which are not what a tool takes are refused by the command', asy
   expect(await answerOf(noObject)).toMatchObject({ error: { code: -32602 } })
 })
 
+test('parameters of other methods that do not fit are told in our own words, in both eras', async () => {
+  await using app = await startBroker()
+  const session = await rawSession(app)
+  const cases: [method: string, params: Record<string, unknown> | undefined, field: string][] = [
+    ['resources/read', { uri: 1 }, '/uri'],
+    ['resources/read', undefined, '/uri'],
+    ['prompts/get', { name: 1 }, '/name'],
+    ['prompts/get', undefined, '/name'],
+    ['prompts/get', { name: 'join', arguments: { client_id: 1 } }, '/arguments/client_id'],
+    ['resources/list', { cursor: 1 }, '/cursor'],
+    ['tools/list', { cursor: 1 }, '/cursor'],
+    ['resources/subscribe', { uri: null }, '/uri'],
+    ['resources/unsubscribe', undefined, '/uri'],
+  ]
+  let id = 100
+  for (const [method, params, field] of cases) {
+    const legacy = await session.post({ jsonrpc: '2.0', id: ++id, method, ...(params ? { params } : {}) })
+    const modern = await postModern(app, method, params)
+    const answers = [legacy, ...(method.endsWith('subscribe') ? [] : [modern])]
+    for (const answer of answers) {
+      const { error } = await answerOf(answer)
+      expect(error).toMatchObject({
+        code: -32602,
+        message: expect.stringMatching(/^invalid_params: (uri|name|arguments\.client_id|cursor) is /),
+        data: { code: 'invalid_params', field },
+      })
+    }
+  }
+  await expectAlive(app)
+})
+
 /** A peer made of a TCP socket, which asks and does not read. */
 function deafPeer(app: App) {
   const { hostname, port, host } = new URL(app.url)

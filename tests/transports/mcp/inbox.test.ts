@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import { REFUSED_META_KEY } from '../../../src/transports/mcp/listen.ts'
 import { SUBSCRIPTIONS_MAX } from '../../../src/transports/mcp/updates.ts'
 import { startBroker, until } from '../../harness.ts'
 import { type Agent, agent, ERAS, payloadsOf } from './client.ts'
@@ -107,9 +108,9 @@ test('a session may watch and read no inbox but its own', async () => {
   await expect(alice.watch('inbox://bob')).rejects.toMatchObject(refused)
 })
 
-test('listening honours what there is and leaves out the rest', async () => {
+test('listening honours what there is, leaves out the rest, and says why', async () => {
   await using app = await startBroker()
-  await using _alice = await agent('2026', app, 'alice')
+  await using alice = await agent('2026', app, 'alice')
   const listen = async (uris: string[]) =>
     new SseReader(
       await postModern(app, 'subscriptions/listen', { notifications: { resourceSubscriptions: uris } }),
@@ -117,13 +118,33 @@ test('listening honours what there is and leaves out the rest', async () => {
   const some = await listen(['inbox://nobody', 'inbox://alice', 'file:///etc/passwd'])
   expect(await some.message()).toMatchObject({
     method: 'notifications/subscriptions/acknowledged',
-    params: { notifications: { resourceSubscriptions: ['inbox://alice'] } },
+    params: {
+      notifications: { resourceSubscriptions: ['inbox://alice'] },
+      _meta: {
+        'io.modelcontextprotocol/subscriptionId': 1,
+        [REFUSED_META_KEY]: [
+          { uri: 'inbox://nobody', reason: expect.stringContaining('No client has checked in') },
+          { uri: 'file:///etc/passwd', reason: expect.stringContaining('not the URI of an inbox') },
+        ],
+      },
+    },
   })
+  await alice.call('send_message', { recipient_id: 'alice', message: 'x' })
+  expect(await some.message()).toMatchObject({ params: { uri: 'inbox://alice' } })
   await some.cancel()
-  const none = await listen(['inbox://nobody'])
-  expect(await none.message()).toMatchObject({ params: { notifications: {} } })
-  expect(await none.message()).toMatchObject({ id: 1, result: { resultType: 'complete' } })
-  expect(await none.next()).toBeUndefined()
+})
+
+test('listening to nothing that can be listened to is an error with the reason, which the client shows', async () => {
+  await using app = await startBroker({ connections_max: 1 })
+  await using alice = await agent('2026', app, 'alice')
+  if (!('listen' in alice.client)) throw new Error('not a client of the 2026 era')
+  await expect(alice.client.listen({ resourceSubscriptions: ['inbox://nobody'] })).rejects.toMatchObject({
+    code: -32602,
+    message: expect.stringMatching(/^inbox:\/\/nobody: No client has checked in/),
+  })
+  // The place that it took among the connections is free again.
+  const subscription = await alice.client.listen({ resourceSubscriptions: ['inbox://alice'] })
+  await subscription.close()
 })
 
 test('many messages in one turn are one hint, and streams of other inboxes sleep on', async () => {

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'bun:test'
+import { DEFAULT_REQUEST_TIMEOUT_MSEC } from '@modelcontextprotocol/client'
 import { Value } from '@sinclair/typebox/value'
 import { COMMANDS, COMMANDS_BY_NAME } from '../../../src/broker/commands/index.ts'
 import { ERROR_META_KEY } from '../../../src/transports/mcp/result.ts'
 import { startBroker } from '../../harness.ts'
+import { WsClient } from '../../ws-client.ts'
 import { agent, ERAS, outputOf, payloadsOf, textOf } from './client.ts'
 import { answerOf, postModern } from './raw.ts'
 
@@ -15,8 +17,10 @@ for (const era of ERAS)
       expect(tools.map(({ name }) => name)).toEqual(COMMANDS.map(({ name }) => name))
       for (const tool of tools) {
         const command = COMMANDS_BY_NAME.get(tool.name)!
-        expect(tool.inputSchema as unknown).toEqual(JSON.parse(JSON.stringify(command.input)))
-        expect(tool.outputSchema as unknown).toEqual(JSON.parse(JSON.stringify(command.output)))
+        expect(tool.title).toBe(command.title)
+        expect(Object.keys(tool.inputSchema.properties!)).toEqual(Object.keys(command.input.properties))
+        expect(tool.inputSchema.required ?? []).toEqual((command.input.required ?? []) as string[])
+        expect(Object.keys(tool.outputSchema!.properties!)).toEqual(Object.keys(command.output.properties))
         expect(tool.annotations?.readOnlyHint).toBe(command.hints.read_only)
       }
     })
@@ -30,6 +34,8 @@ for (const era of ERAS)
       expect(prompts.map(({ name }) => name)).toEqual(['join'])
       const prompt = await alice.client.getPrompt({ name: 'join', arguments: { client_id: 'carol' } })
       expect(JSON.stringify(prompt.messages)).toContain('carol')
+      const wait_seconds = Number(/wait_seconds (\d+)/.exec(JSON.stringify(prompt.messages))?.[1])
+      expect(wait_seconds * 1000).toBeWithin(30_000, DEFAULT_REQUEST_TIMEOUT_MSEC - 5000)
     })
 
     test('results match the output schema and come with a text', async () => {
@@ -233,4 +239,48 @@ test('an agent cannot send in the name of another session', async () => {
     message: 'x',
   })
   expect(textOf(result)).toStartWith('sender_mismatch:')
+})
+
+test("a check-in says whether it lasts, and an error how to name oneself, with nobody else's name", async () => {
+  await using app = await startBroker()
+  await using legacy = await agent('2025', app, 'backend')
+  await using modern = await agent('2026', app, 'frontend')
+  const how = 'pass sender_id "frontend" in each call'
+  const checkedIn = await modern.call('checkin_client', { client_id: 'frontend' })
+  expect(outputOf(checkedIn).next).toStartWith(how)
+  expect(textOf(checkedIn)).toContain(how)
+  const byHttp = await fetch(`${app.url}/v1/sessions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ client_id: 'frontend' }),
+  })
+  expect(((await byHttp.json()) as { next?: string }).next).toStartWith(how)
+  expect(outputOf(await legacy.call('checkin_client', { client_id: 'backend' }))).not.toHaveProperty('next')
+  const socket = await WsClient.checkedIn(app.url, 'page')
+  expect(await socket.call('checkin_client', { client_id: 'page' })).not.toHaveProperty('next')
+
+  const nobody = (name: string) =>
+    modern.call(name, { sender_id: undefined, client_id: undefined, recipient_id: 'backend', message: 'x' })
+  const refused = await nobody('send_message')
+  expect(textOf(refused)).toStartWith('not_checked_in:')
+  expect(textOf(refused)).toContain('pass sender_id "<your client_id>" in each call')
+  for (const other of ['frontend', 'backend', 'page']) expect(textOf(refused)).not.toContain(other)
+  await legacy.call('disconnect_session')
+  expect(textOf(await legacy.call('send_message', { recipient_id: 'frontend', message: 'x' }))).toContain(
+    'in an MCP session, call checkin_client once',
+  )
+})
+
+test('the unread mail of somebody else is not told, whatever an argument is called', async () => {
+  await using app = await startBroker()
+  await using alice = await agent('2026', app, 'alice')
+  await using bob = await agent('2026', app, 'bob')
+  await bob.call('send_message', { recipient_id: 'alice', message: 'for alice' })
+  const filtered = await bob.call('list_dead_letters', { client_id: 'alice' })
+  expect(textOf(filtered)).toBe('0 dead letters.')
+  expect(textOf(await bob.call('get_my_identity', { client_id: 'bob' }))).not.toContain('unread')
+  expect(textOf(await alice.call('get_my_identity', { client_id: 'alice' }))).toEndWith('\n\n1 unread')
+  expect(textOf(await alice.call('get_messages', { ack: 'none' }))).toEndWith('\n\n1 unread')
+  const sent = await alice.call('send_message', { recipient_id: 'bob', message: 'x' })
+  expect(textOf(sent)).toEndWith('\n\n1 unread')
 })

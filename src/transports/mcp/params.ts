@@ -1,0 +1,48 @@
+import type { Result, Server, StandardSchemaV1 } from '@modelcontextprotocol/server'
+import { type Static, type TObject, Type } from '@sinclair/typebox'
+import type { Identity } from '../../auth/identity.ts'
+import { checkInput } from '../../broker/command.ts'
+import { closed, named } from '../../broker/commands/schema.ts'
+import type { DoorContext } from '../door.ts'
+import { answer } from './answer.ts'
+
+export const InboxParams = closed({
+  uri: Type.String({ description: 'the URI of an inbox, such as "inbox://frontend"' }),
+})
+
+export const PageParams = closed({
+  cursor: Type.Optional(Type.String({ description: 'the nextCursor of the page before' })),
+})
+
+export const PromptParams = closed({
+  name: Type.String({ description: 'the name of a prompt, as in prompts/list' }),
+  arguments: Type.Optional(named(Type.String({ description: 'a text' }))),
+})
+
+/** Leaves the check to us: the SDK answers what does not fit as a fault of its own, with its library's list. */
+const UNCHECKED: StandardSchemaV1<Record<string, unknown>> = {
+  '~standard': {
+    version: 1,
+    vendor: 'mcp-broker',
+    validate: (value) => ({ value: value as Record<string, unknown> }),
+  },
+}
+
+/**
+ * Has a server answer a method that is no tool call. Parameters that do not fit are `-32602` with our own sentence;
+ * those that the schema does not name are left alone, as revisions of the protocol add some.
+ */
+export function handle<P extends TObject>(
+  server: Server,
+  { context, identity }: { context: DoorContext; identity: Identity },
+  method: string,
+  schema: P,
+  run: (params: Static<P>) => Result | Promise<Result>,
+): void {
+  server.setRequestHandler(method, { params: UNCHECKED }, (params) =>
+    answer(context, identity, method, () => {
+      const known = Object.keys(schema.properties).filter((name) => params[name] !== undefined)
+      return run(checkInput(schema, Object.fromEntries(known.map((name) => [name, params[name]]))))
+    }),
+  )
+}
