@@ -16,6 +16,7 @@ import {
 } from './entry.ts'
 import { type Evicted, History } from './history.ts'
 import type { Limits, Meter } from './limits.ts'
+import { entryOf, leasedOf, nextPending, readThrough, type Standing, standingOf } from './lookup.ts'
 import type { Rank, StoredMessage } from './message.ts'
 import {
   entriesAfter,
@@ -134,28 +135,12 @@ export class Mailbox {
 
   /** The next pending messages, highest priority first, then oldest. */
   take({ limit, bytes_max, ack }: Take, now: number, limits: Limits): Delivery[] {
-    return this.#nextPending(limit, bytes_max).map((entry) => {
+    return nextPending(this.#ring, this.#pending_of, this.#scan, limit, bytes_max).map((entry) => {
       const { offset, message } = entry
       if (ack !== 'none') this.#scan[message.rank] = offset
       this.#deliver(entry, ack, false, now, limits)
       return { offset, message, attempt: entry.attempts }
     })
-  }
-
-  #nextPending(limit: number, bytes_max: number): Entry[] {
-    const taken: Entry[] = []
-    let bytes = 0
-    for (let rank = 3; rank >= 0; rank--) {
-      if (this.#pending_of[rank as Rank] === 0) continue
-      for (let i = this.#ring.indexAfter(this.#scan[rank as Rank]); i < this.#ring.length; i++) {
-        const entry = this.#ring.at(i)
-        if (entry.state !== PENDING || entry.message.rank !== rank) continue
-        bytes += entry.message.bytes
-        if (taken.length === limit || (taken.length > 0 && bytes > bytes_max)) return taken
-        taken.push(entry)
-      }
-    }
-    return taken
   }
 
   /**
@@ -203,44 +188,16 @@ export class Mailbox {
   }
 
   find(message_id: string): Entry | undefined {
-    return this.#findLive(message_id) ?? this.#history.find(message_id, this.#ids_rise)
+    return entryOf(this.#retained, message_id, this.#ids_rise)
   }
 
-  /**
-   * Where each of many ids stands: not acknowledged yet, acknowledged, or not here at all. One pass over what is here, which is
-   * bounded, however many ids there are.
-   */
-  findAll(message_ids: ReadonlySet<string>): { live: Entry[]; acknowledged: string[]; unknown: string[] } {
-    const live: Entry[] = []
-    const here = new Set<string>()
-    for (let i = 0; i < this.#ring.length; i++) {
-      const entry = this.#ring.at(i)
-      if (entry.gone || !message_ids.has(entry.message.message_id)) continue
-      live.push(entry)
-      here.add(entry.message.message_id)
-    }
-    const acknowledged = here.size === message_ids.size ? [] : this.#history.among(message_ids)
-    for (const id of acknowledged) here.add(id)
-    const unknown = here.size === message_ids.size ? [] : [...message_ids].filter((id) => !here.has(id))
-    return { live, acknowledged, unknown }
-  }
-
-  #findLive(message_id: string): Entry | undefined {
-    if (this.#ids_rise) return this.#ring.findRising((entry) => compare(entry.message.message_id, message_id))
-    for (let i = 0; i < this.#ring.length; i++)
-      if (this.#ring.at(i).message.message_id === message_id) return this.#ring.at(i)
-    return undefined
+  findAll(message_ids: ReadonlySet<string>): Standing {
+    return standingOf(this.#retained, message_ids)
   }
 
   /** Entries read but not acknowledged, oldest first. */
   leasedEntries(): Entry[] {
-    const leased: Entry[] = []
-    if (this.leased > 0)
-      for (let i = 0; i < this.#ring.length; i++) {
-        const entry = this.#ring.at(i)
-        if (entry.state === LEASED) leased.push(entry)
-      }
-    return leased
+    return this.leased > 0 ? leasedOf(this.#ring) : []
   }
 
   /** Acknowledges an entry, which counts as its delivery where there was none; false when it was acknowledged before. */
@@ -264,18 +221,9 @@ export class Mailbox {
     return leased
   }
 
-  /**
-   * What the bearer of a cursor at `offset` has read, though it is not acknowledged: all that was delivered in its turn at
-   * or before it, whoever holds the lease by now.
-   */
+  /** What the bearer of a cursor has read, though it is not acknowledged. */
   readThrough(offset: number): Entry[] {
-    const read: Entry[] = []
-    for (let i = 0; i < this.#ring.length; i++) {
-      const entry = this.#ring.at(i)
-      if (entry.offset > offset) break
-      if (!entry.gone && entry.cursor_acks) read.push(entry)
-    }
-    return read
+    return readThrough(this.#ring, offset)
   }
 
   /**
@@ -439,8 +387,4 @@ export class Mailbox {
     this.pending += by
     this.#pending_of[rank] += by
   }
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }

@@ -37,14 +37,13 @@ test('an open connection counts as heard now, however silent', async () => {
   await WsClient.checkedIn(broker.url, 'connected')
   await using reading = await openStream(broker.url, 'reading')
   await reading.next('recovery')
-  await using session = await agent('2025', broker, 'streaming')
+  await using _streaming = await agent('2025', broker, 'streaming')
   const watcher = await WsClient.connect(broker.url)
   await call(broker.url, 'POST', '/v1/sessions', { client_id: 'gone' })
   await until('the one without a connection to be disconnected', async () => {
     const { sessions } = await watcher.call<Listed>('list_sessions', { status_filter: 'disconnected' })
     return sessions.some(({ client_id }) => client_id === 'gone') || undefined
   })
-  expect(session.id).toBe('streaming')
   const { sessions } = await watcher.call<Listed>('list_sessions')
   expect(sessions.map(({ client_id, status }) => `${client_id} ${status}`).sort()).toEqual([
     'connected active',
@@ -58,13 +57,13 @@ test('an open connection counts as heard now, however silent', async () => {
 test('sessions are listed by when they were last heard, the latest first', async () => {
   await using broker = await startBroker()
   const names = ['a', 'b', 'c']
-  const ids = new Map<string, string>()
+  const ids = new Map<string, unknown>()
   for (const client_id of names)
     ids.set(client_id, (await call(broker.url, 'POST', '/v1/sessions', { client_id })).body.session_id)
-  const order = async (query = '') =>
-    (await call(broker.url, 'GET', `/v1/sessions${query}`)).body.sessions.map(
-      ({ client_id }: { client_id: string }) => client_id,
-    )
+  const order = async (query = '') => {
+    const { sessions } = (await call(broker.url, 'GET', `/v1/sessions${query}`)).body as unknown as Listed
+    return sessions.map(({ client_id }) => client_id)
+  }
   expect(await order()).toEqual(['c', 'b', 'a'])
   await Bun.sleep(2)
   await call(broker.url, 'POST', `/v1/sessions/${ids.get('a')}/heartbeat`, {})
