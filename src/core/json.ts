@@ -1,12 +1,51 @@
-/** Whether a parsed JSON value is nested deeper than `depth_max` arrays and objects. */
-export function jsonDepthExceeds(value: unknown, depth_max: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  if (depth_max === 0) return true
+/** Why a JSON value is not taken: nested too deeply, or a number that has been changed in reading it. */
+export type JsonFlaw = 'depth' | 'number'
+
+/**
+ * What is wrong with a parsed JSON value; `depth` goes before `number`.
+ *
+ * @param depth_max arrays and objects that may lie within each other
+ */
+export function jsonFlaw(value: unknown, depth_max: number): JsonFlaw | undefined {
+  if (typeof value === 'number') return isChanged(value) ? 'number' : undefined
+  if (typeof value !== 'object' || value === null) return undefined
+  if (depth_max === 0) return 'depth'
+  let flaw: JsonFlaw | undefined
   if (Array.isArray(value)) {
-    for (const item of value) if (jsonDepthExceeds(item, depth_max - 1)) return true
-    return false
+    for (const item of value) {
+      const found = jsonFlaw(item, depth_max - 1)
+      if (found === 'depth') return found
+      flaw ??= found
+    }
+    return flaw
   }
-  for (const key in value)
-    if (jsonDepthExceeds((value as Record<string, unknown>)[key], depth_max - 1)) return true
-  return false
+  for (const key in value) {
+    const found = jsonFlaw((value as Record<string, unknown>)[key], depth_max - 1)
+    if (found === 'depth') return found
+    flaw ??= found
+  }
+  return flaw
+}
+
+/** JSON.stringify writes larger numbers with an exponent: they are no integers to those who write them. */
+const INTEGER_MAX = 1e21
+
+/**
+ * Whether the number that was written cannot be told any more: an integer beyond 2^53 - 1 may have lost digits, and one
+ * beyond the range of a double has become infinite. Source: RFC 8259, section 6; RFC 7493, section 2.2.
+ */
+function isChanged(number: number): boolean {
+  const size = Math.abs(number)
+  return size > Number.MAX_SAFE_INTEGER && (size < INTEGER_MAX || size === Number.POSITIVE_INFINITY)
+}
+
+/** Where the first changed number of a value is, as a JSON pointer; undefined where there is none. */
+export function changedNumberAt(value: unknown): string | undefined {
+  if (typeof value === 'number') return isChanged(value) ? '' : undefined
+  if (typeof value !== 'object' || value === null) return undefined
+  for (const [name, inner] of Object.entries(value)) {
+    const at = changedNumberAt(inner)
+    if (at !== undefined) return `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}${at}`
+  }
+  return undefined
 }

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import type { Identity } from '../../auth/identity.ts'
 import type { Delivery, Take } from '../../core/entry.ts'
-import { type Message, parseMessage } from '../../core/message.ts'
+import { BROKER_CLIENT_ID, type Message, parseMessage } from '../../core/message.ts'
 import type { Address } from '../../engine/engine.ts'
 import type { Broker } from '../broker.ts'
 import { defineCommand } from '../command.ts'
@@ -21,20 +21,18 @@ async function waitingReply(broker: Broker, own: Address, message_id: string): P
   return deliveries.find(({ message }) => message.in_reply_to === message_id)
 }
 
-/** What has become of a question by the time its sender waits no more. @param replied whoever replies has read it */
-async function becameOf(
+/** Where a question stands by the time its sender waits no more. @param replied its recipient has, so it has read it */
+async function statusOf(
   broker: Broker,
   { project }: Identity,
   message_id: string,
   recipient_id: string,
   replied: boolean,
-): Promise<Pick<DirectReceipt, 'status' | 'warnings'>> {
+): Promise<DirectReceipt['status']> {
   const [found] = await broker.engine.find(project, message_id, recipient_id)
-  const became = found && deliveryStatus(found)
-  if (became?.status === 'acknowledged') return { status: 'acknowledged', warnings: [] }
-  const delivered = replied || became?.status === 'delivered' || (found?.attempts ?? 0) > 0
-  const warnings = became?.reason ? [`The message is a dead letter by now: ${became.reason}.`] : []
-  return { status: delivered ? 'delivered' : 'queued', warnings }
+  const status = found && deliveryStatus(found).status
+  if (status === 'acknowledged') return status
+  return replied || (found?.attempts ?? 0) > 0 ? 'delivered' : 'queued'
 }
 
 export const sendMessageAndWait = defineCommand({
@@ -96,13 +94,15 @@ export const sendMessageAndWait = defineCommand({
       // Asked again, the reply may have come between.
       const answered = (asked_before && (await waitingReply(broker, own, asked_id))) || (await reply)
       stillIn(session, ` The question, ${asked_id}, has been sent.`)
-      const replied = answered !== undefined && !signal?.aborted
-      const question = await becameOf(broker, identity, asked_id, recipient_id, replied)
-      const said = { ...receipt, ...question, warnings: [...receipt.warnings, ...question.warnings] }
-      if (!replied) return { ...said, timed_out: true }
+      const answer = signal?.aborted ? undefined : answered
+      // A bounce answers too, and comes from the broker: nobody has read the question.
+      const replied = answer !== undefined && answer.message.sender_id !== BROKER_CLIENT_ID
+      // At once: what is handed over here is not to be read from the mailbox too.
+      if (answer) await broker.engine.settle(own, { message_ids: [answer.message.message_id] })
+      const status = await statusOf(broker, identity, asked_id, recipient_id, replied)
+      if (!answer) return { ...receipt, status, timed_out: true }
       broker.counters.delivered++
-      await broker.engine.settle(own, { message_ids: [answered.message.message_id] })
-      return { ...said, timed_out: false, reply: parseMessage(answered.message, answered.attempt) }
+      return { ...receipt, status, timed_out: false, reply: parseMessage(answer.message, answer.attempt) }
     } finally {
       over.abort()
     }

@@ -59,7 +59,8 @@ export const AnyJson = briefly(
   'any JSON value, such as an object; not JSON as a text',
   Type.Unknown({
     description:
-      'any JSON value, not JSON written as a text: an object, a list, a text, a number, true, false or null',
+      'any JSON value, not JSON written as a text: an object, a list, a text, a number, true, false or null. A whole number ' +
+      'beyond 9007199254740991, which not every reader can hold, is refused: write it as a text',
   }),
 )
 

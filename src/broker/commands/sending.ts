@@ -1,7 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { Identity } from '../../auth/identity.ts'
 import { BrokerError } from '../../core/errors.ts'
-import { jsonDepthExceeds } from '../../core/json.ts'
+import { changedNumberAt, type JsonFlaw, jsonFlaw } from '../../core/json.ts'
 import { formatTime, type StoredMessage } from '../../core/message.ts'
 import { matchesCapabilities } from '../../core/session.ts'
 import {
@@ -13,7 +13,7 @@ import {
   then,
 } from '../../engine/engine.ts'
 import type { Broker } from '../broker.ts'
-import { defineCommand } from '../command.ts'
+import { defineCommand, shortened } from '../command.ts'
 import { type Addressed, idempotencyKey } from '../digest.ts'
 import { content } from './content.ts'
 import {
@@ -67,11 +67,8 @@ export function compose(
           ? 'The message has no content: message (text) or payload (JSON) is required.'
           : 'message and payload are two names for one thing: give one of them.',
     })
-  if (jsonDepthExceeds(input.payload, PAYLOAD_DEPTH_MAX))
-    throw new BrokerError('nesting_too_deep', {
-      field: '/payload',
-      detail: `The payload is nested deeper than ${PAYLOAD_DEPTH_MAX} levels.`,
-    })
+  const flaw = jsonFlaw(input.payload, PAYLOAD_DEPTH_MAX)
+  if (flaw) throw flawed(flaw, input.payload)
   const { ttl_seconds_max } = broker.limits
   if (input.ttl_seconds !== undefined && input.ttl_seconds > ttl_seconds_max)
     throw new BrokerError('invalid_params', {
@@ -80,6 +77,20 @@ export function compose(
     })
   checkNames('headers', input.headers)
   return broker.createMessage(input, sender_id, recipient_id)
+}
+
+function flawed(flaw: JsonFlaw, payload: unknown): BrokerError {
+  if (flaw === 'depth')
+    return new BrokerError('nesting_too_deep', {
+      field: '/payload',
+      detail: `The payload is nested deeper than ${PAYLOAD_DEPTH_MAX} levels.`,
+    })
+  const field = shortened(`/payload${changedNumberAt(payload)}`)
+  return new BrokerError('invalid_params', {
+    field,
+    detail: `${field.slice(1).replaceAll('/', '.')} is a number that cannot be kept as it was written: it is beyond ${Number.MAX_SAFE_INTEGER}, or beyond what a double holds.`,
+    next: 'Write it as a text.',
+  })
 }
 
 /** @throws BrokerError when a recipient's mailbox did not take the message */

@@ -1,7 +1,7 @@
 import { Elysia } from 'elysia'
 import type { Identity } from '../../auth/identity.ts'
 import { BrokerError } from '../../core/errors.ts'
-import { jsonDepthExceeds } from '../../core/json.ts'
+import { jsonFlaw } from '../../core/json.ts'
 import { type MaybePromise, then } from '../../engine/engine.ts'
 import { readJson } from '../body.ts'
 import type { DirectDoor, DirectHandler, DoorContext, HttpServer } from '../door.ts'
@@ -71,7 +71,7 @@ function checkMessage(body: unknown): unknown {
     throw new BrokerError('invalid_request', {
       detail: `A batch holds at most ${BATCH_MAX} messages; this one holds ${body.length}.`,
     })
-  if (jsonDepthExceeds(body, BODY_DEPTH_MAX))
+  if (jsonFlaw(body, BODY_DEPTH_MAX) === 'depth')
     throw new BrokerError('nesting_too_deep', {
       detail: `The body is nested deeper than ${BODY_DEPTH_MAX} levels.`,
     })

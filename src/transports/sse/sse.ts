@@ -100,7 +100,8 @@ function greet(
   recovery: { recovered: boolean; cursor: string; unread: number; session_id: string },
 ): void {
   const retry_ms = RETRY_MS_MIN + Math.floor(Math.random() * (RETRY_MS_MAX - RETRY_MS_MIN))
-  stream.line(`retry: ${retry_ms}`)
   const { recovered, cursor, unread, session_id } = recovery
-  stream.event('recovery', JSON.stringify({ recovered, cursor, unread, session_id }), cursor)
+  const json = JSON.stringify({ recovered, cursor, unread, session_id })
+  // In the event itself: some clients take a block that is a field alone for an empty event.
+  stream.event('recovery', json, cursor, retry_ms)
 }

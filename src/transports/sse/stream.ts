@@ -58,14 +58,16 @@ export class EventStream implements Connection {
     if (this.#queue.length <= HINTS_CHARS_MAX || this.flush()) this.event(kind, json)
   }
 
-  /** Queues an event. @param json in one line, as JSON.stringify makes it */
-  event(name: string, json: string, id?: string): void {
-    this.#queue += `${id === undefined ? '' : `id: ${id}\n`}event: ${name}\ndata: ${json}\n\n`
-  }
-
-  /** Queues a field that is no event, such as `retry: 2000` or a comment. */
-  line(text: string): void {
-    this.#queue += `${text}\n\n`
+  /**
+   * Queues an event.
+   *
+   * @param json in one line, as JSON.stringify makes it
+   * @param retry_ms how long the client waits before it connects again, from now on
+   */
+  event(name: string, json: string, id?: string, retry_ms?: number): void {
+    if (retry_ms !== undefined) this.#queue += `retry: ${retry_ms}\n`
+    if (id !== undefined) this.#queue += `id: ${id}\n`
+    this.#queue += `event: ${name}\ndata: ${json}\n\n`
   }
 
   flush(): boolean {
@@ -85,7 +87,7 @@ export class EventStream implements Connection {
   /** Writes a comment when nothing else was written for `quiet_ms`, so that the peer and all between see it alive. */
   comment(quiet_ms: number): void {
     if (!this.#writable || this.now() - this.#written_ms < quiet_ms) return
-    this.line(':')
+    this.#queue += ':\n\n'
     this.flush()
   }
 

@@ -260,3 +260,15 @@ test("a browser's EventSource reads it, and comes back by itself where it was", 
     relay.close()
   }
 }, 15_000)
+
+test('the first event is whole: no block of an event stream is a field alone', async () => {
+  await using broker = await startBroker()
+  const abort = new AbortController()
+  const { body } = await fetch(`${broker.url}/v1/mailboxes/b/events`, { signal: abort.signal })
+  const reader = body!.getReader()
+  const text = new TextDecoder().decode((await reader.read()).value)
+  abort.abort()
+  const [first, rest] = text.split('\n\n')
+  expect(first).toMatch(/^retry: \d{4}\nid: [a-z0-9]+:0\nevent: recovery\ndata: \{.*\}$/)
+  expect(rest).toBe('')
+})
