@@ -1,4 +1,5 @@
 import type { Scenario } from './scenario.ts'
+import { attacks } from './scenarios/attacks.ts'
 import { broadcast } from './scenarios/broadcast.ts'
 import { direct, directFrames } from './scenarios/direct.ts'
 import { idle } from './scenarios/idle.ts'
@@ -22,6 +23,7 @@ export const SCENARIOS: readonly Scenario[] = [
   mixed,
   storm,
   slowReaders,
+  attacks,
   idle,
   rest,
   soak,

@@ -188,6 +188,7 @@ export class Mailbox {
   }
 
   find(message_id: string): Entry | undefined {
+    if (this.retained === 0) return undefined
     return entryOf(this.#retained, message_id, this.#ids_rise)
   }
 

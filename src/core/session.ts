@@ -63,11 +63,12 @@ export interface CapabilityFilter {
   protocols?: string[]
 }
 
+const NOTHING: readonly string[] = []
+
 export function matchesCapabilities(capabilities: Capabilities, filter: CapabilityFilter): boolean {
-  const features = capabilities.features ?? []
-  const protocols = capabilities.protocols ?? {}
-  return (
-    (filter.features ?? []).every((feature) => features.includes(feature)) &&
-    (filter.protocols ?? []).every((name) => Object.hasOwn(protocols, name))
-  )
+  const { features, protocols } = capabilities
+  for (const feature of filter.features ?? NOTHING) if (!features?.includes(feature)) return false
+  for (const name of filter.protocols ?? NOTHING)
+    if (!protocols || !Object.hasOwn(protocols, name)) return false
+  return true
 }

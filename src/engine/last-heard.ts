@@ -42,7 +42,11 @@ export class LastHeard {
     this.#counted(session, 1)
   }
 
-  /** The sessions heard last, the latest first. @param senders those too that were only ever named as a sender */
+  /**
+   * The sessions heard last, the latest first; all of them, where there is no limit, in the order in which they were placed.
+   *
+   * @param senders those too that were only ever named as a sender
+   */
   latest(limit: number, senders: boolean): Session[] {
     const sessions: Session[] = []
     let oldest_ms = Number.POSITIVE_INFINITY
@@ -54,6 +58,7 @@ export class LastHeard {
       sessions.push(session)
       oldest_ms = Math.min(oldest_ms, session.last_seen_ms)
     }
+    if (limit === Number.POSITIVE_INFINITY) return sessions
     return sessions.sort((a, b) => b.last_seen_ms - a.last_seen_ms).slice(0, limit)
   }
 

@@ -252,7 +252,7 @@ export const listSessions = defineCommand({
         return !more
       }
       return then(broker.turns.each(sessions, visit), () => ({
-        sessions: found.map(view),
+        sessions: found.sort((a, b) => b.last_seen_ms - a.last_seen_ms).map(view),
         more,
         ...(more ? {} : { total: found.length }),
       }))
