@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import type { Session } from '../../src/core/session.ts'
 import { type MakeEngine, PROJECT, Rig } from './rig.ts'
 
 export function sessionContract(make: MakeEngine): void {
@@ -108,6 +109,55 @@ export function sessionContract(make: MakeEngine): void {
     expect(rig.sessions).toEqual(['r active'])
     await rig.pass(0.001)
     await rig.hears(() => rig.sessions, ['r active', 'r stale'])
+  })
+
+  test('those heard last come first, as many as are asked for', async () => {
+    await using rig = await Rig.start(make)
+    const sessions = new Map<string, Session>()
+    for (const client_id of ['a', 'b', 'c', 'd']) {
+      sessions.set(client_id, (await rig.checkedIn(client_id)).session)
+      rig.now += 10
+    }
+    const latest = async (limit: number) =>
+      (await rig.engine.listSessions(PROJECT, { limit, senders: true })).sessions.map(
+        ({ client_id }) => client_id,
+      )
+    expect(await latest(9)).toEqual(['d', 'c', 'b', 'a'])
+    // Soon after one another, and long after.
+    for (const [client_id, expected] of [
+      ['b', ['b', 'd', 'c', 'a']],
+      ['a', ['a', 'b', 'd', 'c']],
+      ['b', ['b', 'a', 'd', 'c']],
+    ] as const) {
+      rig.now += 20
+      rig.engine.touch(sessions.get(client_id)!)
+      expect(await latest(9)).toEqual([...expected])
+      expect(await latest(1)).toEqual([client_id])
+    }
+    rig.now += 5000
+    rig.engine.touch(sessions.get('c')!)
+    expect(await latest(2)).toEqual(['c', 'b'])
+    await rig.engine.endSession(sessions.get('b')!, 'closed')
+    expect(await rig.engine.listSessions(PROJECT, { limit: 1, senders: true })).toMatchObject({ total: 3 })
+    expect(await latest(9)).toEqual(['c', 'a', 'd'])
+  })
+
+  test('one that was only ever named as a sender is told apart, until it reads or checks in', async () => {
+    await using rig = await Rig.start(make, { clients_max: 3 })
+    const names = async (senders: boolean) =>
+      (await rig.sessionsOf(PROJECT, senders)).map(({ client_id }) => client_id).sort()
+    for (const client_id of ['cli', 'me']) await rig.checkedIn(client_id, { join: 'sender' })
+    await rig.checkedIn('reader', { join: 'reader' })
+    expect(await names(false)).toEqual(['reader'])
+    expect(await names(true)).toEqual(['cli', 'me', 'reader'])
+    expect(await rig.engine.listSessions(PROJECT, { limit: 9, senders: false })).toMatchObject({ total: 1 })
+    await rig.checkedIn('cli', { join: 'reader' })
+    await rig.checkedIn('cli', { join: 'sender' })
+    expect(await names(false)).toEqual(['cli', 'reader'])
+    // When there is no place for another address, a mere sender goes first.
+    await rig.checkedIn('new')
+    expect(await names(true)).toEqual(['cli', 'new', 'reader'])
+    expect(await rig.engine.listSessions(PROJECT, { limit: 9, senders: false })).toMatchObject({ total: 3 })
   })
 
   test('an address belongs to the key that first checked in', async () => {

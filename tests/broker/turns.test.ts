@@ -1,0 +1,102 @@
+import { expect, test } from 'bun:test'
+import { Turns } from '../../src/broker/turns.ts'
+import { startBroker } from '../harness.ts'
+import { call } from '../transports/http/client.ts'
+import { WsClient } from '../ws-client.ts'
+
+/** Takes the processor for so long. */
+function busy(ms: number): void {
+  for (const end = performance.now() + ms; performance.now() < end; );
+}
+
+test('a call that comes while there is time is carried out at once', () => {
+  const turns = new Turns()
+  expect(turns.run(() => 1)).toBe(1)
+  expect(turns.full).toBeFalse()
+})
+
+test('long calls share each turn, in the order they came, and others run between the turns', async () => {
+  const turns = new Turns()
+  const order: string[] = []
+  const calls = Array.from({ length: 6 }, (_, n) =>
+    turns.run(() => {
+      busy(3)
+      order.push(`long ${n}`)
+    }),
+  )
+  expect(order).toEqual(['long 0', 'long 1'])
+  expect(turns.full).toBeTrue()
+  setTimeout(() => order.push('other'), 0)
+  await Promise.all(calls)
+  expect(order.filter((what) => what !== 'other')).toEqual([0, 1, 2, 3, 4, 5].map((n) => `long ${n}`))
+  expect(order.indexOf('other')).toBeLessThan(order.length - 1)
+})
+
+test('a failure of a call that waited reaches its caller, and holds up nobody', async () => {
+  const turns = new Turns()
+  turns.spend()
+  const failing = turns.run(() => {
+    throw new Error('on fire')
+  })
+  const next = turns.run(() => 'next')
+  await expect(Promise.resolve(failing)).rejects.toThrow('on fire')
+  expect(await next).toBe('next')
+})
+
+test('a long list is gone through to its end, or as far as it is wanted', async () => {
+  const turns = new Turns()
+  const items = Array.from({ length: 1000 }, (_, n) => n)
+  const visited: number[] = []
+  let turns_between = 0
+  const counting = setInterval(() => turns_between++, 0)
+  await turns.each(items, (item) => {
+    if (item % 100 === 0) busy(3)
+    return visited.push(item) < 900
+  })
+  clearInterval(counting)
+  expect(visited).toEqual(items.slice(0, 900))
+  expect(turns_between).toBeGreaterThan(1)
+})
+
+test('ten thousand dead letters are requeued whole, while others are served', async () => {
+  await using broker = await startBroker()
+  const sender = await WsClient.checkedIn(broker.url, 'a')
+  const letters = (n: number) => ({ recipient_id: `b${n % 20}`, payload: n, ttl_seconds: 0.01 })
+  const send = (n: number) => sender.call('send_message', letters(n))
+  for (let n = 0; n < 10_000; n += 1000)
+    await Promise.all(Array.from({ length: 1000 }, (_, i) => send(n + i)))
+  const dead = async () => Number((await sender.call('list_dead_letters', { limit: 1 })).total)
+  while ((await dead()) < 10_000) await Bun.sleep(10)
+
+  const requeue = call(broker.url, 'POST', '/v1/dead-letters/requeue', {})
+  let served = 0
+  let over = false
+  void requeue.then(() => {
+    over = true
+  })
+  while (!over) {
+    await sender.call('heartbeat')
+    served++
+  }
+  expect((await requeue).body).toMatchObject({ requeued: 10_000, refused: [] })
+  expect(served).toBeGreaterThan(5)
+}, 30_000)
+
+test('filters over many clients are answered whole', async () => {
+  await using broker = await startBroker()
+  const crowd = await WsClient.connect(broker.url)
+  for (let n = 0; n < 300; n++)
+    await crowd.call('checkin_client', { client_id: `c${n}`, capabilities: { features: [`f${n % 3}`] } })
+  expect(await crowd.call('list_sessions', { capability_filter: 'f1' })).toMatchObject({
+    total: 100,
+    more: false,
+  })
+  const some = await crowd.call<{ sessions: unknown[] }>('list_sessions', {
+    capability_filter: 'f1',
+    limit: 7,
+  })
+  expect(some).toMatchObject({ more: true })
+  expect(some).not.toHaveProperty('total')
+  expect(some.sessions.length).toBe(7)
+  expect(await crowd.call('list_sessions', { limit: 7 })).toMatchObject({ total: 300, more: true })
+})
