@@ -32,7 +32,7 @@ export const SubscribeParams = closed({
 
 /** What `authenticate` takes. */
 export const AuthenticateParams = closed({
-  key: Type.String({ maxLength: 512, description: 'the API key' }),
+  key: Type.String({ maxLength: 512, writeOnly: true, description: 'the API key' }),
   project: Type.Optional(Type.String({ maxLength: 128, description: 'the project to work in' })),
 })
 
