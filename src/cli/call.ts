@@ -4,6 +4,7 @@ import { COMMANDS, COMMANDS_BY_NAME } from '../broker/commands/index.ts'
 import { nearestNames } from '../core/routing.ts'
 import { escapeControls } from '../observability/readable.ts'
 import { CALL_FLAGS, call as callBroker, targetOf, wantsJson } from './client.ts'
+import { PROGRAM } from './program.ts'
 import { EXIT } from './terminal.ts'
 import { CliError, type Verb } from './verb.ts'
 
@@ -13,17 +14,14 @@ export const call: Verb = {
   args: 'COMMAND [NAME=VALUE]…',
   positionals: [1, Number.POSITIVE_INFINITY],
   examples: [
-    ['mcp-broker call get_message_status message_id=0198…', 'what became of a message'],
-    ['mcp-broker call broadcast_message sender_id=cli message="lunch"', 'to everybody'],
-    [
-      `mcp-broker call checkin_client client_id=ci 'capabilities={"features":["build"]}'`,
-      'JSON where needed',
-    ],
-    ['mcp-broker call list_dead_letters reason=expired --json', 'the whole answer'],
+    [`${PROGRAM} call get_message_status message_id=0198…`, 'what became of a message'],
+    [`${PROGRAM} call broadcast_message sender_id=cli message="lunch"`, 'to everybody'],
+    [`${PROGRAM} call send_message recipient_id=ci 'payload={"n":1}'`, 'JSON where needed'],
+    [`${PROGRAM} call list_dead_letters reason=expired --json`, 'the whole answer'],
   ],
   notes: [
     `Commands: ${COMMANDS.map(({ name }) => name).join(', ')}.`,
-    '"mcp-broker docs commands" describes each with its parameters. A value is text where the parameter is text, and JSON elsewhere.',
+    `"${PROGRAM} docs commands" describes each with its parameters. A value is text where the parameter is text, and JSON elsewhere.`,
   ],
   flags: CALL_FLAGS,
   async run(line, surroundings) {
@@ -47,7 +45,7 @@ function unknownCommand(name: string): CliError {
   const near = nearestNames(name, COMMANDS_BY_NAME.keys())
   return new CliError(
     `There is no command "${name}".`,
-    near.length > 0 ? `Did you mean ${near.join(' or ')}?` : 'See "mcp-broker call --help".',
+    near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `See "${PROGRAM} call --help".`,
     true,
   )
 }

@@ -1,6 +1,7 @@
 import { COMMANDS_BY_NAME } from '../broker/commands/index.ts'
 import type { ErrorBody } from '../core/errors.ts'
 import type { Flag, Parsed } from './flags.ts'
+import { PROGRAM } from './program.ts'
 import { CliError, flag, isOn, type Surroundings } from './verb.ts'
 
 /** Flags of every verb that calls a running broker. */
@@ -130,7 +131,7 @@ export async function send(target: Target, path: string, options: SendOptions = 
     if ((error as Error).name === 'TimeoutError')
       throw new CliError(
         `The broker at ${target.url} has not answered within ${ms_max / 1000} s.`,
-        'See its log, or try "mcp-broker status".',
+        `See its log, or try "${PROGRAM} status".`,
       )
     throw unreachable(target)
   }
@@ -141,7 +142,7 @@ export async function send(target: Target, path: string, options: SendOptions = 
 function unreachable({ url }: Target): CliError {
   return new CliError(
     `No broker answers at ${url}.`,
-    'Start one with "mcp-broker serve", or say where it is with --url or MCP_BROKER_URL.',
+    `Start one with "${PROGRAM} serve", or say where it is with --url or MCP_BROKER_URL.`,
   )
 }
 

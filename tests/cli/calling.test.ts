@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { App } from '../../src/app.ts'
 import { startBroker } from '../harness.ts'
-import { type } from './harness.ts'
+import { TYPED, type } from './harness.ts'
 
 let app: App & AsyncDisposable
 let env: Record<string, string>
@@ -68,7 +68,7 @@ describe('status', () => {
     expect(await cli('status', '--url', 'http://127.0.0.1:1')).toEqual({
       code: 1,
       out: '',
-      err: 'error: No broker answers at http://127.0.0.1:1.\n  Start one with "mcp-broker serve", or say where it is with --url or MCP_BROKER_URL.',
+      err: `error: No broker answers at http://127.0.0.1:1.\n  Start one with "${TYPED} serve", or say where it is with --url or MCP_BROKER_URL.`,
     })
   })
 
@@ -210,7 +210,7 @@ describe('call', () => {
 
   test.each([
     [['call', 'send_mesage'], 'There is no command "send_mesage".\n  Did you mean send_message?'],
-    [['call', 'xyzzy'], 'See "mcp-broker call --help".'],
+    [['call', 'xyzzy'], `See "${TYPED} call --help".`],
     [
       ['call', 'send_message', 'recipent_id=a'],
       'send_message has no parameter "recipent_id".\n  Did you mean recipient_id?',
