@@ -16,6 +16,6 @@ function fromHere(path: string): string {
 }
 
 /** A word as a POSIX shell takes it. */
-function quoted(word: string): string {
+export function quoted(word: string): string {
   return /^[\w./+:@-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }

@@ -127,58 +127,6 @@ describe('keys', () => {
       url: guarded.url,
     })
   })
-
-  test.each(['claude-code', 'codex', 'cursor', 'vscode'])(
-    'connect %s takes the key from elsewhere',
-    async (client) => {
-      for (const interactive of [false, true]) {
-        const { out, code } = await type(['connect', client], {
-          ...at({ MCP_BROKER_API_KEY: KEY }),
-          interactive,
-        })
-        expect(code).toBe(0)
-        expect(out).not.toContain(KEY)
-        expect(out).toMatch(
-          /\$\{MCP_BROKER_API_KEY\}|"MCP_BROKER_API_KEY"|\$\{env:MCP_BROKER_API_KEY\}|\$\{input:/,
-        )
-      }
-    },
-  )
-})
-
-describe('connect', () => {
-  test.each([
-    ['claude-code', () => ({ mcpServers: { 'mcp-broker': { type: 'http', url: `${app.url}/mcp` } } })],
-    ['cursor', () => ({ mcpServers: { 'mcp-broker': { url: `${app.url}/mcp` } } })],
-    ['vscode', () => ({ servers: { 'mcp-broker': { type: 'http', url: `${app.url}/mcp` } } })],
-  ])('%s: in a pipe the file alone', async (client, expected) => {
-    expect(JSON.parse((await cli('connect', client)).out)).toEqual(expected())
-  })
-
-  test('codex: TOML', async () => {
-    expect(Bun.TOML.parse((await cli('connect', 'codex')).out)).toEqual({
-      mcp_servers: { 'mcp-broker': { url: `${app.url}/mcp`, tool_timeout_sec: 600 } },
-    })
-  })
-
-  test('in a terminal also the line that does it, and where the file is', async () => {
-    const { out } = await screen('connect', 'claude-code')
-    expect(out).toContain(`claude mcp add --transport http mcp-broker ${app.url}/mcp\n`)
-    expect(out).toContain('.mcp.json')
-    expect((await screen('connect', 'cursor')).out).toContain('.cursor/mcp.json')
-  })
-
-  test('without a broker it prints all the same, and says so', async () => {
-    const { code, out, err } = await cli('connect', 'cursor', '--url', 'http://127.0.0.1:1')
-    expect(code).toBe(0)
-    expect(out).toContain('http://127.0.0.1:1/mcp')
-    expect(err).toContain('warning: No broker answers')
-  })
-
-  test('a client that it does not know', async () => {
-    expect((await cli('connect', 'curser')).err).toContain('Did you mean cursor?')
-    expect((await cli('connect', 'emacs')).err).toContain('others need the URL alone')
-  })
 })
 
 describe('call', () => {
