@@ -5,15 +5,17 @@ import { nearestNames } from '../core/routing.ts'
 import { escapeControls } from '../observability/readable.ts'
 import { CALL_FLAGS, call as callBroker, targetOf, wantsJson } from './client.ts'
 import { PROGRAM } from './program.ts'
-import { EXIT } from './terminal.ts'
+import { table } from './render.ts'
+import { EXIT, type ExitCode, type Terminal } from './terminal.ts'
 import { CliError, type Verb } from './verb.ts'
 
 export const call: Verb = {
   name: 'call',
   summary: 'Carry out any command of the broker.',
-  args: 'COMMAND [NAME=VALUE]…',
-  positionals: [1, Number.POSITIVE_INFINITY],
+  args: '[COMMAND [NAME=VALUE]…]',
+  positionals: [0, Number.POSITIVE_INFINITY],
   examples: [
+    [`${PROGRAM} call`, 'which commands there are'],
     [`${PROGRAM} call get_message_status message_id=0198…`, 'what became of a message'],
     [`${PROGRAM} call broadcast_message sender_id=cli message="lunch"`, 'to everybody'],
     [`${PROGRAM} call send_message recipient_id=ci 'payload={"n":1}'`, 'JSON where needed'],
@@ -26,7 +28,8 @@ export const call: Verb = {
   flags: CALL_FLAGS,
   async run(line, surroundings) {
     const { terminal } = surroundings
-    const [name = '', ...assignments] = line.positionals
+    const [name, ...assignments] = line.positionals
+    if (name === undefined) return list(terminal, wantsJson(line))
     const row = COMMANDS_BY_NAME.get(name)
     if (!row) throw unknownCommand(name)
     const input = Object.fromEntries(assignments.map((assignment) => parameter(row, assignment)))
@@ -36,6 +39,17 @@ export const call: Verb = {
     terminal.out(json ? JSON.stringify(output) : escapeControls(row.text(output, Date.now())))
     return EXIT.ok
   },
+}
+
+function list(terminal: Terminal, json: boolean): ExitCode {
+  if (json) terminal.out(JSON.stringify(COMMANDS.map(({ name, summary }) => ({ name, summary }))))
+  else
+    table(
+      terminal,
+      ['COMMAND', 'WHAT IT DOES'],
+      COMMANDS.map(({ name, summary }) => [name, summary]),
+    )
+  return EXIT.ok
 }
 
 /** The longest that a command may wait when it is not told how long. */

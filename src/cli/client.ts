@@ -146,13 +146,19 @@ function unreachable({ url }: Target): CliError {
   )
 }
 
-async function refusal(response: Response, { url, key }: Target): Promise<CliError> {
+async function refusal(response: Response, target: Target): Promise<CliError> {
+  const { url } = target
   const body = (await response.json().catch(() => undefined)) as Partial<ErrorBody> | undefined
   if (body?.code === undefined || body.detail === undefined)
     return new CliError(
       `${url} answered with HTTP ${response.status}, and not as a broker does.`,
       'Check --url or MCP_BROKER_URL.',
     )
+  return brokersError(body, target)
+}
+
+/** An error of the broker in its own words, but where a key is missing or wrong: here it is given in a variable. */
+export function brokersError(body: Partial<ErrorBody>, { key }: Target): CliError {
   if (body.code === 'unauthenticated')
     return new CliError(
       key === undefined ? 'This broker needs a key.' : 'The broker does not know this key.',
@@ -160,5 +166,5 @@ async function refusal(response: Response, { url, key }: Target): Promise<CliErr
       false,
       body,
     )
-  return new CliError(body.detail, body.next ?? '', false, body)
+  return new CliError(body.detail ?? '', body.next ?? '', false, body)
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { App } from '../../src/app.ts'
+import { COMMANDS } from '../../src/broker/commands/index.ts'
 import { startBroker } from '../harness.ts'
 import { TYPED, type } from './harness.ts'
 
@@ -130,6 +131,17 @@ describe('keys', () => {
 })
 
 describe('call', () => {
+  test('alone it lists what there is', async () => {
+    const { code, out } = await cli('call')
+    expect(code).toBe(0)
+    expect(out.split('\n')).toEqual(COMMANDS.map(({ name, summary }) => `${name}\t${summary}`))
+    expect((await screen('call')).out).toMatch(/COMMAND +WHAT IT DOES/)
+    expect(JSON.parse((await cli('call', '--json')).out)[0]).toEqual({
+      name: 'checkin_client',
+      summary: COMMANDS[0]!.summary,
+    })
+  })
+
   test('what goes into the path stays one part of it', async () => {
     const { code, err } = await cli('call', 'get_messages', 'client_id=a/../b?c#d')
     expect(code).toBe(1)
