@@ -112,9 +112,9 @@ export function queryOf(request: Request): URLSearchParams {
   return at === -1 ? NO_QUERY : new URLSearchParams(url.slice(at + 1))
 }
 
-/** An answer in JSON, which nobody between may keep. @param json already encoded */
+/** An answer in JSON, which nobody between may keep; it ends its line, for terminals. @param json already encoded */
 export function jsonResponse(json: string, status = 200): Response {
-  return new Response(json, {
+  return new Response(`${json}\n`, {
     status,
     headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
   })
