@@ -169,15 +169,15 @@ test('the status page comes as whoever asks likes it', async () => {
 
 test('every answer in JSON ends its line, errors too', async () => {
   await using broker = await startBroker()
-  const texts = [
+  const paths = [
     ...['/health/live', '/health/ready', '/v1/sessions', '/v1/status', '/openapi', '/openapi/json'],
     ...['/nowhere', '/v1/messages', '/v1/ws', '/v1/mailboxes/a%20b/events', '/v1/messages/none'],
-  ].map(async (path) => {
+  ]
+  for (const path of paths) {
     const answer = await fetch(broker.url + path, { headers: { accept: 'application/json' } })
     expect(answer.headers.get('content-type')).toMatch(/^application\/(problem\+)?json$/)
-    return [path, (await answer.text()).slice(-2)]
-  })
-  for (const text of await Promise.all(texts)) expect(text).toEqual([text[0], '}\n'])
+    expect([path, (await answer.text()).slice(-2)]).toEqual([path, '}\n'])
+  }
   const created = await fetch(`${broker.url}/v1/sessions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
