@@ -13,6 +13,9 @@ const BATCH_MAX = 1000
 /** Calls of one connection that may wait at once. */
 const CALLS_MAX = 256
 
+/** Methods beside the commands, which only this door has. */
+const OWN_METHODS = ['subscribe', 'unsubscribe', 'authenticate']
+
 /** What `subscribe` takes. */
 export const SubscribeParams = closed({
   client_id: Type.Optional(ClientId),
@@ -103,7 +106,7 @@ function onRequest(context: DoorContext, connection: WsConnection, frame: unknow
   }
   const { id } = request
   try {
-    const result = call(context, connection, request)
+    const result = (context.calls ? loggedCall : call)(context, connection, request)
     if (result instanceof Promise) answerLater(context, connection, request, result)
     else if (id !== undefined) return resultJson(id, result)
     return undefined
@@ -129,6 +132,17 @@ function answerLater(
     })
 }
 
+/** {@link call}, logged; apart from it, so that a call that is not logged allocates nothing for it. */
+function loggedCall(context: DoorContext, connection: WsConnection, request: Request): MaybePromise<unknown> {
+  const run = () => call(context, connection, request)
+  return context.calls!.watch('WebSocket', loggedName(request.method), run)
+}
+
+/** A method as the log names it: what no command is called is the caller's text. */
+function loggedName(method: string): string {
+  return COMMANDS_BY_NAME.has(method) || OWN_METHODS.includes(method) ? method : 'unknown_command'
+}
+
 /** Logs what went wrong. @returns the answer; undefined where none is wanted */
 function failureJson(
   { log }: DoorContext,
@@ -136,8 +150,8 @@ function failureJson(
   { id, method }: Request,
   thrown: unknown,
 ): string | undefined {
-  const correlation_id = correlationId()
-  logFailure(log, method, thrown, correlation_id, identity)
+  const correlation_id = correlationId(thrown)
+  logFailure(log, loggedName(method), thrown, correlation_id, identity)
   return id === undefined ? undefined : errorJson(id, asBrokerError(thrown), correlation_id)
 }
 
@@ -172,7 +186,7 @@ function call(
     context.broker.hub.unsubscribe(connection)
     return {}
   }
-  const near = nearestNames(method, [...COMMANDS_BY_NAME.keys(), 'subscribe', 'unsubscribe', 'authenticate'])
+  const near = nearestNames(method, [...COMMANDS_BY_NAME.keys(), ...OWN_METHODS])
   const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''
   throw new BrokerError('unknown_command', {
     field: '/method',
