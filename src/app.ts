@@ -10,6 +10,7 @@ import type { Config } from './config/schema.ts'
 import type { Engine } from './engine/engine.ts'
 import { MemoryEngine, type MemoryEngineOptions } from './engine/memory.ts'
 import { REFUSED_BYTES_MAX } from './transports/body.ts'
+import { CallLog } from './transports/call-log.ts'
 import { ConnectionCount, type DoorContext, IDLE_SECONDS } from './transports/door.ts'
 import { httpDoor } from './transports/http/http.ts'
 import { mcpDoor } from './transports/mcp/mcp.ts'
@@ -58,7 +59,8 @@ export async function startApp(
   })
   const housekeeping = new Housekeeping(Date.now, report)
   const connections = new ConnectionCount(config.connections_max)
-  const context: DoorContext = { broker, keys, config, log, housekeeping, connections }
+  const calls = log.isLevelEnabled('debug') ? new CallLog(log) : undefined
+  const context: DoorContext = { broker, keys, config, log, calls, housekeeping, connections }
   const sockets = wsDoor(context)
   const mcp = mcpDoor(context)
   const doors = [sockets, sseDoor(context), mcp, httpDoor(context)]

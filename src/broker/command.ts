@@ -126,7 +126,7 @@ export function checkInput<I extends TObject>(schema: I, input: unknown): Static
   if (members.Check(input) && hasKnownNames(input as object, names)) return input as Static<I>
   // A name that is unknown says more than another that is missing: it is mistyped, most often.
   const errors = [...take(Errors(schema, [], input), ERRORS_LOOKED_AT_MAX)]
-  throw inputError(input, errors.find(({ message }) => message === UNKNOWN_NAME) ?? errors[0])
+  throw inputError(schema, input, errors.find(({ message }) => message === UNKNOWN_NAME) ?? errors[0])
 }
 
 const ERRORS_LOOKED_AT_MAX = 20
@@ -139,13 +139,32 @@ function* take<T>(items: Iterable<T>, limit: number): Generator<T> {
   }
 }
 
-/** How TypeBox says that a closed object has a member too many. */
+/** How TypeBox says that a closed object has a member too many, and one too few. */
 const UNKNOWN_NAME = 'Unexpected property'
+const MISSING = 'Expected required property'
 
-function inputError(input: unknown, error: ValueError | undefined): BrokerError {
+/** The part of a path that leads to a secret (`writeOnly`), of which no error repeats anything; undefined without one. */
+function secretPath(schema: TSchema, path: string): string | undefined {
+  let here: TSchema | undefined = schema
+  let walked = ''
+  for (const name of path.split('/').slice(1)) {
+    here = here?.properties?.[name] ?? here?.items
+    walked += `/${name}`
+    if (here?.writeOnly === true) return walked
+  }
+  return undefined
+}
+
+function inputError(schema: TObject, input: unknown, error: ValueError | undefined): BrokerError {
   if (error === undefined || error.path === '')
     return new BrokerError('invalid_params', {
-      detail: `The parameters must be a JSON object, not ${typeName(input)}.`,
+      detail: `The parameters must be a JSON object, not ${kindOf(input)}.`,
+    })
+  const secret = secretPath(schema, error.path)
+  if (secret !== undefined && error.message !== MISSING)
+    return new BrokerError('invalid_params', {
+      field: secret,
+      detail: `${secret.slice(1).replaceAll('/', '.')} is a secret and not shown: ${troubleOf(error)}.`,
     })
   const name = error.path.slice(1).replaceAll('/', '.')
   if (error.message === UNKNOWN_NAME) {
@@ -158,7 +177,7 @@ function inputError(input: unknown, error: ValueError | undefined): BrokerError 
       next: `Known parameters: ${known.join(', ') || 'none'}.`,
     })
   }
-  if (error.message === 'Expected required property')
+  if (error.message === MISSING)
     return new BrokerError('invalid_params', { field: error.path, detail: `${name} is required.` })
   return new BrokerError('invalid_params', {
     field: shortened(error.path),
@@ -192,9 +211,14 @@ export function shortened(name: string): string {
 }
 
 function typeName(value: unknown): string {
-  if (value === null) return 'null'
-  if (Array.isArray(value)) return 'an array'
   if (typeof value === 'string')
     return value.length > 40 ? `a text of ${value.length} characters` : JSON.stringify(value)
-  return typeof value === 'object' ? 'an object' : String(value)
+  return typeof value === 'object' ? kindOf(value) : String(value)
+}
+
+/** What a value is, without saying the value. */
+function kindOf(value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'an array'
+  return { string: 'a text', number: 'a number', boolean: 'a boolean' }[typeof value as string] ?? 'an object'
 }

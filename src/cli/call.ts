@@ -4,31 +4,32 @@ import { COMMANDS, COMMANDS_BY_NAME } from '../broker/commands/index.ts'
 import { nearestNames } from '../core/routing.ts'
 import { escapeControls } from '../observability/readable.ts'
 import { CALL_FLAGS, call as callBroker, targetOf, wantsJson } from './client.ts'
-import { EXIT } from './terminal.ts'
+import { PROGRAM } from './program.ts'
+import { table } from './render.ts'
+import { EXIT, type ExitCode, type Terminal } from './terminal.ts'
 import { CliError, type Verb } from './verb.ts'
 
 export const call: Verb = {
   name: 'call',
   summary: 'Carry out any command of the broker.',
-  args: 'COMMAND [NAME=VALUE]…',
-  positionals: [1, Number.POSITIVE_INFINITY],
+  args: '[COMMAND [NAME=VALUE]…]',
+  positionals: [0, Number.POSITIVE_INFINITY],
   examples: [
-    ['mcp-broker call get_message_status message_id=0198…', 'what became of a message'],
-    ['mcp-broker call broadcast_message sender_id=cli message="lunch"', 'to everybody'],
-    [
-      `mcp-broker call checkin_client client_id=ci 'capabilities={"features":["build"]}'`,
-      'JSON where needed',
-    ],
-    ['mcp-broker call list_dead_letters reason=expired --json', 'the whole answer'],
+    [`${PROGRAM} call`, 'which commands there are'],
+    [`${PROGRAM} call get_message_status message_id=0198…`, 'what became of a message'],
+    [`${PROGRAM} call broadcast_message sender_id=cli message="lunch"`, 'to everybody'],
+    [`${PROGRAM} call send_message recipient_id=ci 'payload={"n":1}'`, 'JSON where needed'],
+    [`${PROGRAM} call list_dead_letters reason=expired --json`, 'the whole answer'],
   ],
   notes: [
     `Commands: ${COMMANDS.map(({ name }) => name).join(', ')}.`,
-    '"mcp-broker docs commands" describes each with its parameters. A value is text where the parameter is text, and JSON elsewhere.',
+    `"${PROGRAM} docs commands" describes each with its parameters. A value is text where the parameter is text, and JSON elsewhere.`,
   ],
   flags: CALL_FLAGS,
   async run(line, surroundings) {
     const { terminal } = surroundings
-    const [name = '', ...assignments] = line.positionals
+    const [name, ...assignments] = line.positionals
+    if (name === undefined) return list(terminal, wantsJson(line))
     const row = COMMANDS_BY_NAME.get(name)
     if (!row) throw unknownCommand(name)
     const input = Object.fromEntries(assignments.map((assignment) => parameter(row, assignment)))
@@ -40,6 +41,17 @@ export const call: Verb = {
   },
 }
 
+function list(terminal: Terminal, json: boolean): ExitCode {
+  if (json) terminal.out(JSON.stringify(COMMANDS.map(({ name, summary }) => ({ name, summary }))))
+  else
+    table(
+      terminal,
+      ['COMMAND', 'WHAT IT DOES'],
+      COMMANDS.map(({ name, summary }) => [name, summary]),
+    )
+  return EXIT.ok
+}
+
 /** The longest that a command may wait when it is not told how long. */
 const WAIT_SECONDS_MAX = 50
 
@@ -47,7 +59,7 @@ function unknownCommand(name: string): CliError {
   const near = nearestNames(name, COMMANDS_BY_NAME.keys())
   return new CliError(
     `There is no command "${name}".`,
-    near.length > 0 ? `Did you mean ${near.join(' or ')}?` : 'See "mcp-broker call --help".',
+    near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `See "${PROGRAM} call --help".`,
     true,
   )
 }

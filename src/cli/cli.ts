@@ -12,6 +12,7 @@ import { docs } from './docs.ts'
 import { parseFlags } from './flags.ts'
 import { COMMON_FLAGS, overview, verbHelp } from './help.ts'
 import { inbox } from './inbox.ts'
+import { PROGRAM } from './program.ts'
 import { styled } from './render.ts'
 import { send } from './send.ts'
 import { serve } from './serve.ts'
@@ -76,19 +77,19 @@ async function runVerb(verb: Verb, args: readonly string[], surroundings: Surrou
 
 function unknownVerb(word: string): Problem {
   if (COMMANDS_BY_NAME.has(word))
-    return { what: `There is no verb "${word}".`, fix: `Any command runs by "mcp-broker call ${word}".` }
+    return { what: `There is no verb "${word}".`, fix: `Any command runs by "${PROGRAM} call ${word}".` }
   const near = nearestNames(
     word,
     VERBS.map(({ name }) => name),
   )
   return {
     what: `There is no verb "${word}".`,
-    fix: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : 'See "mcp-broker --help".',
+    fix: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `See "${PROGRAM} --help".`,
   }
 }
 
 function miscounted({ name, args, positionals: [least, most] }: Verb, words: readonly string[]): Problem[] {
-  const fix = `Usage: mcp-broker ${`${name} ${args}`.trim()}; see "mcp-broker ${name} --help".`
+  const fix = `Usage: ${PROGRAM} ${`${name} ${args}`.trim()}; see "${PROGRAM} ${name} --help".`
   if (words.length < least) return [{ what: `${name} needs more than that.`, fix }]
   if (words.length > most) return [{ what: `${name} does not understand "${words[most]}".`, fix }]
   return []

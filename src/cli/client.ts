@@ -1,6 +1,7 @@
 import { COMMANDS_BY_NAME } from '../broker/commands/index.ts'
 import type { ErrorBody } from '../core/errors.ts'
 import type { Flag, Parsed } from './flags.ts'
+import { PROGRAM } from './program.ts'
 import { CliError, flag, isOn, type Surroundings } from './verb.ts'
 
 /** Flags of every verb that calls a running broker. */
@@ -130,7 +131,7 @@ export async function send(target: Target, path: string, options: SendOptions = 
     if ((error as Error).name === 'TimeoutError')
       throw new CliError(
         `The broker at ${target.url} has not answered within ${ms_max / 1000} s.`,
-        'See its log, or try "mcp-broker status".',
+        `See its log, or try "${PROGRAM} status".`,
       )
     throw unreachable(target)
   }
@@ -141,17 +142,23 @@ export async function send(target: Target, path: string, options: SendOptions = 
 function unreachable({ url }: Target): CliError {
   return new CliError(
     `No broker answers at ${url}.`,
-    'Start one with "mcp-broker serve", or say where it is with --url or MCP_BROKER_URL.',
+    `Start one with "${PROGRAM} serve", or say where it is with --url or MCP_BROKER_URL.`,
   )
 }
 
-async function refusal(response: Response, { url, key }: Target): Promise<CliError> {
+async function refusal(response: Response, target: Target): Promise<CliError> {
+  const { url } = target
   const body = (await response.json().catch(() => undefined)) as Partial<ErrorBody> | undefined
   if (body?.code === undefined || body.detail === undefined)
     return new CliError(
       `${url} answered with HTTP ${response.status}, and not as a broker does.`,
       'Check --url or MCP_BROKER_URL.',
     )
+  return brokersError(body, target)
+}
+
+/** An error of the broker in its own words, but where a key is missing or wrong: here it is given in a variable. */
+export function brokersError(body: Partial<ErrorBody>, { key }: Target): CliError {
   if (body.code === 'unauthenticated')
     return new CliError(
       key === undefined ? 'This broker needs a key.' : 'The broker does not know this key.',
@@ -159,5 +166,5 @@ async function refusal(response: Response, { url, key }: Target): Promise<CliErr
       false,
       body,
     )
-  return new CliError(body.detail, body.next ?? '', false, body)
+  return new CliError(body.detail ?? '', body.next ?? '', false, body)
 }

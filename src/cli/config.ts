@@ -2,6 +2,7 @@ import { type Loaded, loadConfig } from '../config/load.ts'
 import { configReference, REFERENCE_FORMATS, type ReferenceFormat } from '../config/reference.ts'
 import { SETTINGS } from '../config/settings.ts'
 import { nearestNames } from '../core/routing.ts'
+import { PROGRAM } from './program.ts'
 import { table } from './render.ts'
 import { configSources, settingFlags } from './settings.ts'
 import { EXIT, type ExitCode, type Terminal } from './terminal.ts'
@@ -15,11 +16,11 @@ export const config: Verb = {
   args: 'check|reference',
   positionals: [1, 1],
   examples: [
-    ['mcp-broker config check', 'the settings in force, and where each came from'],
-    ['mcp-broker config check --config broker.yaml --port 9000', 'as "serve" would see them'],
-    ['mcp-broker config reference', 'every setting, as a page'],
-    ['mcp-broker config reference --format json-schema', 'for an editor'],
-    ['mcp-broker config reference --format env', 'as variables to fill in'],
+    [`${PROGRAM} config check`, 'the settings in force, and where each came from'],
+    [`${PROGRAM} config check --config broker.yaml --port 9000`, 'as "serve" would see them'],
+    [`${PROGRAM} config reference`, 'every setting, as a page'],
+    [`${PROGRAM} config reference --format json-schema`, 'for an editor'],
+    [`${PROGRAM} config reference --format env`, 'as variables to fill in'],
   ],
   notes: [
     '"config check" tells everything that is wrong and ends with 1, or shows what is in force. Secrets are masked.',

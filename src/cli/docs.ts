@@ -1,5 +1,6 @@
 import { nearestNames } from '../core/routing.ts'
 import { PAGES } from './pages.ts'
+import { PROGRAM } from './program.ts'
 import { EXIT } from './terminal.ts'
 import { CliError, type Verb } from './verb.ts'
 
@@ -9,10 +10,10 @@ export const docs: Verb = {
   args: Object.keys(PAGES).join('|'),
   positionals: [1, 1],
   examples: [
-    ['mcp-broker docs commands', 'every command with its parameters, and its HTTP route'],
-    ['mcp-broker docs doors', 'what each door adds: delivery, notifications, resuming'],
-    ['mcp-broker docs errors', 'every error, with its codes and what to do'],
-    ['mcp-broker docs configuration', 'every setting'],
+    [`${PROGRAM} docs commands`, 'every command with its parameters, and its HTTP route'],
+    [`${PROGRAM} docs doors`, 'what each door adds: delivery, notifications, resuming'],
+    [`${PROGRAM} docs errors`, 'every error, with its codes and what to do'],
+    [`${PROGRAM} docs configuration`, 'every setting'],
   ],
   flags: {},
   async run(line, { terminal }) {

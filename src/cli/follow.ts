@@ -1,7 +1,6 @@
 import type { ErrorBody } from '../core/errors.ts'
 import type { Message } from '../core/message.ts'
-import { authorization, type Target } from './client.ts'
-import { CliError } from './verb.ts'
+import { authorization, brokersError, type Target } from './client.ts'
 
 export interface Delivery {
   readonly cursor: string
@@ -74,7 +73,7 @@ export function follow(
       if (frame.method === 'message' && frame.params) following.delivered(frame.params)
       else if (frame.id === 'subscribe' && frame.result) following.subscribed(frame.result)
       else if (frame.id === 'subscribe' && frame.error)
-        throw new CliError(frame.error.message, frame.error.data?.next ?? '', false, frame.error.data)
+        throw brokersError(frame.error.data ?? { detail: frame.error.message }, target)
     }
     socket.addEventListener('open', () => {
       opened = true

@@ -1,4 +1,5 @@
 import type { Flag } from './flags.ts'
+import { PROGRAM } from './program.ts'
 import type { Terminal } from './terminal.ts'
 import type { Verb } from './verb.ts'
 
@@ -14,11 +15,11 @@ export function overview(verbs: readonly Verb[], terminal: Terminal): string {
     '',
     ...heading('Try', terminal),
     ...columns(terminal, [
-      ['mcp-broker serve', 'run a broker on http://127.0.0.1:8123'],
-      ['mcp-broker watch backend', 'print what is sent to "backend", as it comes'],
-      ['mcp-broker send backend "hello"', 'send it something'],
-      ['mcp-broker send backend "2+2?" --wait', 'send, and print the reply'],
-      ['mcp-broker connect claude-code', 'how an agent gets here'],
+      [`${PROGRAM} serve`, 'run a broker on http://127.0.0.1:8123'],
+      [`${PROGRAM} watch backend`, 'print what is sent to "backend", as it comes'],
+      [`${PROGRAM} send backend "hello"`, 'send it something'],
+      [`${PROGRAM} send backend "2+2?" --wait`, 'send, and print the reply'],
+      [`${PROGRAM} connect claude-code`, 'how an agent gets here'],
     ]),
     '',
     ...heading('Verbs', terminal),
@@ -29,8 +30,8 @@ export function overview(verbs: readonly Verb[], terminal: Terminal): string {
     '',
     ...heading('Everywhere', terminal),
     ...columns(terminal, [
-      ['mcp-broker VERB --help', 'examples and flags of one verb'],
-      ['mcp-broker --version', 'the version'],
+      [`${PROGRAM} VERB --help`, 'examples and flags of one verb'],
+      [`${PROGRAM} --version`, 'the version'],
     ]),
     '',
     'Exit codes: 0 done, 1 failed, 2 the command line is wrong.',
@@ -47,7 +48,7 @@ export function verbHelp(verb: Verb, terminal: Terminal): string {
     ...columns(terminal, verb.examples),
     '',
     ...heading('Usage', terminal),
-    `  mcp-broker ${[verb.name, verb.args].filter(Boolean).join(' ')} [flags]`,
+    `  ${PROGRAM} ${[verb.name, verb.args].filter(Boolean).join(' ')} [flags]`,
     '',
     ...heading('Flags', terminal),
     ...columns(
@@ -67,20 +68,24 @@ function heading(text: string, { colour }: Terminal): string[] {
   return [colour ? `\x1b[1m${text}\x1b[0m` : text]
 }
 
-/** Two columns, the first as wide as its widest entry, up to a point; the second wrapped. */
+/** Two columns, the second wrapped; where an entry of the first is too wide for that, the second goes below. */
 function columns(terminal: Terminal, rows: readonly (readonly [string, string])[]): string[] {
-  const width = Math.min(COLUMN_MAX, Math.max(...rows.map(([left]) => left.length)))
+  const width = Math.max(...rows.map(([left]) => left.length))
+  if (width > COLUMN_MAX)
+    return rows.flatMap(([left, right]) => [
+      `  ${left}`,
+      ...wrap(right, terminal.width - BELOW.length).map((line) => BELOW + line),
+    ])
   const indent = ' '.repeat(width + 4)
   return rows.flatMap(([left, right]) => {
     const [first = '', ...more] = wrap(right, Math.max(COLUMN_MIN, terminal.width - indent.length))
-    const head =
-      left.length > width ? [`  ${left}`, indent + first] : [`  ${left.padEnd(width)}  ${first}`.trimEnd()]
-    return [...head, ...more.map((line) => indent + line)]
+    return [`  ${left.padEnd(width)}  ${first}`.trimEnd(), ...more.map((line) => indent + line)]
   })
 }
 
 const COLUMN_MAX = 44
 const COLUMN_MIN = 30
+const BELOW = ' '.repeat(6)
 
 /** Breaks text between words, into lines of at most `width` characters. */
 function wrap(text: string, width: number): string[] {

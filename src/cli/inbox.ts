@@ -1,5 +1,6 @@
 import type { Message } from '../core/message.ts'
 import { CALL_FLAGS, call, targetOf, wantsJson } from './client.ts'
+import { PROGRAM } from './program.ts'
 import { printMessage } from './render.ts'
 import { OWN_NAME } from './send.ts'
 import { EXIT } from './terminal.ts'
@@ -16,13 +17,13 @@ export const inbox: Verb = {
   args: '[NAME]',
   positionals: [0, 1],
   examples: [
-    ['mcp-broker inbox', `what came for "${OWN_NAME}"`],
-    ['mcp-broker inbox backend --wait 30', 'wait for the first message, for up to 30 s'],
-    ['mcp-broker inbox backend --ack none', 'look, and leave everything unread'],
-    ['mcp-broker inbox backend --json', 'whole messages, with headers'],
+    [`${PROGRAM} inbox`, `what came for "${OWN_NAME}"`],
+    [`${PROGRAM} inbox backend --wait 30`, 'wait for the first message, for up to 30 s'],
+    [`${PROGRAM} inbox backend --ack none`, 'look, and leave everything unread'],
+    [`${PROGRAM} inbox backend --json`, 'whole messages, with headers'],
   ],
   notes: [
-    'Reading acknowledges. With --ack manual the messages are leased and come again, unless "mcp-broker call ' +
+    `Reading acknowledges. With --ack manual the messages are leased and come again, unless "${PROGRAM} call ` +
       'ack_messages client_id=NAME" takes them. In a pipe each message is one line: time, message_id, sender and payload, ' +
       'between tabs.',
   ],

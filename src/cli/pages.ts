@@ -1,3 +1,4 @@
+import { packageManager } from '../../package.json'
 import { type Command, describe } from '../broker/command.ts'
 import { COMMANDS } from '../broker/commands/index.ts'
 import { configReference } from '../config/reference.ts'
@@ -25,7 +26,7 @@ with the same parameters:
 | MCP | \`tools/call\` of the command's name at \`/mcp\` |
 | WebSocket | a JSON-RPC 2.0 request with the command as its method at \`/v1/ws\` |
 | HTTP | the route below; parameters in the path, then in the JSON body of a POST, or in the query of a GET or DELETE |
-| command line | \`mcp-broker call COMMAND NAME=VALUE …\` |
+| command line | \`mcp-broker call COMMAND NAME=VALUE …\`; in a clone \`mcp-broker\` stands for \`npx -y ${packageManager} src/main.ts\` |
 
 ${COMMANDS.map(({ name, summary }) => `- [\`${name}\`](#${name}): ${summary}`).join('\n')}
 

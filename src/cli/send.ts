@@ -1,6 +1,7 @@
 import type { Message } from '../core/message.ts'
 import { CALL_FLAGS, call, type Target, targetOf, wantsJson } from './client.ts'
 import type { Parsed } from './flags.ts'
+import { PROGRAM } from './program.ts'
 import { oneLine, printPayload, styled } from './render.ts'
 import { EXIT, type ExitCode, type Terminal } from './terminal.ts'
 import { CliError, flag, numberFlag, type Verb } from './verb.ts'
@@ -26,15 +27,15 @@ export const send: Verb = {
   args: 'RECIPIENT [TEXT | -]',
   positionals: [1, 2],
   examples: [
-    ['mcp-broker send backend "the build is green"', 'text'],
-    [`mcp-broker send backend --payload '{"task":"review"}'`, 'JSON'],
-    ['git diff | mcp-broker send reviewer -', 'text from standard input'],
-    ['mcp-broker send backend "2+2?" --wait=10', 'print the reply, waiting for up to 10 s'],
-    ['mcp-broker send backend hi --from frontend --priority urgent', 'as somebody, ahead of the rest'],
+    [`${PROGRAM} send backend "the build is green"`, 'text'],
+    [`${PROGRAM} send backend --payload '{"task":"review"}'`, 'JSON'],
+    [`git diff | ${PROGRAM} send reviewer -`, 'text from standard input'],
+    [`${PROGRAM} send backend "2+2?" --wait=10`, 'print the reply, waiting for up to 10 s'],
+    [`${PROGRAM} send backend hi --from frontend --priority urgent`, 'as somebody, ahead of the rest'],
   ],
   notes: [
     'Prints the message_id; with --wait the reply, and fails when none comes in time. A later reply is in the mailbox ' +
-      'that was sent from: see "mcp-broker inbox".',
+      `that was sent from: see "${PROGRAM} inbox".`,
   ],
   flags: {
     payload: { kind: 'value', value: 'JSON', help: 'A JSON payload in place of the text.' },
@@ -95,7 +96,7 @@ function noReply(line: Parsed, { message_id }: Receipt, wait_seconds: number | u
   if (wantsJson(line)) return EXIT.failed
   throw new CliError(
     `No reply to ${message_id} within ${wait_seconds} s.`,
-    `A later one will be in the mailbox: "mcp-broker inbox ${flag(line, 'from') ?? OWN_NAME}".`,
+    `A later one will be in the mailbox: "${PROGRAM} inbox ${flag(line, 'from') ?? OWN_NAME}".`,
   )
 }
 

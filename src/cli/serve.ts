@@ -1,10 +1,10 @@
 import { isIP } from 'node:net'
 import type { Logger } from 'pino'
-import { packageManager } from '../../package.json'
 import type { App } from '../app.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { createLog } from '../observability/log.ts'
+import { PROGRAM } from './program.ts'
 import { configSources, settingFlags } from './settings.ts'
 import { EXIT, type Terminal } from './terminal.ts'
 import { CliError, type Verb } from './verb.ts'
@@ -15,14 +15,14 @@ export const serve: Verb = {
   args: '',
   positionals: [0, 0],
   examples: [
-    ['mcp-broker serve', 'on http://127.0.0.1:8123, no keys needed'],
-    ['mcp-broker serve --port 9000 --mailbox-messages-max 100', 'with other settings'],
-    ['mcp-broker serve --config broker.yaml', 'settings from a file'],
-    ['MCP_BROKER_ADMIN_KEY=… mcp-broker serve --host 0.0.0.0', 'reachable from elsewhere, with a key'],
+    [`${PROGRAM} serve`, 'on http://127.0.0.1:8123, no keys needed'],
+    [`${PROGRAM} serve --port 9000 --mailbox-messages-max 100`, 'with other settings'],
+    [`${PROGRAM} serve --config broker.yaml`, 'settings from a file'],
+    [`MCP_BROKER_ADMIN_KEY=… ${PROGRAM} serve --host 0.0.0.0`, 'reachable from elsewhere, with a key'],
   ],
   notes: [
     'A setting is a flag, a variable (MCP_BROKER_PORT) or a line of the file; the earlier in this list wins. ' +
-      '"mcp-broker config reference" lists them all, "mcp-broker config check" shows what is in force.',
+      `"${PROGRAM} config reference" lists them all, "${PROGRAM} config check" shows what is in force.`,
     'SIGTERM and SIGINT stop it in order: connections are told, then the process exits with 0. A second signal ends it at once.',
   ],
   flags: settingFlags,
@@ -93,11 +93,6 @@ function startError(error: unknown, { host, port }: Config, log: Logger): unknow
 function noAddress(host: string): CliError {
   return new CliError(`This machine has no address ${host}.`, 'Correct --host (MCP_BROKER_HOST).')
 }
-
-/** What to type for this program: the single file by its name, the source by the Bun it is pinned to. */
-const PROGRAM = import.meta.path.startsWith('/$bunfs/')
-  ? 'mcp-broker'
-  : `npx -y ${packageManager} src/main.ts`
 
 function welcome({ url }: App, config: Config, terminal: Terminal): void {
   const bold = (text: string) => (terminal.colour ? `\x1b[1m${text}\x1b[0m` : text)

@@ -1,5 +1,6 @@
 import { ago, count } from '../broker/commands/schema.ts'
 import { CALL_FLAGS, call, targetOf, wantsJson } from './client.ts'
+import { PROGRAM } from './program.ts'
 import { table } from './render.ts'
 import { EXIT } from './terminal.ts'
 import { numberFlag, type Verb } from './verb.ts'
@@ -28,9 +29,9 @@ export const sessions: Verb = {
   args: '',
   positionals: [0, 0],
   examples: [
-    ['mcp-broker sessions', 'everybody'],
-    ['mcp-broker sessions --status active --feature review', 'who is here now, and can review'],
-    ['mcp-broker sessions --json', 'whole sessions, with all capabilities'],
+    [`${PROGRAM} sessions`, 'everybody'],
+    [`${PROGRAM} sessions --status active --feature review`, 'who is here now, and can review'],
+    [`${PROGRAM} sessions --json`, 'whole sessions, with all capabilities'],
   ],
   notes: [
     'In a pipe each session is one line: client_id, status, last_seen_at, session_id and name, between tabs.',

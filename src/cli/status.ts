@@ -1,4 +1,5 @@
 import { CALL_FLAGS, send, type Target, targetOf, wantsJson } from './client.ts'
+import { PROGRAM } from './program.ts'
 import { EXIT } from './terminal.ts'
 import { CliError, type Verb } from './verb.ts'
 
@@ -11,9 +12,9 @@ export const status: Verb = {
   args: '',
   positionals: [0, 0],
   examples: [
-    ['mcp-broker status', 'the broker on this machine'],
-    ['mcp-broker status --url https://broker.example', 'another'],
-    ['mcp-broker status --json', 'for programs'],
+    [`${PROGRAM} status`, 'the broker on this machine'],
+    [`${PROGRAM} status --url https://broker.example`, 'another'],
+    [`${PROGRAM} status --json`, 'for programs'],
   ],
   notes: [
     'Exits with 0 when a message could be stored and announced just now, which makes it a health check. That much is ' +

@@ -1,7 +1,8 @@
 import { ERRORS, type ErrorEntry } from '../core/errors.ts'
 import type { Message } from '../core/message.ts'
-import { CALL_FLAGS, call, type Target, targetOf, wantsJson } from './client.ts'
+import { brokersError, CALL_FLAGS, call, type Target, targetOf, wantsJson } from './client.ts'
 import { type Delivery, type Ended, follow } from './follow.ts'
+import { PROGRAM } from './program.ts'
 import { printMessage } from './render.ts'
 import type { Terminal } from './terminal.ts'
 import { CliError, flag, isOn, numberFlag, type Verb } from './verb.ts'
@@ -16,10 +17,10 @@ export const watch: Verb = {
   args: 'NAME',
   positionals: [1, 1],
   examples: [
-    ['mcp-broker watch backend', 'read the mailbox, one line a message'],
-    ['mcp-broker watch backend --ack none', 'look on, and leave everything unread for its reader'],
-    ['mcp-broker watch backend --json', 'one JSON object a line: {cursor, message}'],
-    ['mcp-broker watch backend --after k3f9:17', 'begin after a cursor seen before'],
+    [`${PROGRAM} watch backend`, 'read the mailbox, one line a message'],
+    [`${PROGRAM} watch backend --ack none`, 'look on, and leave everything unread for its reader'],
+    [`${PROGRAM} watch backend --json`, 'one JSON object a line: {cursor, message}'],
+    [`${PROGRAM} watch backend --after k3f9:17`, 'begin after a cursor seen before'],
   ],
   notes: [
     'A lost connection is taken up again where it broke off; a message may then be printed twice, none is left out. It ' +
@@ -79,7 +80,7 @@ export const watch: Verb = {
         },
       )
       if (ended.failed) throw ended.failed
-      const final = finalEnd(ended)
+      const final = finalEnd(ended, target)
       if (final) throw final
       if (!ever) throw await refusedAtOnce(target)
       lost_at ??= Date.now()
@@ -119,9 +120,10 @@ async function refusedAtOnce(target: Target): Promise<CliError> {
 }
 
 /** The error that an end means, where coming back would not help. */
-function finalEnd({ code, reason }: Ended): CliError | undefined {
+function finalEnd({ code, reason }: Ended, target: Target): CliError | undefined {
   const closed_for_good = (code >= 3500 && code < 4000) || (code >= 4500 && code < 5000)
   if (!closed_for_good) return undefined
+  if (reason === 'unauthenticated') return brokersError({ code: reason }, target)
   const entry = entryOf(code)
   return new CliError(
     entry?.title ?? `The broker has closed the connection with ${code}${reason ? ` (${reason})` : ''}.`,

@@ -169,7 +169,7 @@ function unknownName(
   const [near] = nearestNames(key, known, 1)
   return {
     what: `${subject} is not a setting.`,
-    fix: near === undefined ? 'See "mcp-broker config reference".' : `Did you mean ${render(near)}?`,
+    fix: near === undefined ? '"serve --help" lists every setting.' : `Did you mean ${render(near)}?`,
   }
 }
 

@@ -47,7 +47,11 @@ export const ConfigSchema = Type.Object(
     }),
     log_level: Type.Union(
       ['trace', 'debug', 'info', 'warn', 'error', 'silent'].map((level) => Type.Literal(level)),
-      { default: 'info', description: 'How much is logged.' },
+      {
+        default: 'info',
+        description:
+          'How much is logged; debug has a line for each request and call: what was asked for, how it ended and how long it took, never what it held.',
+      },
     ),
     log_format: Type.Union([Type.Literal('auto'), Type.Literal('json'), Type.Literal('pretty')], {
       default: 'auto',

@@ -6,6 +6,9 @@ import type { Housekeeping } from '../broker/housekeeping.ts'
 import type { Config } from '../config/schema.ts'
 import { BrokerError } from '../core/errors.ts'
 import { isLoopback } from '../core/loopback.ts'
+import type { CallLog } from './call-log.ts'
+
+export { correlationId } from './call-log.ts'
 
 /** What every door is built from. */
 export interface DoorContext {
@@ -13,6 +16,8 @@ export interface DoorContext {
   readonly keys: Keys
   readonly config: Config
   readonly log: Logger
+  /** Logs every request and call; undefined where nobody wants to read of them. */
+  readonly calls?: CallLog | undefined
   readonly housekeeping: Housekeeping
   /** Live sockets and streams of all doors, against `connections_max`. */
   readonly connections: ConnectionCount
@@ -120,11 +125,6 @@ const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '
 /** The name in a Host header, without its port. */
 function hostname(host: string): string {
   return host.toLowerCase().replace(/:\d+$/, '')
-}
-
-/** An id for what went wrong with one request, which goes into the log and into its error. */
-export function correlationId(): string {
-  return Bun.randomUUIDv7('base64url')
 }
 
 /** Logs what went wrong in carrying out a call, once: faults of our own as errors, the caller's quietly. */

@@ -67,6 +67,9 @@ export class Gate {
     let identity: Identity | undefined
     let origin: string | null = null
     let response: Response
+    let correlation_id: string | undefined
+    const { calls } = this.context
+    const begun_ms = calls?.now() ?? 0
     this.#answering++
     try {
       origin = this.#guard.check(request.headers)
@@ -76,7 +79,7 @@ export class Gate {
         response = await handler(identity)
       }
     } catch (thrown) {
-      const correlation_id = correlationId()
+      correlation_id = correlationId()
       // Whoever has gone away in the middle of a body has no fault for us to log, and reads no answer.
       if (!isAbort(thrown, request)) logFailure(this.context.log, name, thrown, correlation_id, identity)
       response = this.dialect.error(thrown, correlation_id)
@@ -86,6 +89,12 @@ export class Gate {
       response.headers.set('access-control-allow-origin', origin)
       response.headers.set('access-control-expose-headers', this.dialect.response_headers)
       response.headers.append('vary', 'origin')
+    }
+    if (calls) {
+      const { method } = request
+      const { status } = response
+      correlation_id ??= response.headers.get('x-correlation-id') ?? undefined
+      calls.write({ method, command: name, status, begun_ms, correlation_id })
     }
     if (--this.#answering === 0) this.#whenIdle?.()
     return response
@@ -115,9 +124,9 @@ export function queryOf(request: Request): URLSearchParams {
   return at === -1 ? NO_QUERY : new URLSearchParams(url.slice(at + 1))
 }
 
-/** An answer in JSON, which nobody between may keep. @param json already encoded */
+/** An answer in JSON, which nobody between may keep; it ends its line, for terminals. @param json already encoded */
 export function jsonResponse(json: string, status = 200): Response {
-  return new Response(json, {
+  return new Response(`${json}\n`, {
     status,
     headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
   })

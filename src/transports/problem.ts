@@ -26,7 +26,7 @@ export function problem(error: BrokerError, correlation_id: string): Response {
   if (detail.retry_after_ms !== undefined)
     headers['retry-after'] = String(Math.ceil(detail.retry_after_ms / 1000))
   if (entry.http_status === 401) headers['www-authenticate'] = 'Bearer'
-  return new Response(JSON.stringify(body), { status: entry.http_status, headers })
+  return new Response(`${JSON.stringify(body)}\n`, { status: entry.http_status, headers })
 }
 
 /** The answer to a method that a path does not know. @param methods those that it does */

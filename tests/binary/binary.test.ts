@@ -123,6 +123,14 @@ describe('the compiled program', () => {
     expect((await cli(url, 'sned')).code).toBe(2)
   })
 
+  test('its hints name it as it was called', async () => {
+    const lines = ['./mcp-broker', program, 'PATH="$PWD:$PATH"; mcp-broker']
+    for (const line of lines) {
+      const { err } = await run(['-c', `${line} xyzzy`], { cwd: dir }, ['sh'])
+      expect(err).toContain(`See "${line.split('; ').at(-1)} --help".`)
+    }
+  })
+
   test('what is loaded late is in it: YAML, and the readable log', async () => {
     const path = join(dir, 'broker.yaml')
     writeFileSync(path, 'log_format: pretty\nmailbox_overflow: drop_oldest\n')

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { App } from '../../src/app.ts'
+import { COMMANDS } from '../../src/broker/commands/index.ts'
 import { startBroker } from '../harness.ts'
-import { type } from './harness.ts'
+import { TYPED, type } from './harness.ts'
 
 let app: App & AsyncDisposable
 let env: Record<string, string>
@@ -68,7 +69,7 @@ describe('status', () => {
     expect(await cli('status', '--url', 'http://127.0.0.1:1')).toEqual({
       code: 1,
       out: '',
-      err: 'error: No broker answers at http://127.0.0.1:1.\n  Start one with "mcp-broker serve", or say where it is with --url or MCP_BROKER_URL.',
+      err: `error: No broker answers at http://127.0.0.1:1.\n  Start one with "${TYPED} serve", or say where it is with --url or MCP_BROKER_URL.`,
     })
   })
 
@@ -127,61 +128,20 @@ describe('keys', () => {
       url: guarded.url,
     })
   })
-
-  test.each(['claude-code', 'codex', 'cursor', 'vscode'])(
-    'connect %s takes the key from elsewhere',
-    async (client) => {
-      for (const interactive of [false, true]) {
-        const { out, code } = await type(['connect', client], {
-          ...at({ MCP_BROKER_API_KEY: KEY }),
-          interactive,
-        })
-        expect(code).toBe(0)
-        expect(out).not.toContain(KEY)
-        expect(out).toMatch(
-          /\$\{MCP_BROKER_API_KEY\}|"MCP_BROKER_API_KEY"|\$\{env:MCP_BROKER_API_KEY\}|\$\{input:/,
-        )
-      }
-    },
-  )
-})
-
-describe('connect', () => {
-  test.each([
-    ['claude-code', () => ({ mcpServers: { 'mcp-broker': { type: 'http', url: `${app.url}/mcp` } } })],
-    ['cursor', () => ({ mcpServers: { 'mcp-broker': { url: `${app.url}/mcp` } } })],
-    ['vscode', () => ({ servers: { 'mcp-broker': { type: 'http', url: `${app.url}/mcp` } } })],
-  ])('%s: in a pipe the file alone', async (client, expected) => {
-    expect(JSON.parse((await cli('connect', client)).out)).toEqual(expected())
-  })
-
-  test('codex: TOML', async () => {
-    expect(Bun.TOML.parse((await cli('connect', 'codex')).out)).toEqual({
-      mcp_servers: { 'mcp-broker': { url: `${app.url}/mcp`, tool_timeout_sec: 600 } },
-    })
-  })
-
-  test('in a terminal also the line that does it, and where the file is', async () => {
-    const { out } = await screen('connect', 'claude-code')
-    expect(out).toContain(`claude mcp add --transport http mcp-broker ${app.url}/mcp\n`)
-    expect(out).toContain('.mcp.json')
-    expect((await screen('connect', 'cursor')).out).toContain('.cursor/mcp.json')
-  })
-
-  test('without a broker it prints all the same, and says so', async () => {
-    const { code, out, err } = await cli('connect', 'cursor', '--url', 'http://127.0.0.1:1')
-    expect(code).toBe(0)
-    expect(out).toContain('http://127.0.0.1:1/mcp')
-    expect(err).toContain('warning: No broker answers')
-  })
-
-  test('a client that it does not know', async () => {
-    expect((await cli('connect', 'curser')).err).toContain('Did you mean cursor?')
-    expect((await cli('connect', 'emacs')).err).toContain('others need the URL alone')
-  })
 })
 
 describe('call', () => {
+  test('alone it lists what there is', async () => {
+    const { code, out } = await cli('call')
+    expect(code).toBe(0)
+    expect(out.split('\n')).toEqual(COMMANDS.map(({ name, summary }) => `${name}\t${summary}`))
+    expect((await screen('call')).out).toMatch(/COMMAND +WHAT IT DOES/)
+    expect(JSON.parse((await cli('call', '--json')).out)[0]).toEqual({
+      name: 'checkin_client',
+      summary: COMMANDS[0]!.summary,
+    })
+  })
+
   test('what goes into the path stays one part of it', async () => {
     const { code, err } = await cli('call', 'get_messages', 'client_id=a/../b?c#d')
     expect(code).toBe(1)
@@ -210,7 +170,7 @@ describe('call', () => {
 
   test.each([
     [['call', 'send_mesage'], 'There is no command "send_mesage".\n  Did you mean send_message?'],
-    [['call', 'xyzzy'], 'See "mcp-broker call --help".'],
+    [['call', 'xyzzy'], `See "${TYPED} call --help".`],
     [
       ['call', 'send_message', 'recipent_id=a'],
       'send_message has no parameter "recipent_id".\n  Did you mean recipient_id?',

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'bun:test'
+import { tmpdir } from 'node:os'
 import manifest from '../../package.json' with { type: 'json' }
 import { COMMANDS } from '../../src/broker/commands/index.ts'
 import { PAGES } from '../../src/cli/pages.ts'
 import { ERRORS } from '../../src/core/errors.ts'
-import { run, type } from './harness.ts'
+import { run, TYPED, type } from './harness.ts'
 
 const VERBS = ['serve', 'send', 'inbox', 'watch', 'sessions', 'status', 'call', 'connect', 'config', 'docs']
 
@@ -11,9 +12,10 @@ describe('help', () => {
   test('the first thing it shows is what to type', async () => {
     const { code, out } = await type(['--help'])
     expect(code).toBe(0)
-    expect(out.split('\n').slice(2, 4)).toEqual([
+    expect(out.split('\n').slice(2, 5)).toEqual([
       'Try',
-      '  mcp-broker serve                       run a broker on http://127.0.0.1:8123',
+      `  ${TYPED} serve`,
+      '      run a broker on http://127.0.0.1:8123',
     ])
     for (const verb of VERBS) expect(out).toMatch(new RegExp(`^  ${verb} `, 'm'))
     expect(out).toContain('Exit codes: 0 done, 1 failed, 2 the command line is wrong.')
@@ -24,7 +26,7 @@ describe('help', () => {
     expect(code).toBe(0)
     expect(out).toContain(`Examples\n  `)
     expect(out.indexOf('Examples')).toBeLessThan(out.indexOf('Flags'))
-    expect(out).toContain(`  mcp-broker ${verb}`)
+    expect(out).toContain(`  ${TYPED} ${verb}`)
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(100)
     expect((await type([verb, '-h'])).out).toBe(out)
     expect((await type(['help', verb])).out).toBe(out)
@@ -45,7 +47,7 @@ describe('help', () => {
   test.each([
     [['sned'], 'There is no verb "sned".\n  Did you mean send?'],
     [['help', 'wach'], 'Did you mean watch?'],
-    [['xyzzy'], 'See "mcp-broker --help".'],
+    [['xyzzy'], `See "${TYPED} --help".`],
     [['--verbose'], 'There is no verb "--verbose".'],
     [['status', '--help=no', '-x'], 'There is no flag -x here.'],
     [['config', 'chek'], 'Did you mean "config check"?'],
@@ -148,5 +150,17 @@ test('the real program: exit codes, and nothing on the wrong stream', async () =
     code: 2,
     out: '',
     err: 'error: There is no verb "sned".\n  Did you mean send?\n',
+  })
+})
+
+test.each([
+  ['the clone', new URL('../..', import.meta.url).pathname],
+  ['elsewhere', tmpdir()],
+])('the program that a hint names runs where it was printed: %s', async (_, cwd) => {
+  const { err } = await run(['xyzzy'], { cwd })
+  const program = /See "(.+) --help"/.exec(err)?.[1]
+  expect(await run(['-c', `${program} --version`], { cwd }, ['sh'])).toMatchObject({
+    code: 0,
+    out: `${manifest.version}\n`,
   })
 })

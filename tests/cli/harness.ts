@@ -1,3 +1,4 @@
+import { packageManager } from '../../package.json'
 import { runCli } from '../../src/cli/cli.ts'
 
 export interface Ran {
@@ -20,6 +21,9 @@ export function environment(env: Record<string, string> = {}): Record<string, st
   )
   return { ...(Object.fromEntries(own) as Record<string, string>), TERM: 'xterm', ...env }
 }
+
+/** What the program says to type for itself in a clone. */
+export const TYPED = `npx -y ${packageManager} src/main.ts`
 
 export const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { App } from '../../src/app.ts'
 import { startBroker } from '../harness.ts'
-import { run, type } from './harness.ts'
+import { run, TYPED, type } from './harness.ts'
 
 let app: App & AsyncDisposable
 let env: Record<string, string>
@@ -72,7 +72,7 @@ describe('send', () => {
   test('--wait without a reply fails, and says where a later one will be', async () => {
     const { code, out, err } = await cli('send', 'nobody', 'x', '--wait=0.05', '--from', 'asker2')
     expect({ code, out }).toEqual({ code: 1, out: '' })
-    expect(err).toContain('within 0.05 s.\n  A later one will be in the mailbox: "mcp-broker inbox asker2".')
+    expect(err).toContain(`within 0.05 s.\n  A later one will be in the mailbox: "${TYPED} inbox asker2".`)
     const json = await cli('send', 'nobody', 'x', '--wait=0.05', '--json')
     expect(json.code).toBe(1)
     expect(JSON.parse(json.out)).toMatchObject({ timed_out: true })

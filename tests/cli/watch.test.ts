@@ -134,8 +134,12 @@ describe('watch', () => {
     const key = '0123456789abcdef-operator'
     await using app = await startBroker({ admin_key: key })
     const shut = watch(app.url, 'w')
-    await until('a refusal', () => (shut.err.length > 0 ? true : undefined))
     expect(await shut.done).toBe(1)
+    const next = '  Give it in the variable MCP_BROKER_API_KEY.'
+    expect(shut.err).toEqual(['error: This broker needs a key.', next])
+    const wrong = watch(app.url, 'w', '--key', 'wrong')
+    expect(await wrong.done).toBe(1)
+    expect(wrong.err).toEqual(['error: The broker does not know this key.', next])
     const open = begin(['watch', 'w'], { env: { MCP_BROKER_URL: app.url, MCP_BROKER_API_KEY: key } })
     await until('the subscription', () => (app.broker.hub.subscription_count === 1 ? true : undefined))
     expect(open.err).toEqual([])

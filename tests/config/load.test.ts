@@ -142,7 +142,7 @@ describe('what is wrong is said', () => {
       { 'tll-seconds': '1' },
     )
     expect(message).toContain(`prot in ${path} is not a setting. Did you mean port?`)
-    expect(message).toContain(`colour in ${path} is not a setting. See "mcp-broker config reference".`)
+    expect(message).toContain(`colour in ${path} is not a setting. "serve --help" lists every setting.`)
     expect(message).toContain('The variable MCP_BROKER_MAILBOX_MESSAGE_MAX is not a setting.')
     expect(message).toContain('MCP_BROKER_MAILBOX_MESSAGES_MAX')
     expect(message).toContain('The flag --tll-seconds is not a setting. Did you mean --ttl-seconds?')

@@ -12,13 +12,15 @@ export const ERROR_META_KEY = 'mcp-broker/error'
  * What a tool answers: the output as structured content, and as a text for a model to read.
  *
  * @param output what `runCommand` returned
- * @param unread messages that wait for the caller, named at the end of the text
+ * @param unread messages that wait for the caller, named at the end of the text unless the command itself has said so
  * @param now milliseconds since the epoch
  */
 export function toolResult(command: Command, output: unknown, unread: number, now: number): CallToolResult {
+  const structuredContent = output as Record<string, unknown>
+  const line = structuredContent.unread === undefined ? unreadLine(unread) : ''
   return {
-    content: [{ type: 'text', text: command.text(output as never, now) + unreadLine(unread) }],
-    structuredContent: output as Record<string, unknown>,
+    content: [{ type: 'text', text: command.text(output as never, now) + line }],
+    structuredContent,
   }
 }
 

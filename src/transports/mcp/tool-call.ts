@@ -15,16 +15,19 @@ export function runTool(
   input: ToolInput,
   call: Call,
 ): MaybePromise<CallToolResult> {
-  const { broker, log } = context
+  const { broker, log, calls } = context
   const fail = (thrown: unknown) => {
-    const correlation_id = correlationId()
+    const correlation_id = correlationId(thrown)
     logFailure(log, command.name, thrown, correlation_id, identity)
     return then(unreadFor(context, identity, command, input), (unread) =>
       toolError(asBrokerError(thrown), unread, correlation_id),
     )
   }
   try {
-    const result = then(runCommand(broker, command, identity, input, call), (output) =>
+    const output = calls
+      ? calls.watch('tools/call', command.name, () => runCommand(broker, command, identity, input, call))
+      : runCommand(broker, command, identity, input, call)
+    const result = then(output, (output) =>
       then(unreadFor(context, identity, command, input), (unread) =>
         toolResult(command, output, unread, broker.now()),
       ),

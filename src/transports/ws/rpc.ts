@@ -11,6 +11,9 @@ import type { WsConnection } from './connection.ts'
 /** Calls of one connection that may wait at once. */
 export const WAITING_MAX = 256
 
+/** Methods beside the commands, which only this door has. */
+const OWN_METHODS = ['subscribe', 'unsubscribe', 'authenticate']
+
 /** What `subscribe` takes. */
 export const SubscribeParams = closed({
   client_id: Type.Optional(ClientId),
@@ -30,7 +33,7 @@ export const SubscribeParams = closed({
 
 /** What `authenticate` takes. */
 export const AuthenticateParams = closed({
-  key: Type.String({ maxLength: 512, description: 'the API key' }),
+  key: Type.String({ maxLength: 512, writeOnly: true, description: 'the API key' }),
   project: Type.Optional(Type.String({ maxLength: 128, description: 'the project to work in' })),
 })
 
@@ -78,7 +81,7 @@ export function onRequest(
   }
   const { id } = request
   try {
-    const result = call(context, connection, request)
+    const result = (context.calls ? loggedCall : call)(context, connection, request)
     if (result instanceof Promise) return later(context, connection, request, result)
     return id === undefined ? undefined : resultJson(id, result)
   } catch (thrown) {
@@ -108,6 +111,17 @@ export function refusalJson(error: BrokerError): string {
   return errorJson(null, error, correlationId())
 }
 
+/** {@link call}, logged; apart from it, so that a call that is not logged allocates nothing for it. */
+function loggedCall(context: DoorContext, connection: WsConnection, request: Request): MaybePromise<unknown> {
+  const run = () => call(context, connection, request)
+  return context.calls!.watch('WebSocket', loggedName(request.method), run)
+}
+
+/** A method as the log names it: what no command is called is the caller's text. */
+function loggedName(method: string): string {
+  return COMMANDS_BY_NAME.has(method) || OWN_METHODS.includes(method) ? method : 'unknown_command'
+}
+
 /** Logs what went wrong. @returns the answer; undefined where none is wanted */
 function failureJson(
   { log }: DoorContext,
@@ -115,8 +129,8 @@ function failureJson(
   { id, method }: Request,
   thrown: unknown,
 ): string | undefined {
-  const correlation_id = correlationId()
-  logFailure(log, method, thrown, correlation_id, identity)
+  const correlation_id = correlationId(thrown)
+  logFailure(log, loggedName(method), thrown, correlation_id, identity)
   return id === undefined ? undefined : errorJson(id, asBrokerError(thrown), correlation_id)
 }
 
@@ -152,7 +166,7 @@ function call(
     context.broker.hub.unsubscribe(connection)
     return {}
   }
-  const near = nearestNames(method, [...COMMANDS_BY_NAME.keys(), 'subscribe', 'unsubscribe', 'authenticate'])
+  const near = nearestNames(method, [...COMMANDS_BY_NAME.keys(), ...OWN_METHODS])
   const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''
   throw new BrokerError('unknown_command', {
     field: '/method',

@@ -57,7 +57,7 @@ test('a request on its way when the broker stops is answered, but begins no new 
   await call(broker.url, 'GET', '/health/ready')
   const stopped = broker.stop()
   socket.write(body.slice(9))
-  await socket.until('the answer', () => socket.received.endsWith('}') || socket.closed)
+  await socket.until('the answer', () => socket.received.endsWith('}\n') || socket.closed)
   expect(socket.received).toStartWith('HTTP/1.1 503')
   expect(socket.received).toContain('"code":"shutting_down"')
   expect(socket.received.toLowerCase()).toContain('retry-after: 2\r\n')
@@ -71,7 +71,7 @@ test('a refusal is kept for one who is still writing when the broker stops', asy
   await call(broker.url, 'GET', '/health/ready')
   const stopped = broker.stop()
   socket.write('0\r\n\r\n')
-  await socket.until('the answer', () => socket.received.endsWith('}') || socket.closed)
+  await socket.until('the answer', () => socket.received.endsWith('}\n') || socket.closed)
   expect(socket.received).toStartWith('HTTP/1.1 404')
   await stopped
 })
@@ -165,6 +165,25 @@ test('the status page comes as whoever asks likes it', async () => {
     sessions_total: 1,
     mailboxes: { clients: 1, pending: 0 },
   })
+})
+
+test('every answer in JSON ends its line, errors too', async () => {
+  await using broker = await startBroker()
+  const paths = [
+    ...['/health/live', '/health/ready', '/v1/sessions', '/v1/status', '/openapi', '/openapi/json'],
+    ...['/nowhere', '/v1/messages', '/v1/ws', '/v1/mailboxes/a%20b/events', '/v1/messages/none'],
+  ]
+  for (const path of paths) {
+    const answer = await fetch(broker.url + path, { headers: { accept: 'application/json' } })
+    expect(answer.headers.get('content-type')).toMatch(/^application\/(problem\+)?json$/)
+    expect([path, (await answer.text()).slice(-2)]).toEqual([path, '}\n'])
+  }
+  const created = await fetch(`${broker.url}/v1/sessions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{"client_id":"a"}',
+  })
+  expect([created.status, (await created.text()).slice(-2)]).toEqual([201, '}\n'])
 })
 
 test('the root points to the doors, with links for a browser', async () => {

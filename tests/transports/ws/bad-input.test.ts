@@ -46,6 +46,33 @@ describe('bad frames', () => {
     await until('the answer', () => client.notifications.find(({ id, result }) => id === 'padded' && result))
   })
 
+  test('what is given for a key is never repeated, whatever it is', async () => {
+    await using broker = await startBroker({ admin_key: 'an-operator-key-of-some-length' })
+    const client = await WsClient.connect(broker.url)
+    const error = async (params: unknown) =>
+      (await client.request({ jsonrpc: '2.0', id: 1, method: 'authenticate', params })).error
+    expect(await error({ key: 1234 })).toMatchObject({
+      message: 'key is a secret and not shown: expected string. It is: the API key.',
+      data: { code: 'invalid_params', field: '/key' },
+    })
+    const secrets = [
+      1234,
+      -1234.5,
+      true,
+      [1234],
+      ['s1234'],
+      { s1234: 1 },
+      { key: 's1234' },
+      's1234'.repeat(200),
+    ]
+    for (const key of secrets) {
+      expect(await error({ key })).toMatchObject({ data: { code: 'invalid_params' } })
+      expect(JSON.stringify(await error({ key }))).not.toMatch(/1234|true|"s/)
+    }
+    for (const params of ['s1234', 1234, ['s1234']])
+      expect(JSON.stringify(await error(params))).not.toContain('1234')
+  })
+
   test('parameters: the error names the field, the trouble and the fix', async () => {
     await using broker = await startBroker()
     const client = await WsClient.checkedIn(broker.url, 'a')
