@@ -154,7 +154,7 @@ describe('bad frames', () => {
     await using broker = await startBroker()
     const client = await WsClient.checkedIn(broker.url, 'a')
     const awkward =
-      '{"__proto__":{"admin":true},"constructor":{"prototype":1},"lone":"\\ud800","nul":"\\u0000","emoji":"🙂","big":12345678901234567890}'
+      '{"__proto__":{"admin":true},"constructor":{"prototype":1},"lone":"\\ud800","nul":"\\u0000","emoji":"🙂","big":9007199254740991,"huge":1e300}'
     client.send(
       `{"jsonrpc":"2.0","id":1,"method":"send_message","params":{"recipient_id":"a","payload":${awkward}}}`,
     )
