@@ -106,7 +106,9 @@ function onRequest(context: DoorContext, connection: WsConnection, frame: unknow
   }
   const { id } = request
   try {
-    const result = (context.calls ? loggedCall : call)(context, connection, request)
+    const result = context.calls
+      ? loggedCall(context, connection, request)
+      : call(context, connection, request)
     if (result instanceof Promise) answerLater(context, connection, request, result)
     else if (id !== undefined) return resultJson(id, result)
     return undefined
