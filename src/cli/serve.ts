@@ -112,6 +112,8 @@ function welcome({ url }: App, config: Config, terminal: Terminal): void {
       `    ${PROGRAM} send backend "hello"${at}`,
       `    ${PROGRAM} connect claude-code${at}`,
       '',
+      `  A message that nobody reads is kept for ${config.ttl_seconds} s (--ttl-seconds); text sent as "message" arrives as "payload".`,
+      '',
     ].join('\n'),
   )
 }

@@ -105,16 +105,22 @@ describe('serve', () => {
   })
 
   test('in a terminal it says where it listens and what to try, and logs readably', async () => {
-    const child = start(['-qec', `${process.execPath} ${MAIN} serve --port 0`, '/dev/null'], {}, ['script'])
+    const child = start(
+      ['-qec', `${process.execPath} ${MAIN} serve --port 0 --ttl-seconds 77`, '/dev/null'],
+      {},
+      ['script'],
+    )
     let screen = ''
     const reading = (async () => {
       for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) screen += text
     })()
-    await until('the welcome', () => (screen.includes('src/main.ts connect claude-code') ? true : undefined))
+    await until('the welcome', () => (screen.includes('arrives as "payload".') ? true : undefined))
     const plain = Bun.stripANSI(screen)
     const url = /listens on (http:\/\/127\.0\.0\.1:\d+)/.exec(plain)?.[1]
     expect(plain).toContain(`src/main.ts send backend "hello" --url ${url}`)
+    expect(plain).toContain(`src/main.ts connect claude-code --url ${url}`)
     expect(plain).toContain(`${url}/mcp`)
+    expect(plain).toMatch(/is kept for 77 s .*; text sent as "message" arrives as "payload"\./)
     expect(plain).toMatch(/\d\d:\d\d:\d\d\.\d{3} INFO {2}listening url=/)
     expect(screen).toContain('\x1b[1m')
     child.kill('SIGTERM')

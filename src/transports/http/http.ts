@@ -78,7 +78,7 @@ export function httpDoor(context: DoorContext): Door {
     const { openApiPage } = await import('./openapi-page.ts')
     return openApiPage(await document())
   })
-  page('/', ({ headers }) => welcome(headers.get('accept')))
+  page('/', ({ headers }) => welcome(headers.get('accept'), context.config.ttl_seconds))
 
   const readiness = new Readiness(broker, (err) => log.error({ err }, 'readiness'))
   paths.add('GET', '/health/live')

@@ -18,15 +18,21 @@ const DOORS: readonly { name: string; path: string; link: boolean }[] = [
   { name: 'readiness', path: '/health/ready', link: true },
 ]
 
-/** Points whoever opens the bare address to the doors. */
-export function welcome(accept: string | null): Response {
+/** What surprises who sends a first message. @param ttl_seconds as it is set */
+function mailRule(ttl_seconds: number): string {
+  return `A message that nobody reads is kept for ${ttl_seconds} s, if it does not say otherwise; text sent as "message" arrives as "payload".`
+}
+
+/** Points whoever opens the bare address to the doors. @param ttl_seconds as it is set */
+export function welcome(accept: string | null, ttl_seconds: number): Response {
   if (preferredType(accept, ['text/plain', 'text/html']) === 'text/plain') {
     const lines = columns(DOORS.map(({ name, path }) => [`  ${name}`, path]))
-    return plainText(`${TITLE}: ${SENTENCE}\n\n${lines.join('\n')}\n`)
+    return plainText(`${TITLE}: ${SENTENCE}\n\n${lines.join('\n')}\n\n${mailRule(ttl_seconds)}\n`)
   }
   const rows = DOORS.map(({ name, path, link }) => {
     const shown = `<code>${escapeHtml(path)}</code>`
     return `<tr><td>${name}</td><td>${link ? `<a href="${path}">${shown}</a>` : shown}</td></tr>`
   })
-  return htmlPage(TITLE, `<h1>${TITLE}</h1><p>${SENTENCE}</p><table>${rows.join('')}</table>`)
+  const rule = escapeHtml(mailRule(ttl_seconds))
+  return htmlPage(TITLE, `<h1>${TITLE}</h1><p>${SENTENCE}</p><table>${rows.join('')}</table><p>${rule}</p>`)
 }

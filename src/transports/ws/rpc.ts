@@ -81,7 +81,9 @@ export function onRequest(
   }
   const { id } = request
   try {
-    const result = (context.calls ? loggedCall : call)(context, connection, request)
+    const result = context.calls
+      ? loggedCall(context, connection, request)
+      : call(context, connection, request)
     if (result instanceof Promise) return later(context, connection, request, result)
     return id === undefined ? undefined : resultJson(id, result)
   } catch (thrown) {

@@ -186,13 +186,15 @@ test('every answer in JSON ends its line, errors too', async () => {
   expect([created.status, (await created.text()).slice(-2)]).toEqual([201, '}\n'])
 })
 
-test('the root points to the doors, with links for a browser', async () => {
-  await using broker = await startBroker()
+test('the root points to the doors, with links for a browser, and says how long mail is kept', async () => {
+  await using broker = await startBroker({ ttl_seconds: 77 })
   const doors = ['/mcp', '/v1/ws', '/v1/mailboxes/{client_id}/events', '/openapi', '/health/ready']
   const text = await (await fetch(broker.url)).text()
   for (const door of doors) expect(text).toContain(door)
   const page = await (await fetch(broker.url, { headers: { accept: 'text/html' } })).text()
   for (const door of doors) expect(page).toContain(door)
+  for (const shown of [text, page])
+    expect(shown).toMatch(/is kept for 77 s,.* sent as .*message.* arrives as .*payload/)
   const links = [...page.matchAll(/href="([^"]+)"/g)].map((match) => match[1]!)
   expect(links).toContain('/openapi')
   for (const link of links) expect((await fetch(broker.url + link)).status).toBe(200)
