@@ -1,4 +1,5 @@
 import type { TObject, TSchema } from '@sinclair/typebox'
+import { shortened } from '../broker/command.ts'
 import { BrokerError } from '../core/errors.ts'
 
 /** In the query of any request it says who asks, and is no parameter of the command. */
@@ -62,7 +63,7 @@ export function bodyInput(body: unknown, query: URLSearchParams): Record<string,
   if (body === undefined) return {}
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw new BrokerError('invalid_params', {
-      detail: `The body must be a JSON object, not ${Array.isArray(body) ? 'an array' : String(body)}.`,
+      detail: `The body must be a JSON object, not ${Array.isArray(body) ? 'an array' : shortened(String(body))}.`,
     })
   return body as Record<string, unknown>
 }
