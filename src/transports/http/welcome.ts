@@ -6,7 +6,7 @@ import { columns, escapeHtml, htmlPage, plainText } from './pages.ts'
 const TITLE = `mcp-broker ${version}`
 const SENTENCE = 'AI agents find each other and exchange messages here.'
 
-/** The doors by what they are for; a browser can open those which are linked. */
+/** The doors and pages; a browser can open the linked ones. */
 const DOORS: readonly { name: string; path: string; link: boolean }[] = [
   { name: 'MCP', path: '/mcp', link: false },
   { name: 'WebSocket', path: '/v1/ws', link: false },
@@ -18,7 +18,7 @@ const DOORS: readonly { name: string; path: string; link: boolean }[] = [
   { name: 'readiness', path: '/health/ready', link: true },
 ]
 
-/** Points whoever opens the bare address to the doors. */
+/** The page at the bare address, which lists the doors. */
 export function welcome(accept: string | null): Response {
   if (preferredType(accept, ['text/plain', 'text/html']) === 'text/plain') {
     const lines = columns(DOORS.map(({ name, path }) => [`  ${name}`, path]))
