@@ -1,6 +1,6 @@
 /**
- * The media type of `offers` which an Accept header likes best; the first offer where it does not care. Source: RFC 9110,
- * section 12.5.1.
+ * The media type of `offers` that an Accept header prefers; the first offer where it has no preference.
+ * Source: RFC 9110, section 12.5.1.
  */
 export function preferredType<T extends string>(accept: string | null, offers: readonly [T, ...T[]]): T {
   const ranges = (accept ?? '*/*').split(',', RANGES_MAX).map((range) => {
@@ -19,5 +19,5 @@ export function preferredType<T extends string>(accept: string | null, offers: r
   return offers.reduce((best, offer) => (liking(offer) > liking(best) ? offer : best))
 }
 
-/** Nobody needs more, and a header is short work. */
+/** Media ranges that are read of one header; the rest is ignored, so that a long header costs little. */
 const RANGES_MAX = 20

@@ -4,8 +4,8 @@ import type { MaybePromise } from '../engine/engine.ts'
 /**
  * Reads a request's body as JSON, never more than `bytes_max` of it.
  *
- * @param use is handed what was read; undefined when there is no body
- * @returns what `use` does
+ * @param use takes the parsed body; undefined when there is no body
+ * @returns what `use` returns
  * @throws BrokerError `unsupported_media_type`, `body_too_large`, `invalid_json`, `nesting_too_deep`
  */
 export function readJson<R>(
@@ -23,7 +23,7 @@ export function readJson<R>(
   return reading.then((bytes) => use(parse(bytes)))
 }
 
-/** JSON, or a format that is made of it. */
+/** `application/json`, or a type with the suffix `+json`. */
 const JSON_TYPE = /^application\/(json|[\w.-]+\+json)\s*(;|$)/i
 const UTF8 = new TextDecoder('utf-8', { fatal: true })
 
@@ -52,7 +52,7 @@ function checkType(headers: Headers): void {
       detail:
         type === null ? 'The body has no content-type.' : `The body is declared as "${type}", not as JSON.`,
     })
-  // What nearly all send needs no closer look.
+  // Nearly all clients send exactly this type, which names no charset.
   const charset = type === 'application/json' ? undefined : /charset\s*=\s*"?([^";\s]+)/i.exec(type)?.[1]
   if (charset !== undefined && !/^utf-?8$/i.test(charset))
     throw new BrokerError('unsupported_media_type', {
@@ -66,7 +66,11 @@ function checkType(headers: Headers): void {
     })
 }
 
-/** Of a body without a length: no more of it is kept than may be. */
+/**
+ * Reads a body without a declared length.
+ *
+ * @throws BrokerError `body_too_large` as soon as it exceeds `bytes_max`
+ */
 async function readAtMost(body: ReadableStream<Uint8Array> | null, bytes_max: number): Promise<Uint8Array> {
   const kept = new Bun.ArrayBufferSink()
   kept.start({ asUint8Array: true })
@@ -84,16 +88,16 @@ async function readAtMost(body: ReadableStream<Uint8Array> | null, bytes_max: nu
   }
 }
 
-/** How much may follow in a body that is refused, and for how long, until it is answered without its end. */
+/** How much of a refused body is read, and for how long, before it is answered without its end. */
 export const REFUSED_BYTES_MAX = 32 * 1024 * 1024
 const REFUSED_MS_MAX = 2000
-/** What a chunk counts for beyond its bytes: a million of one byte are more work than a megabyte. */
+/** What a chunk counts for beyond its bytes: a million chunks of one byte are more work than a megabyte. */
 const CHUNK_COST_BYTES = 256
 
 /**
- * Reads past what is left of a body without a length, for whoever is still writing would not read the answer.
+ * Reads and discards the rest of a body without a length, since a client that still writes reads no answer.
  *
- * @returns whether it came to its end soon; if not, only the end of the connection ends it
+ * @returns whether the body has ended within the limits; if not, only closing the connection ends it
  */
 export async function readPast({ body }: Request): Promise<boolean> {
   if (!body || body.locked) return false
@@ -111,7 +115,7 @@ export async function readPast({ body }: Request): Promise<boolean> {
     }
     return false
   } catch {
-    // It has gone away.
+    // The client has gone.
     return false
   } finally {
     clearTimeout(timer)

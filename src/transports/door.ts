@@ -23,7 +23,7 @@ export interface DoorContext {
   readonly connections: ConnectionCount
 }
 
-/** A connection on which nothing was asked for this long is closed; streams and waits are exempt. */
+/** A connection without a request for this long is closed; streams and waiting calls are exempt. */
 export const IDLE_SECONDS = 30
 
 /** Counts sockets and streams over all doors. */
@@ -36,7 +36,7 @@ export class ConnectionCount {
     return this.#open
   }
 
-  /** Takes a place. @throws BrokerError `too_many_connections` @returns a function that gives it back, once */
+  /** Takes a place. @throws BrokerError `too_many_connections` @returns a function to give it back, once */
   enter(): () => void {
     if (this.#open >= this.connections_max)
       throw new BrokerError('too_many_connections', { retry_after_ms: 1000 })
@@ -50,7 +50,7 @@ export class ConnectionCount {
 }
 
 /**
- * What a request says of who it is, looked up as it is asked for. Keys in the query are not taken: URLs end in logs.
+ * The credentials in a request, read when asked for. A key in the query is ignored: URLs end up in logs.
  *
  * @param subprotocols of a WebSocket; a browser passes its key as `bearer.<key>`
  */
@@ -74,14 +74,14 @@ export function credentials(
 }
 
 /**
- * Refuses requests that a foreign web page made a browser send: the Host must be one of ours (DNS rebinding), and so
- * must the Origin, where there is one. Source: MCP 2025-11-25, transports, security warning.
+ * Refuses requests that a foreign web page made a browser send: the Host must be one of ours (against DNS
+ * rebinding), and so must the Origin if there is one. Source: MCP 2025-11-25, transports, security warning.
  */
 export class OriginGuard {
   readonly #hosts: ReadonlySet<string>
   readonly #origins: ReadonlySet<string>
   readonly #any_host: boolean
-  /** The one found right last: nearly all requests name the same. */
+  /** The last host that passed: nearly all requests name the same one. */
   #last_host: string | undefined
 
   constructor(config: Config) {
@@ -92,7 +92,7 @@ export class OriginGuard {
       ...config.allowed_hosts.map((h) => h.toLowerCase()),
     ])
     this.#origins = new Set(config.allowed_origins.map((origin) => origin.toLowerCase()))
-    // Bound to all addresses, the operator has chosen to be reached under names which cannot be known here.
+    // A broker bound beyond loopback is reached under names that cannot be known here.
     this.#any_host = !isLoopback(config.host) && config.allowed_hosts.length === 0
   }
 
@@ -127,7 +127,7 @@ function hostname(host: string): string {
   return host.toLowerCase().replace(/:\d+$/, '')
 }
 
-/** Logs what went wrong in carrying out a call, once: faults of our own as errors, the caller's quietly. */
+/** Logs a failed call, once: faults of our own as errors, the caller's at level debug. */
 export function logFailure(
   log: Logger,
   command: string,
@@ -143,35 +143,38 @@ export function logFailure(
 
 /** What the doors use of Bun's server. */
 export interface HttpServer {
-  /** Closes the request's connection when nothing moves on it for so long; 0: never. */
+  /** Closes the request's connection after this many seconds without traffic; 0: never. */
   timeout(request: Request, seconds: number): void
 }
 
 /** A door: its routes, and how it is shut. */
 export interface Door {
   readonly routes: AnyElysia
-  /** Ends its live connections, the last of them after `drain_ms`; resolves when they are ended. */
+  /** Ends its live connections over at most `drain_ms`; resolves when it has. */
   close(drain_ms: number): Promise<void>
 }
 
 /** Answers requests of all methods. */
 export type DirectHandler = (request: Request, server: HttpServer | null) => Promise<Response>
 
-/** A door with paths for which Bun calls the door itself, which costs less; Elysia routes what differs in a slash. */
+/**
+ * A door that Bun calls directly for some paths, which costs less than through Elysia. Elysia routes the
+ * same paths with a trailing slash.
+ */
 export interface DirectDoor extends Door {
   readonly direct: Readonly<Record<string, DirectHandler>>
 }
 
 const DRAIN_MS_EACH = 50
 
-/** Does `each` for all items, evenly over at most `drain_ms`, so that those who come back do not come all at once. */
+/** Calls `each` for all items, spread over at most `drain_ms`: clients must not reconnect all at once. */
 export async function spread<T>(
   items: readonly T[],
   drain_ms: number,
   each: (item: T) => void,
 ): Promise<void> {
   const turns = Math.min(items.length, 50)
-  // Few do not come as a crowd: a broker that nearly nobody uses stops at once.
+  // A few clients are no crowd: a broker with few connections stops sooner.
   const span_ms = Math.min(drain_ms, items.length * DRAIN_MS_EACH)
   for (let turn = 0; turn < turns; turn++) {
     for (let i = turn; i < items.length; i += turns) each(items[i]!)

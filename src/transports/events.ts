@@ -4,7 +4,7 @@ import { ClientId, CursorText, choice, closed } from '../broker/commands/schema.
 /** The path of a mailbox's event stream, as the command table writes paths. */
 export const EVENTS_PATH = '/v1/mailboxes/{client_id}/events'
 
-/** What the request for a stream may say. */
+/** The parameters of a request for an event stream. */
 export const EventsInput = closed({
   client_id: ClientId,
   after: Type.Optional(CursorText),

@@ -14,15 +14,15 @@ import { problem } from './problem.ts'
 /** What the doors use of Elysia's request context. */
 export interface HttpContext {
   readonly request: Request
-  /** Undefined on a path without any. */
+  /** The parameters in the path; undefined on a path without any. */
   readonly params: Record<string, string> | undefined
   readonly server: HttpServer | null
 }
 
-/** Carries one request out. It throws what it refuses; the gate renders it. */
+/** Carries out one request. It throws an error to refuse the request; the gate renders the error. */
 export type Handler = (identity: Identity) => Response | Promise<Response>
 
-/** What differs between the doors that come in through the gate. */
+/** What differs between the doors behind the gate. */
 export interface Dialect {
   /** Headers that a page of an allowed origin may send. */
   readonly request_headers: string
@@ -44,8 +44,8 @@ const PREFLIGHT_SECONDS = 600
 const NO_QUERY = new URLSearchParams()
 
 /**
- * The way in for every plain HTTP request: foreign origins are refused, the caller identified, errors rendered and logged
- * under an id of their own, and the answer gets the CORS headers of an allowed origin.
+ * Every plain HTTP request comes in through the gate. It refuses foreign origins, identifies the caller,
+ * renders and logs errors under an id, and adds the CORS headers of an allowed origin to the answer.
  */
 export class Gate {
   readonly #guard: OriginGuard
@@ -80,7 +80,7 @@ export class Gate {
       }
     } catch (thrown) {
       correlation_id = correlationId()
-      // Whoever has gone away in the middle of a body has no fault for us to log, and reads no answer.
+      // A client that has gone in the middle of its body is no fault to log, and reads no answer.
       if (!isAbort(thrown, request)) logFailure(this.context.log, name, thrown, correlation_id, identity)
       response = this.dialect.error(thrown, correlation_id)
     }
@@ -111,7 +111,7 @@ export class Gate {
   }
 }
 
-/** What is refused may have no end: Bun would read past it for as long as it comes. */
+/** Closes the connection if a refused body does not end soon: Bun would read it for as long as it comes. */
 export async function endRefused(request: Request, response: Response): Promise<void> {
   if (request.headers.has('transfer-encoding') && !(await readPast(request)))
     response.headers.set('connection', 'close')
@@ -124,7 +124,7 @@ export function queryOf(request: Request): URLSearchParams {
   return at === -1 ? NO_QUERY : new URLSearchParams(url.slice(at + 1))
 }
 
-/** An answer in JSON, which nobody between may keep; it ends its line, for terminals. @param json already encoded */
+/** An answer in JSON that ends its line, for terminals, and must not be cached. @param json already encoded */
 export function jsonResponse(json: string, status = 200): Response {
   return new Response(`${json}\n`, {
     status,
@@ -136,7 +136,7 @@ function isPreflight({ method, headers }: Request): boolean {
   return method === 'OPTIONS' && headers.has('access-control-request-method')
 }
 
-/** Says what an allowed origin may send; the gate says which origin that is. Source: the Fetch standard, CORS. */
+/** Says what an allowed origin may send; the gate says which origin that is. Source: Fetch, CORS. */
 function preflight({ request_headers }: Dialect): Response {
   return new Response(null, {
     status: 204,

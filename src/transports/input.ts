@@ -2,12 +2,12 @@ import type { TObject, TSchema } from '@sinclair/typebox'
 import { shortened } from '../broker/command.ts'
 import { BrokerError } from '../core/errors.ts'
 
-/** In the query of any request it says who asks, and is no parameter of the command. */
+/** In the query of any request this names the caller's project; it is no parameter of the command. */
 const PROJECT = 'project'
 
 /**
- * The parameters that a query gives, as the types that `schema` wants; what cannot be converted stays text, for the
- * check to name. A list is written `a=1&a=2`; an object as JSON.
+ * The parameters in a query, converted to the types in `schema`. A value that cannot be converted stays
+ * text, and the check of the schema refuses it by name. A list is written `a=1&a=2`; an object as JSON.
  */
 export function queryInput(schema: TObject, query: URLSearchParams): Record<string, unknown> {
   const entries: [string, unknown][] = []
@@ -36,14 +36,14 @@ function typed(wanted: TSchema | undefined, text: string): unknown {
   }
 }
 
-/** Whether text that looks like JSON stands where an object or a list may. */
+/** Whether a text looks like a JSON object or array, where the schema allows that. */
 function takesJson(wanted: TSchema | undefined, text: string): boolean {
   const type = text.startsWith('{') ? 'object' : text.startsWith('[') ? 'array' : undefined
   const choices: readonly TSchema[] = wanted?.anyOf ?? []
   return type !== undefined && choices.some((choice) => choice.type === type)
 }
 
-/** What only looks like JSON is text. */
+/** Parses JSON; a text that only looks like JSON stays text. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -52,7 +52,11 @@ function parsed(text: string): unknown {
   }
 }
 
-/** The parameters that a body gives. @throws BrokerError `invalid_params` when it is not an object */
+/**
+ * The parameters in a body.
+ *
+ * @throws BrokerError `invalid_params` if it is no object, or the query has parameters
+ */
 export function bodyInput(body: unknown, query: URLSearchParams): Record<string, unknown> {
   for (const name of query.keys())
     if (name !== PROJECT)
@@ -69,7 +73,7 @@ export function bodyInput(body: unknown, query: URLSearchParams): Record<string,
 }
 
 /**
- * The path's parameters joined with the others.
+ * Joins the path's parameters with the others.
  *
  * @throws BrokerError `invalid_params` where the two contradict each other
  */

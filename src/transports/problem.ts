@@ -1,12 +1,12 @@
 import { BrokerError, errorBody } from '../core/errors.ts'
 
-/** Names an entry of the catalogue as RFC 9457 wants its `type`: a URI, stable, and not to be fetched. */
+/** The `type` of a catalogue entry in RFC 9457: a stable URI, which is not meant to be fetched. */
 export function problemType(code: string): string {
   return `urn:mcp-broker:error:${code}`
 }
 
 /**
- * An error as RFC 9457 problem details, with the members that every door gives beside them.
+ * An error as RFC 9457 problem details, plus the members that errors have at every door.
  *
  * @param correlation_id as in the log
  */
@@ -29,7 +29,7 @@ export function problem(error: BrokerError, correlation_id: string): Response {
   return new Response(`${JSON.stringify(body)}\n`, { status: entry.http_status, headers })
 }
 
-/** The answer to a method that a path does not know. @param methods those that it does */
+/** The answer to a method that a path does not have. @param methods the ones that it has */
 export function notAllowed(methods: readonly string[], correlation_id: string): Response {
   const allowed = methods.join(', ')
   const error = new BrokerError('method_not_allowed', { next: `This path answers ${allowed}.` })

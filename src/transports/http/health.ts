@@ -2,15 +2,15 @@ import type { Broker } from '../../broker/broker.ts'
 import type { Health } from '../../engine/engine.ts'
 import { jsonResponse } from '../gate.ts'
 
-/** An engine that has not proved itself by now is not ready, whatever comes later. */
+/** An engine that has not answered the probe within this time is not ready. */
 const PROBE_MS_MAX = 2000
 
-/** Says that the process answers; whatever the engine does. */
+/** Says that the process answers; the engine is not asked. */
 export function live(): Response {
   return answer('live')
 }
 
-/** Whether messages can be stored and announced just now. Anybody may ask: one probe at a time serves all who do. */
+/** Whether messages can be stored and announced now. One probe at a time serves all callers. */
 export class Readiness {
   #probe: Promise<Health> | undefined
 

@@ -15,24 +15,25 @@ import { PathTable } from './paths.ts'
 import { readings, status } from './status.ts'
 import { welcome } from './welcome.ts'
 
-/** What an error repeats of a path that does not exist. */
+/** How many characters of an unknown path an error repeats. */
 const PATH_SHOWN_MAX = 200
 
-/** The body is ours to read, within our limits. */
+/** Keeps Elysia from reading the body: `readJson` does, within our limits. */
 const OWN_BODY = { parse: 'none' } as const
 
-/** Paths of other doors that answer GET alone, so that another method is told so here. */
+/** Paths of other doors that take only GET; other methods on them are refused here. */
 const OTHER_DOORS = [EVENTS_PATH, '/v1/ws']
 
 /**
- * Where clients that were refused look for an authority that gives out keys. There is none, and they must learn it
- * without a key: told that one is needed here, they go on and try to register. Sources: RFC 9728, RFC 8414, RFC 7591.
+ * Where a refused client looks for an authorization server. There is none, and these paths say so without a
+ * key: a client that is told here that a key is needed goes on and tries to register. Sources: RFC 9728, RFC
+ * 8414, RFC 7591.
  */
 const OF_AN_AUTHORITY = /^\/(\.well-known\/.*|register\/?)$/
 const NO_AUTHORITY =
   'No authority gives out keys here: get one from the operator, where one is needed, and give it as "Authorization: Bearer <key>".'
 
-/** Plain HTTP: a route for each row of the command table, and what operators and people look at. */
+/** Plain HTTP: a route for each row of the command table, and the pages for operators and people. */
 export function httpDoor(context: DoorContext): Door {
   const { broker, log } = context
   const gate = new Gate(context)
@@ -45,12 +46,12 @@ export function httpDoor(context: DoorContext): Door {
     routes.route(
       method,
       elysiaPath(path),
-      // Taken apart here, so that Elysia sees what is used, and does not parse the rest of the request for us.
+      // Destructured here: Elysia reads which parts are used, and does not parse the others.
       ({ request, params, server }: HttpContext) =>
         gate.answer(request, command.name, (identity) =>
           request.method === method
             ? carryOut(context, command, identity, { request, params, server })
-            : // A HEAD comes in through the route of GET, and must not take messages out of a mailbox.
+            : // A HEAD request comes through the GET route, and must not take messages out of a mailbox.
               notAllowed(paths.methods(path), correlationId()),
         ),
       OWN_BODY,
@@ -63,7 +64,7 @@ export function httpDoor(context: DoorContext): Door {
   }
   const started_ms = broker.now()
   page('/v1/status', ({ headers }, identity) => status(context, identity, headers.get('accept'), started_ms))
-  // Loaded when first asked for, as the description below: most brokers are asked for neither.
+  // Loaded at the first request for it, like the OpenAPI document below: most brokers need neither.
   const metrics = once(() => import('../../observability/metrics.ts').then(({ Metrics }) => new Metrics()))
   page('/metrics', async () => {
     const { content_type, text } = await (await metrics()).scrape(await readings(context))
@@ -126,26 +127,26 @@ async function carryOut(
     const output = await runCommand(broker, command, identity, input)
     return jsonResponse(JSON.stringify(output), command.http.status)
   }
-  // Nobody waits any more: without a refusal, who polls would come back at once, again and again.
+  // A stopping broker ends waits at once: without this refusal, a polling client would ask again and again.
   if (broker.stopping) throw new BrokerError('shutting_down', { retry_after_ms: SHUTDOWN_RETRY_MS })
   server?.timeout(request, 0)
   try {
     const output = await runCommand(broker, command, identity, input, { signal: request.signal })
     return jsonResponse(JSON.stringify(output), command.http.status)
   } finally {
-    // Otherwise the connection, kept alive, would stay for ever.
+    // Without this, an idle keep-alive connection would stay open for ever.
     server?.timeout(request, IDLE_SECONDS)
   }
 }
 
 const SHUTDOWN_RETRY_MS = 2000
 
-/** `{client_id}` as Elysia writes it. */
+/** A path in Elysia's notation, `:client_id` for `{client_id}`. */
 function elysiaPath(path: string): string {
   return path.replaceAll(/\{(\w+)\}/g, ':$1')
 }
 
-/** Makes a value when it is first asked for. */
+/** Makes a value the first time it is needed. */
 function once<T>(make: () => T): () => T {
   let made: { value: T } | undefined
   return () => {

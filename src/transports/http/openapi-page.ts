@@ -1,7 +1,7 @@
 import type { OpenApi, Operation } from './openapi.ts'
 import { escapeHtml, htmlPage, htmlTable } from './pages.ts'
 
-/** The OpenAPI document as a page for people, complete in itself. */
+/** The OpenAPI document as a page for people, which loads nothing else. */
 export function openApiPage(document: OpenApi): Response {
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
@@ -45,7 +45,7 @@ function details(title: string, content: unknown): string {
   return `<details><summary>${title}</summary><pre>${escapeHtml(JSON.stringify(content, null, 2) ?? '')}</pre></details>`
 }
 
-/** "`code`: sentence" lines. */
+/** Lines of "`code`: sentence" as HTML. */
 function errorLines(description: string): string {
   return escapeHtml(description)
     .replaceAll(/`(\w+)`/g, '<code>$1</code>')

@@ -7,10 +7,10 @@ import type { Limits } from '../../core/limits.ts'
 import { EVENTS_PATH, EventsInput } from '../events.ts'
 import { problemType } from '../problem.ts'
 
-/** A JSON value which is not looked into further. */
+/** A JSON object of any content. */
 type Json = Record<string, unknown>
 
-/** An OpenAPI 3.1 document, as far as this module makes one. */
+/** The parts of an OpenAPI 3.1 document that are written here. */
 export interface OpenApi {
   readonly openapi: '3.1.1'
   readonly info: { readonly title: string; readonly version: string; readonly description: string }
@@ -44,7 +44,7 @@ export interface Parameter {
   readonly schema: Json
 }
 
-/** The HTTP door of a broker with these limits as an OpenAPI 3.1 document. Each operation is named like its command. */
+/** The HTTP door of a broker with these limits in OpenAPI 3.1; operations are named like their commands. */
 export function openApi(commands: readonly Command[], limits: Limits): OpenApi {
   const paths: OpenApi['paths'] = {}
   for (const command of commands) {
@@ -62,7 +62,7 @@ export function openApi(commands: readonly Command[], limits: Limits): OpenApi {
         'A client is an address (client_id); whoever calls over HTTP names its own address as sender_id when sending ' +
         'and in the path when reading.',
     },
-    // Relative to where the document was read: the broker may be known by many names.
+    // Relative to the document's own URL: a broker may have many names.
     servers: [{ url: '/' }],
     security: [{}, { bearer: [] }, { api_key: [] }],
     paths,
@@ -146,7 +146,7 @@ function pathNames(path: string): string[] {
   return [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!)
 }
 
-/** `/v1/dead-letters/requeue` is about dead letters. */
+/** The tag of a path: `dead letters` for `/v1/dead-letters/requeue`. */
 function tagOf(path: string): string {
   return path.split('/')[2]!.replaceAll('-', ' ')
 }
@@ -156,7 +156,7 @@ const NAMED: ReadonlyMap<string, string> = new Map([
   [JSON.stringify(SessionSchema), 'Session'],
 ])
 
-/** A TypeBox schema as the JSON Schema it is, with a reference wherever a named schema stands inside. */
+/** A TypeBox schema as plain JSON Schema, with references in place of the named schemas inside it. */
 function plain(schema: TSchema): Json {
   const named = (value: unknown): unknown => {
     if (typeof value !== 'object' || value === null) return value

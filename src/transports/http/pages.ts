@@ -1,4 +1,4 @@
-/** Text as it stands in HTML, in attributes too. */
+/** Escapes text for HTML, attributes included. */
 export function escapeHtml(text: string): string {
   return Bun.escapeHTML(text)
 }
@@ -11,7 +11,7 @@ pre{overflow:auto;padding:.75rem;background:#8881;border-radius:6px}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem .75rem .25rem 0;vertical-align:top}
 th{font-weight:600}`
 
-/** A page that needs nothing but itself, and may load nothing. @param body HTML */
+/** A page that is complete and may load nothing else. @param body HTML */
 export function htmlPage(title: string, body: string): Response {
   const html = `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
@@ -29,7 +29,7 @@ export function htmlPage(title: string, body: string): Response {
   })
 }
 
-/** Rows of cells, escaped. @param head the column names; none: the first column names the rows */
+/** A table of escaped cells. @param head the column names; none if the first column names the rows */
 export function htmlTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const cells = (row: readonly string[], tag: string) =>
     row.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')
@@ -44,7 +44,7 @@ export function plainText(text: string): Response {
   })
 }
 
-/** Rows as aligned columns of text. */
+/** Lines of text, one for each row, with aligned columns. */
 export function columns(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]?.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0))) ?? []
   return rows.map((row) =>

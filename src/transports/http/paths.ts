@@ -1,4 +1,4 @@
-/** The paths that are answered and by which methods: what tells a wrong method from a wrong path. */
+/** The known paths and their methods, to tell a wrong method from an unknown path. */
 export class PathTable {
   #paths = new Map<string, { readonly pattern: RegExp; readonly methods: Set<string> }>()
 
@@ -13,12 +13,12 @@ export class PathTable {
       })
   }
 
-  /** The methods of a path as it was added. */
+  /** The methods of a path, in the spelling in which it was added. */
   methods(path: string): string[] {
     return [...(this.#paths.get(path)?.methods ?? [])]
   }
 
-  /** The methods that a request's path answers; none where there is nothing. */
+  /** The methods of the path of a request; none if the path is unknown. */
   methodsOf(requested: string): string[] {
     const methods = new Set<string>()
     for (const { pattern, methods: some } of this.#paths.values())

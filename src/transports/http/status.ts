@@ -7,10 +7,10 @@ import type { DoorContext } from '../door.ts'
 import { jsonResponse } from '../gate.ts'
 import { columns, htmlPage, htmlTable, plainText } from './pages.ts'
 
-/** Sessions shown; list_sessions has them all. */
+/** How many sessions the page shows; list_sessions has all. */
 const SESSIONS_SHOWN_MAX = 100
 
-/** What is true of the broker just now, for the metrics and the status page. */
+/** The broker's present figures, for the metrics and the status page. */
 export async function readings({ broker, connections }: DoorContext): Promise<Readings> {
   return {
     version,
@@ -24,10 +24,10 @@ export async function readings({ broker, connections }: DoorContext): Promise<Re
 }
 
 /**
- * The state of the broker for people: HTML for a browser, plain text for curl, JSON for who asks for it. Counts are of
- * the whole broker, sessions of the caller's project.
+ * The state of the broker for people: HTML for a browser, plain text for curl, JSON on request. The counts
+ * are of the whole broker; the sessions are of the caller's project.
  *
- * @param started_ms when it started, in milliseconds since the epoch
+ * @param started_ms when the broker started, in milliseconds since the epoch
  */
 export async function status(
   context: DoorContext,
@@ -58,7 +58,7 @@ export async function status(
   const facts = factsOf(view)
   const table = view.sessions.map((session) => [
     session.client_id,
-    // A name is free text, and a terminal would obey what is hidden in it.
+    // A name is free text, and a terminal would obey control characters in it.
     (session.name ?? '').replace(/\p{C}/gu, '\u{fffd}'),
     session.status,
     ago(session.last_seen_at, now),

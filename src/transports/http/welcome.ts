@@ -6,7 +6,7 @@ import { columns, escapeHtml, htmlPage, plainText } from './pages.ts'
 const TITLE = `mcp-broker ${version}`
 const SENTENCE = 'AI agents find each other and exchange messages here.'
 
-/** The doors by what they are for; a browser can open those which are linked. */
+/** The doors and pages; a browser can open the linked ones. */
 const DOORS: readonly { name: string; path: string; link: boolean }[] = [
   { name: 'MCP', path: '/mcp', link: false },
   { name: 'WebSocket', path: '/v1/ws', link: false },
@@ -18,12 +18,12 @@ const DOORS: readonly { name: string; path: string; link: boolean }[] = [
   { name: 'readiness', path: '/health/ready', link: true },
 ]
 
-/** What surprises who sends a first message. @param ttl_seconds as it is set */
+/** What a user who sends a first message should know. @param ttl_seconds as it is set */
 function mailRule(ttl_seconds: number): string {
   return `A message that nobody reads is kept for ${ttl_seconds} s, if it does not say otherwise; text sent as "message" arrives as "payload".`
 }
 
-/** Points whoever opens the bare address to the doors. @param ttl_seconds as it is set */
+/** The page at the bare address, which lists the doors. @param ttl_seconds as it is set */
 export function welcome(accept: string | null, ttl_seconds: number): Response {
   if (preferredType(accept, ['text/plain', 'text/html']) === 'text/plain') {
     const lines = columns(DOORS.map(({ name, path }) => [`  ${name}`, path]))

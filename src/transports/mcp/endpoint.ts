@@ -10,22 +10,22 @@ import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
 import { BrokerError } from '../../core/errors.ts'
 import type { MaybePromise } from '../../engine/engine.ts'
 import type { DoorContext } from '../door.ts'
-import { reportTo } from './answer.ts'
 import type { Exchange } from './exchange.ts'
 import { isListen, serveListen } from './listen.ts'
+import { isEventStream, Streams } from './live-stream.ts'
+import { ProgressReports } from './progress.ts'
+import { reportTo } from './protocol-errors.ts'
 import type { ToolInput } from './result.ts'
 import { createServer } from './server.ts'
-import { Sessions } from './sessions.ts'
-import { isEventStream, Streams } from './stream.ts'
-import { Waits } from './waits.ts'
+import { SessionTable } from './session-table.ts'
 
-/** What is behind `/mcp`: both eras of the protocol, served by the SDK. Loaded with the first request. */
+/** Serves both eras of the protocol at `/mcp` with the SDK. Loaded with the first request that needs it. */
 export class Endpoint {
   readonly #context: DoorContext
   readonly #streams: Streams
-  readonly #waits: Waits
-  readonly #sessions: Sessions
-  /** Of the 2026 era, whose requests each stand alone: one answers with JSON, one with a stream from the start. */
+  readonly #progress: ProgressReports
+  readonly #sessions: SessionTable
+  /** Handlers of the 2026 era: one answers in JSON if it can, the other opens a stream at once. */
   readonly #direct: McpHttpHandler
   readonly #streaming: McpHttpHandler
   readonly #identities = new WeakMap<Request, Identity>()
@@ -34,13 +34,13 @@ export class Endpoint {
     preloadSchemas()
     this.#context = context
     this.#streams = new Streams(context)
-    this.#waits = new Waits(context)
-    this.#sessions = new Sessions(context, this.#streams, this.#waits)
+    this.#progress = new ProgressReports(context)
+    this.#sessions = new SessionTable(context, this.#streams, this.#progress)
     this.#direct = this.#modernHandler('auto')
     this.#streaming = this.#modernHandler('sse')
   }
 
-  /** Answers one request, whichever era it belongs to. @throws BrokerError */
+  /** Answers one request of either era. @throws BrokerError */
   serve(exchange: Exchange): MaybePromise<Response> {
     return exchange.plain ? this.#sessions.serve(exchange) : this.#serve(exchange)
   }
@@ -48,12 +48,12 @@ export class Endpoint {
   async #serve(exchange: Exchange): Promise<Response> {
     const { request, identity, body } = exchange
     if (request.method !== 'POST') {
-      // The 2026 era knows POST alone.
+      // The 2026 era has no method but POST.
       if (!request.headers.has('mcp-session-id')) throw new BrokerError('method_not_allowed')
       return this.#sessions.serve(exchange)
     }
     if (await isLegacyRequest(request, body)) return this.#sessions.serve(exchange)
-    if (isListen(body)) return serveListen(this.#context, this.#streams, this.#waits, exchange, body)
+    if (isListen(body)) return serveListen(this.#context, this.#streams, this.#progress, exchange, body)
     this.#identities.set(request, identity)
     const handler = mayWait(body) ? this.#streaming : this.#direct
     const response = await handler.fetch(request, { parsedBody: body })
@@ -65,7 +65,7 @@ export class Endpoint {
     await this.#streams.close(drain_ms)
     await this.#sessions.close()
     await Promise.all([this.#direct.close(), this.#streaming.close()])
-    this.#waits.close()
+    this.#progress.close()
   }
 
   #modernHandler(responseMode: 'auto' | 'sse'): McpHttpHandler {
@@ -73,7 +73,7 @@ export class Endpoint {
       ({ requestInfo }) => {
         const identity = requestInfo && this.#identities.get(requestInfo)
         if (!identity) throw new Error('a request reached the SDK without its identity')
-        return createServer(this.#context, this.#waits, identity)
+        return createServer(this.#context, this.#progress, identity)
       },
       {
         legacy: 'reject',
@@ -85,7 +85,7 @@ export class Endpoint {
   }
 }
 
-/** Whether a request may have to wait for its answer, so that the stream must be open before: proxies time out. */
+/** Whether a request may wait. Its stream then opens before the answer comes, since proxies time out. */
 function mayWait(body: unknown): boolean {
   const { method, params } = (body ?? {}) as {
     method?: unknown

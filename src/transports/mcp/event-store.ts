@@ -1,12 +1,12 @@
 import type { EventStore, JSONRPCMessage } from '@modelcontextprotocol/server'
 
-/** What one session may have kept for it, beyond the newest. */
+/** Limits of the events kept for one session; its newest event is kept whatever its size. */
 const SESSION_EVENTS_MAX = 256
 const SESSION_BYTES_MAX = 256 * 1024
-/** What all sessions together may have kept for them. */
+/** Limit of the events kept for all sessions together. */
 const BYTES_MAX = 64 * 1024 * 1024
 
-/** What an event takes beyond its text. */
+/** What an event counts for beyond its text, in characters. */
 const EVENT_CHARS = 400
 
 interface StoredEvent {
@@ -19,8 +19,8 @@ interface StoredEvent {
 }
 
 /**
- * What was sent on the streams of the 2025 era, for clients that come back with Last-Event-ID. Each session sees its own
- * events alone; the oldest go first when there is too much, or when nobody has come for them.
+ * The events sent on streams of the 2025 era, kept for clients that resume with Last-Event-ID. Each session
+ * sees only its own events. The oldest events are dropped when there are too many, or when they are too old.
  */
 export class EventLog {
   readonly #events = new Set<StoredEvent>()
@@ -36,7 +36,7 @@ export class EventLog {
     return this.#bytes
   }
 
-  /** The store of a new session. */
+  /** Opens the store of a new session. */
   open(): SessionEvents {
     return new SessionEvents(this, this.now)
   }
@@ -54,7 +54,7 @@ export class EventLog {
     if (this.#events.delete(event)) this.#bytes -= event.chars
   }
 
-  /** Forgets what was sent more than `age_ms` ago. */
+  /** Drops events that were sent more than `age_ms` ago. */
   expire(age_ms: number): void {
     const before = this.now() - age_ms
     for (const oldest of this.#events) {
@@ -64,7 +64,7 @@ export class EventLog {
   }
 }
 
-/** The events of one session: an id of another session, or of none, names nothing here. */
+/** The events of one session. An event id of another session, or a malformed one, finds nothing here. */
 export class SessionEvents implements EventStore {
   readonly #prefix = crypto.randomUUID().slice(0, 8)
   readonly #events = new Set<StoredEvent>()
@@ -86,7 +86,7 @@ export class SessionEvents implements EventStore {
       this.#bytes += chars
       this.log.add(event)
       for (const oldest of this.#events) {
-        // The newest stays however long it is: it may be the answer that a client comes back for.
+        // The newest event stays whatever its size: it may be the answer that a client resumes for.
         if (oldest === event || (this.#bytes <= SESSION_BYTES_MAX && this.#events.size <= SESSION_EVENTS_MAX))
           break
         this.forget(oldest)
@@ -127,13 +127,13 @@ export class SessionEvents implements EventStore {
   }
 }
 
-/** The stream that an event id names; undefined when it is none. */
+/** The stream that an event id belongs to; undefined for a malformed id. */
 export function streamOf(event_id: string): string | undefined {
   return EVENT_ID.exec(event_id)?.[3]
 }
 
 const EVENT_ID = /^([0-9a-f]{8})\.([0-9]{1,15})\.([0-9A-Za-z_-]{1,64})$/
-/** Answers a cancelled request. It is not kept: a client that gave up does not come back for it. */
+/** The error that ends a cancelled request. It is not kept: a client that gave up does not resume for it. */
 export const CANCELLED = { code: -32600, message: 'Cancelled' }
 /** The first event of a stream, which only carries an id to resume from. */
 const PRIMING = '{}'

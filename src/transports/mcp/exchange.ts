@@ -1,10 +1,10 @@
 import type { Identity } from '../../auth/identity.ts'
 import type { PlainCall } from './fast-lane.ts'
 
-/** What the calls of one request share: several come in a batch. */
+/** What the calls of one HTTP request share; only a batch has several. */
 interface Calls {
   readonly over: AbortController
-  /** When the one before has begun. */
+  /** Resolves when the latest call may begin; undefined before the first. */
   begun: Promise<void> | undefined
 }
 
@@ -16,17 +16,20 @@ function callsOf(request: Request): Calls {
   return calls
 }
 
-/** Aborted when the stream that would answer a request has ended: what still waits has nobody to answer. */
+/** Aborted when the stream that answers a request has ended: calls that still wait have nobody to answer. */
 export function answerable(request: Request): AbortSignal {
   return callsOf(request).over.signal
 }
 
-/** The stream that answers a request has ended. */
+/** Aborts {@link answerable}: the stream that answers a request has ended. */
 export function endAnswers(request: Request): void {
   calls_of.get(request)?.over.abort()
 }
 
-/** Lets each call of a batch begin in a turn of the event loop of its own, so that others are served in between. */
+/**
+ * Resolves when the next call of a request may begin. Each call of a batch begins in its own turn of the
+ * event loop, so that other clients are served in between.
+ */
 export function turnOf(request: Request): Promise<void> {
   const calls = callsOf(request)
   calls.begun = calls.begun?.then(() => new Promise((resolve) => setImmediate(resolve))) ?? Promise.resolve()
@@ -39,8 +42,8 @@ export interface Exchange {
   readonly identity: Identity
   /** The parsed body; undefined for GET and DELETE. */
   readonly body: unknown
-  /** The body, where it is a call that needs no SDK. */
+  /** The body as a plain call, where it is one. */
   readonly plain?: PlainCall | undefined
-  /** Has Bun close the connection when nothing moves on it for this long; 0: never. */
+  /** Has Bun close the connection after this many seconds without traffic; 0: never. */
   timeout(seconds: number): void
 }

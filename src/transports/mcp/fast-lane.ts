@@ -11,7 +11,7 @@ import type { ToolInput } from './result.ts'
 import { SERVER_INFO } from './server-info.ts'
 import { runTool } from './tool-call.ts'
 
-/** A `tools/call` in which nothing is unusual, so that it needs no SDK to be answered. */
+/** A `tools/call` with nothing unusual in it, which is answered without the SDK. */
 export interface PlainCall {
   readonly era: '2025' | '2026'
   readonly id: string | number
@@ -19,11 +19,11 @@ export interface PlainCall {
   readonly input: ToolInput
 }
 
-/** Tells a plain call from all others, by the headers and the parsed body of a POST. */
+/** Recognises a plain call by the headers and the parsed body of a POST; undefined for any other request. */
 export type Recognise = (headers: Headers, body: unknown) => PlainCall | undefined
 
 const MODERN = '2026-07-28'
-/** The revisions with sessions whose clients name them in each request. */
+/** The revisions with sessions whose clients name the revision in each request. */
 const LEGACY: ReadonlySet<string | null> = new Set(['2025-11-25', '2025-06-18', '2025-03-26'])
 
 const Id = Type.Union([
@@ -33,7 +33,7 @@ const Id = Type.Union([
 const text = Type.Optional(Type.String())
 const none = Type.Optional(closed({}))
 
-/** What clients declare of themselves, in the forms that there is nothing to say against. */
+/** What clients declare of themselves, in the forms that the SDK always accepts. */
 const MetaSchema = closed({
   'io.modelcontextprotocol/protocolVersion': Type.Literal(MODERN),
   'io.modelcontextprotocol/clientInfo': Type.Optional(
@@ -60,8 +60,8 @@ const ModernCall = TypeCompiler.Compile(
 const LegacyCall = TypeCompiler.Compile(closed({ ...message, params: closed(call) }))
 
 /**
- * Recognises a plain call, and nothing that the SDK would refuse or treat in a way of its own: what is unusual in
- * anything is left to the SDK. Sources: MCP 2026-07-28 and 2025-11-25, transports.
+ * Recognises a plain call. Any request that the SDK might refuse or treat specially is left to the SDK.
+ * Sources: MCP 2026-07-28 and 2025-11-25, transports.
  */
 export const plainCall: Recognise = (headers, body) => {
   const modern = ModernCall.Check(body)
@@ -76,19 +76,23 @@ export const plainCall: Recognise = (headers, body) => {
       headers.get('mcp-method') === 'tools/call' &&
       headers.get('mcp-name') === name &&
       !asksToWait(command, input)
-    : // The answer to a call that waits can be resumed when the connection breaks, which the SDK sees to.
+    : // A client can resume the answer to a waiting call when its connection breaks; the SDK does that.
       LEGACY.has(headers.get('mcp-protocol-version')) && command.waits === undefined
   if (!fits || headers.get('content-type') !== 'application/json' || !takesBoth(headers.get('accept')))
     return undefined
   return { era: modern ? '2026' : '2025', id, command, input }
 }
 
-/** Clients have to take both, as they cannot know which will come. */
+/** Whether the client accepts JSON and event streams: the protocol requires both. */
 function takesBoth(accept: string | null): boolean {
   return accept?.includes('application/json') === true && accept.includes('text/event-stream')
 }
 
-/** Carries a plain call out and answers it, without the SDK. @param headers of the answer; those of the 2026 era where none are given */
+/**
+ * Runs a plain call and answers it, without the SDK.
+ *
+ * @param headers of the answer; by default those of the 2026 era
+ */
 export function answerPlain(
   context: DoorContext,
   identity: Identity,
@@ -103,14 +107,14 @@ export function answerPlain(
   })
 }
 
-/** Adds what every result of the 2026 era says. */
+/** Adds the members that every result of the 2026 era has. */
 function stamp(result: CallToolResult): void {
   result.resultType = 'complete'
   result._meta = result._meta === undefined ? SERVER_META : { ...result._meta, ...SERVER_META }
 }
 
 const SERVER_META = { 'io.modelcontextprotocol/serverInfo': SERVER_INFO }
-/** Copied into each answer, which is cheaper than made of an object. */
+/** `Response` copies these, which is cheaper than building them from an object for each answer. */
 const JSON_HEADERS = new Headers({ 'content-type': 'application/json' })
 
 /** The headers of all answers of one session of the 2025 era. */

@@ -12,8 +12,9 @@ import { BrokerError } from '../../core/errors.ts'
 import { messageJson } from '../../core/message.ts'
 import type { Address } from '../../engine/engine.ts'
 
+/** Inboxes in one page of `resources/list`. */
 const PAGE = 200
-/** What one reading of an inbox shows; get_messages reads the rest. */
+/** What one read of an inbox shows; get_messages reads the rest. */
 const READ_MESSAGES_MAX = 200
 const READ_BYTES_MAX = 128 * 1024
 
@@ -30,7 +31,7 @@ export function inboxUri(client_id: string): string {
   return `inbox://${encodeURIComponent(client_id)}`
 }
 
-/** @returns the address a URI names; undefined when it is not an inbox's */
+/** @returns the address that a URI names; undefined when it is not the URI of an inbox */
 export function addressOf(identity: Identity, uri: string): Address | undefined {
   const encoded = INBOX_URI.exec(uri)?.[1]
   if (encoded === undefined) return undefined
@@ -48,10 +49,10 @@ const NOT_CHECKED_IN =
 const INBOX_URI = /^inbox:\/\/([^/?#]{1,384})\/?$/
 
 /**
- * The mailbox behind a URI, with the caller's right to it checked: a caller that has checked in reads its own, another
- * any that its key owns.
+ * The address of an inbox that the caller may read. A caller that has checked in may read only its own
+ * inbox; any other caller may read each inbox that its key owns.
  *
- * @throws ProtocolError `-32602` with the URI for what there is not
+ * @throws ProtocolError `-32602` with the URI where there is no such inbox
  * @throws BrokerError `client_mismatch`, `session_replaced`, `mailbox_not_owned`, `forbidden`
  */
 export async function openInbox(broker: Broker, identity: Identity, uri: string): Promise<Address> {
@@ -87,7 +88,7 @@ export async function readInbox(
   return { contents: [{ uri, mimeType: 'application/json', text }] }
 }
 
-/** The inboxes a caller may read, a page at a time. @param after the last `client_id` of the page before */
+/** Lists the inboxes that a caller may read, in pages. @param after the last `client_id` of the last page */
 export async function listInboxes(
   broker: Broker,
   identity: Identity,

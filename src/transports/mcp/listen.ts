@@ -8,19 +8,19 @@ import type { Identity } from '../../auth/identity.ts'
 import { shortened } from '../../broker/command.ts'
 import { BrokerError, errorBody } from '../../core/errors.ts'
 import type { DoorContext } from '../door.ts'
-import { reportTo } from './answer.ts'
 import type { Exchange } from './exchange.ts'
 import { openInbox } from './inbox.ts'
+import { type EventStreamResponse, isEventStream, type LiveStream, type Streams } from './live-stream.ts'
+import type { ProgressReports } from './progress.ts'
+import { reportTo } from './protocol-errors.ts'
 import { errorText } from './result.ts'
 import { createServer } from './server.ts'
-import { type EventStream, isEventStream, type LiveStream, type Streams } from './stream.ts'
 import { InboxUpdates, SUBSCRIPTIONS_MAX } from './updates.ts'
-import type { Waits } from './waits.ts'
 
-/** Where an acknowledgement says what is not honoured, and why. */
+/** The key in `_meta` under which an acknowledgement lists the refused inboxes and the reasons. */
 export const REFUSED_META_KEY = 'mcp-broker/refused'
 
-/** A `subscriptions/listen` request, as far as it concerns us; the SDK checks the rest. */
+/** The parts of a `subscriptions/listen` request that are used here; the SDK checks the rest. */
 interface ListenRequest {
   readonly id?: unknown
   readonly method: 'subscriptions/listen'
@@ -32,15 +32,16 @@ export function isListen(body: unknown): body is ListenRequest {
 }
 
 /**
- * Serves one `subscriptions/listen` stream of the 2026 era. The SDK writes the stream; what it hears is this stream's
- * own: it watches the inboxes that the caller may read, and no event of another stream wakes it.
+ * Serves one `subscriptions/listen` stream of the 2026 era. The SDK writes the stream. Its event bus is this
+ * stream's own: it carries updates of the inboxes that the caller may read, and events for other streams do
+ * not wake it.
  *
  * @throws BrokerError `too_many_connections`
  */
 export async function serveListen(
   context: DoorContext,
   streams: Streams,
-  waits: Waits,
+  progress: ProgressReports,
   exchange: Exchange,
   body: ListenRequest,
 ): Promise<Response> {
@@ -60,7 +61,7 @@ export async function serveListen(
       return () => updates.close()
     },
   }
-  const handler = createMcpHandler(() => createServer(context, waits, identity), {
+  const handler = createMcpHandler(() => createServer(context, progress, identity), {
     legacy: 'reject',
     bus,
     keepAliveMs: 0,
@@ -86,7 +87,7 @@ export async function serveListen(
     const carried = streams.carry(told, exchange, {
       onEnd: end,
       onWritable: updates.flush,
-      // The SDK says with an empty result that the subscription is over, and not cut off.
+      // The SDK then sends an empty result, which says that the subscription is over and not cut off.
       close: () => void handler.close(),
     })
     stream = carried.stream
@@ -97,13 +98,13 @@ export async function serveListen(
   }
 }
 
-/** An inbox that is not listened to, and why. */
+/** An inbox that the subscription leaves out, and why. */
 interface Refused {
   readonly uri: string
   readonly reason: string
 }
 
-/** There is nothing to listen to: the reasons are an error, which clients show, and not an empty acknowledgement. */
+/** The answer when all inboxes are refused: an error, since clients show those, and no acknowledgement. */
 function nothingHonoured(id: unknown, refused: readonly Refused[]): Response {
   const message = refused.map(({ uri, reason }) => `${shortened(uri)}: ${reason}`).join(' ')
   const error = {
@@ -114,8 +115,8 @@ function nothingHonoured(id: unknown, refused: readonly Refused[]): Response {
   return Response.json({ jsonrpc: '2.0', id, error })
 }
 
-/** Adds the reasons to the acknowledgement of what is honoured, which is the first event of the SDK's stream. */
-function withReasons(response: EventStream, refused: readonly Refused[]): EventStream {
+/** Adds the reasons for refusals to the acknowledgement, which is the first event of the SDK's stream. */
+function withReasons(response: EventStreamResponse, refused: readonly Refused[]): EventStreamResponse {
   let acknowledged = false
   const add = new TransformStream<Uint8Array, Uint8Array>({
     transform(event, controller) {
@@ -127,12 +128,16 @@ function withReasons(response: EventStream, refused: readonly Refused[]): EventS
       controller.enqueue(new TextEncoder().encode(`${head}data: ${JSON.stringify(ack)}\n\n`))
     },
   })
-  return new Response(response.body.pipeThrough(add), response) as EventStream
+  return new Response(response.body.pipeThrough(add), response) as EventStreamResponse
 }
 
 const REASONS_CHARS_MAX = 2000
 
-/** Watches what the caller may read of what it asks for. @returns the request narrowed to that, and what is left out */
+/**
+ * Watches those of the requested inboxes that the caller may read.
+ *
+ * @returns the request narrowed to these inboxes, and the refused ones
+ */
 async function watchReadable(
   { broker }: DoorContext,
   identity: Identity,

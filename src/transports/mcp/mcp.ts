@@ -6,27 +6,28 @@ import { type MaybePromise, then } from '../../engine/engine.ts'
 import { readJson } from '../body.ts'
 import type { DirectDoor, DirectHandler, DoorContext, HttpServer } from '../door.ts'
 import { Gate, type HttpContext } from '../gate.ts'
+import { RPC_DIALECT } from './dialect.ts'
 import type { Endpoint } from './endpoint.ts'
 import { answerPlain, plainCall, type Recognise } from './fast-lane.ts'
-import { RPC_DIALECT } from './rpc.ts'
 
-/** Deeper than any payload that a command takes, so that a command refuses what is its own to refuse. */
+/** Deeper than any payload that a command takes, so that the command itself refuses a deep payload. */
 const BODY_DEPTH_MAX = 128
 
-/** Messages in one batch, which only the revision 2025-03-26 knows: all of its answers are in memory at once. */
+/** Messages in one batch (revision 2025-03-26 only). All answers of a batch are in memory at once. */
 const BATCH_MAX = 16
 
 /**
- * MCP over Streamable HTTP at `/mcp`, both eras on the one URL. Sources: MCP 2025-11-25 and 2026-07-28, transports.
+ * MCP over Streamable HTTP at `/mcp`, both eras on one URL. Sources: MCP 2025-11-25 and 2026-07-28,
+ * transports.
  *
- * @param recognise tells which calls are answered without the SDK; the answers are the same
+ * @param recognise picks the calls that are answered without the SDK; their answers are the same
  */
 export function mcpDoor(context: DoorContext, recognise: Recognise = plainCall): DirectDoor {
   const gate = new Gate(context, RPC_DIALECT)
   let loading: Promise<Endpoint> | undefined
   let endpoint: Endpoint | undefined
 
-  /** The SDK is most of this door's memory: a broker that is asked for nothing but plain calls does without it. */
+  /** Loads the SDK, most of this door's memory. Plain calls of the 2026 era do not need it. */
   const load = (): MaybePromise<Endpoint> => {
     if (endpoint) return endpoint
     loading ??= import('./endpoint.ts').then(({ Endpoint }) => {
@@ -51,20 +52,20 @@ export function mcpDoor(context: DoorContext, recognise: Recognise = plainCall):
       : serveBody(undefined)
   }
 
-  const answer: DirectHandler = (request, server) =>
+  const handle: DirectHandler = (request, server) =>
     gate.answer(request, 'mcp', (identity) => serve(request, server, identity))
   return {
-    routes: new Elysia().all('/mcp', ({ request, server }: HttpContext) => answer(request, server), {
+    routes: new Elysia().all('/mcp', ({ request, server }: HttpContext) => handle(request, server), {
       parse: 'none',
     }),
-    direct: { '/mcp': answer },
+    direct: { '/mcp': handle },
     async close(drain_ms) {
       await Promise.all([gate.idle(drain_ms), loading?.then((opened) => opened.close(drain_ms))])
     },
   }
 }
 
-/** @throws BrokerError `invalid_json` where there is none, `invalid_request`, `nesting_too_deep` */
+/** Checks a body. @throws BrokerError `invalid_json` if empty, `invalid_request`, `nesting_too_deep` */
 function checkMessage(body: unknown): unknown {
   if (body === undefined) throw new BrokerError('invalid_json', { detail: 'The body is empty.' })
   if (Array.isArray(body) && body.length > BATCH_MAX)

@@ -4,7 +4,7 @@ import type { Identity } from '../../auth/identity.ts'
 import { checkInput } from '../../broker/command.ts'
 import { closed, named } from '../../broker/commands/schema.ts'
 import type { DoorContext } from '../door.ts'
-import { answer } from './answer.ts'
+import { withProtocolErrors } from './protocol-errors.ts'
 
 export const InboxParams = closed({
   uri: Type.String({ description: 'the URI of an inbox, such as "inbox://frontend"' }),
@@ -19,7 +19,7 @@ export const PromptParams = closed({
   arguments: Type.Optional(named(Type.String({ description: 'a text' }))),
 })
 
-/** Leaves the check to us: the SDK answers what does not fit as a fault of its own, with its library's list. */
+/** Accepts anything, since we check: the SDK would answer wrong parameters as an internal error (-32603). */
 const UNCHECKED: StandardSchemaV1<Record<string, unknown>> = {
   '~standard': {
     version: 1,
@@ -29,10 +29,10 @@ const UNCHECKED: StandardSchemaV1<Record<string, unknown>> = {
 }
 
 /**
- * Has a server answer a method that is no tool call. Parameters that do not fit are `-32602` with our own sentence;
- * those that the schema does not name are left alone, as revisions of the protocol add some.
+ * Sets the handler of a method other than `tools/call`. Wrong parameters are answered `-32602` with our own
+ * sentence. Parameters that the schema does not name are ignored, since revisions of the protocol add some.
  */
-export function handle<P extends TObject>(
+export function handleMethod<P extends TObject>(
   server: Server,
   { context, identity }: { context: DoorContext; identity: Identity },
   method: string,
@@ -40,7 +40,7 @@ export function handle<P extends TObject>(
   run: (params: Static<P>) => Result | Promise<Result>,
 ): void {
   server.setRequestHandler(method, { params: UNCHECKED }, (params) =>
-    answer(context, identity, method, () => {
+    withProtocolErrors(context, identity, method, () => {
       const known = Object.keys(schema.properties).filter((name) => params[name] !== undefined)
       return run(checkInput(schema, Object.fromEntries(known.map((name) => [name, params[name]]))))
     }),

@@ -8,7 +8,7 @@ import type { Static } from '@sinclair/typebox'
 import { WAIT_SECONDS_DEFAULT } from '../../broker/commands/schema.ts'
 import type { PromptParams } from './params.ts'
 
-/** What a person can pick in a client that offers prompts. */
+/** The prompts that a person can pick in a client. */
 export const PROMPTS: readonly Prompt[] = [
   {
     name: 'join',
@@ -20,7 +20,7 @@ export const PROMPTS: readonly Prompt[] = [
   },
 ]
 
-/** @throws ProtocolError `-32602` for a prompt that there is not, or without its argument */
+/** @throws ProtocolError `-32602` for an unknown prompt, or when its argument is missing */
 export function getPrompt({ name, arguments: input }: Static<typeof PromptParams>): GetPromptResult {
   if (name !== 'join')
     throw new ProtocolError(

@@ -2,14 +2,14 @@ import type { CallToolResult } from '@modelcontextprotocol/server'
 import type { Command } from '../../broker/command.ts'
 import { type BrokerError, type ErrorBody, errorBody } from '../../core/errors.ts'
 
-/** The arguments of a tool as they came. */
+/** The arguments of a tool as received, before any check. */
 export type ToolInput = Record<string, unknown> | undefined
 
-/** Where a tool error carries its entry of the catalogue, in `_meta`. */
+/** The key in `_meta` under which a tool error carries its entry of the catalogue. */
 export const ERROR_META_KEY = 'mcp-broker/error'
 
 /**
- * What a tool answers: the output as structured content, and as a text for a model to read.
+ * The result of a tool: its output as structured content, and as a text for a model to read.
  *
  * @param output what `runCommand` returned
  * @param unread messages that wait for the caller, named at the end of the text unless the command itself has said so
@@ -24,7 +24,7 @@ export function toolResult(command: Command, output: unknown, unread: number, no
   }
 }
 
-/** What a tool answers when it fails: the catalogue's sentence for the model, the entry for programs. */
+/** The result of a tool that failed: the catalogue's sentence for the model, the entry for programs. */
 export function toolError(error: BrokerError, unread: number, correlation_id: string): CallToolResult {
   const body = errorBody(error, correlation_id)
   return {

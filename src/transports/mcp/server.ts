@@ -1,16 +1,16 @@
 import { Server } from '@modelcontextprotocol/server'
 import type { Identity } from '../../auth/identity.ts'
 import type { DoorContext } from '../door.ts'
-import { reportTo } from './answer.ts'
 import { INBOX_TEMPLATE, listInboxes, readInbox } from './inbox.ts'
-import { handle, InboxParams, PageParams, PromptParams } from './params.ts'
+import { handleMethod, InboxParams, PageParams, PromptParams } from './params.ts'
+import type { ProgressReports } from './progress.ts'
 import { getPrompt, PROMPTS } from './prompts.ts'
+import { reportTo } from './protocol-errors.ts'
 import { SERVER_INFO } from './server-info.ts'
 import { toolsOf } from './tool-list.ts'
 import { callTool } from './tools.ts'
-import type { Waits } from './waits.ts'
 
-/** Told to the model by clients that pass it on. */
+/** What clients may pass on to their model. */
 const INSTRUCTIONS = `A message broker for agents. Begin with checkin_client and a client_id of your choice: others reach you under it.
 Find them with list_sessions and write with send_message, or send_message_and_wait if you need the answer now.
 Read your mail with get_messages; with wait_seconds it waits for the first message, which beats asking again and again.
@@ -21,7 +21,7 @@ Where your client keeps no session, name yourself in every call: sender_id when 
 const STATIC_TTL_MS = 300_000
 
 /** A server of the SDK for one session of the 2025 era, or for one request of the 2026 era. */
-export function createServer(context: DoorContext, waits: Waits, identity: Identity): Server {
+export function createServer(context: DoorContext, progress: ProgressReports, identity: Identity): Server {
   const { broker } = context
   const server = new Server(SERVER_INFO, {
     capabilities: { tools: {}, resources: { subscribe: true }, prompts: {} },
@@ -35,16 +35,18 @@ export function createServer(context: DoorContext, waits: Waits, identity: Ident
   })
   server.onerror = reportTo(context.log)
   const caller = { context, identity }
-  handle(server, caller, 'tools/list', PageParams, () => ({ tools: [...toolsOf(broker.limits)] }))
+  handleMethod(server, caller, 'tools/list', PageParams, () => ({ tools: [...toolsOf(broker.limits)] }))
   server.setRequestHandler('tools/call', ({ params }, call) =>
-    callTool(context, waits, identity, params, call),
+    callTool(context, progress, identity, params, call),
   )
-  handle(server, caller, 'resources/list', PageParams, ({ cursor }) => listInboxes(broker, identity, cursor))
-  handle(server, caller, 'resources/templates/list', PageParams, () => ({
+  handleMethod(server, caller, 'resources/list', PageParams, ({ cursor }) =>
+    listInboxes(broker, identity, cursor),
+  )
+  handleMethod(server, caller, 'resources/templates/list', PageParams, () => ({
     resourceTemplates: [INBOX_TEMPLATE],
   }))
-  handle(server, caller, 'resources/read', InboxParams, ({ uri }) => readInbox(broker, identity, uri))
-  handle(server, caller, 'prompts/list', PageParams, () => ({ prompts: [...PROMPTS] }))
-  handle(server, caller, 'prompts/get', PromptParams, getPrompt)
+  handleMethod(server, caller, 'resources/read', InboxParams, ({ uri }) => readInbox(broker, identity, uri))
+  handleMethod(server, caller, 'prompts/list', PageParams, () => ({ prompts: [...PROMPTS] }))
+  handleMethod(server, caller, 'prompts/get', PromptParams, getPrompt)
   return server
 }

@@ -7,7 +7,7 @@ import { correlationId, type DoorContext, logFailure } from '../door.ts'
 import { type ToolInput, toolError, toolResult } from './result.ts'
 import { unreadFor } from './unread.ts'
 
-/** Runs a command and makes the tool's result of it. Whatever goes wrong is a tool error; nothing is thrown. */
+/** Runs a command and returns the tool's result. Every failure becomes a tool error; nothing is thrown. */
 export function runTool(
   context: DoorContext,
   identity: Identity,

@@ -5,8 +5,9 @@ import { BRIEF } from '../../broker/commands/schema.ts'
 import type { Limits } from '../../core/limits.ts'
 
 /**
- * A schema of the command table, as far as a tool's are made of it. A tool costs a model part of its window in every
- * conversation, so it is told what it needs; what the command checks beyond that is in its own errors.
+ * The parts of a command's schema from which a tool's schemas are made. Each tool takes part of a model's
+ * context window in every conversation, so its schemas hold only what a model needs. The command checks the
+ * rest, and its errors say what is wrong.
  */
 interface Schema {
   readonly type?: string | undefined
@@ -22,7 +23,7 @@ interface Schema {
 
 const made = new WeakMap<Limits, readonly Tool[]>()
 
-/** The command table as MCP lists it, with limits quoted as they are set; made once for each broker. */
+/** The command table as MCP lists it, quoting the limits as configured; made once for each broker. */
 export function toolsOf(limits: Limits): readonly Tool[] {
   const tools = made.get(limits) ?? COMMANDS.map((command) => toolOf(command, limits))
   made.set(limits, tools)
@@ -44,17 +45,21 @@ function toolOf(command: Command, limits: Limits): Tool {
       openWorldHint: false,
     },
   }
-  // As it will be on the wire: without what is undefined, and without the symbols that TypeBox keeps.
+  // As sent on the wire: without undefined members, and without TypeBox's symbols.
   return JSON.parse(JSON.stringify(tool)) as Tool
 }
 
-/** An input without sizes and patterns. Of several forms that a value may have, it tells the last, the fullest. */
+/** An input schema without sizes and patterns. Of alternatives in `anyOf` it keeps the last, the fullest. */
 function inputOf({ anyOf, ...schema }: Schema): Schema {
   const { pattern, minLength, maxLength, maxItems, maxProperties, ...rest } = { ...anyOf?.at(-1), ...schema }
   return { ...rest, description: schema[BRIEF] ?? schema.description, ...within(rest, inputOf) }
 }
 
-/** The members of an output, and of what its lists hold the members that are always there: an object may have more. */
+/**
+ * An output schema with its members; of the items of its lists, only the members that are always there.
+ *
+ * @param depth 0: the output; 1: its members, whose own members are left out; 2: the items of its lists
+ */
 function outputOf({ type, description, required = [], properties = {}, ...rest }: Schema, depth = 0): Schema {
   const shown = Object.entries(properties).filter(
     ([name]) => depth !== 1 && (depth === 0 || required.includes(name)),
@@ -67,7 +72,7 @@ function outputOf({ type, description, required = [], properties = {}, ...rest }
   }
 }
 
-/** The schemas inside a schema, each made anew. */
+/** The schemas inside a schema, each converted by `each`. */
 function within(
   { properties = {}, items, additionalProperties }: Schema,
   each: (inner: Schema) => Schema,

@@ -11,17 +11,17 @@ import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
 import { nearestNames } from '../../core/routing.ts'
 import type { DoorContext } from '../door.ts'
 import { answerable, turnOf } from './exchange.ts'
+import type { ProgressReports } from './progress.ts'
 import { runTool } from './tool-call.ts'
-import type { Waits } from './waits.ts'
 
 /**
- * Carries out `tools/call`. Whatever goes wrong in the command is a tool error, which a model can read and act upon.
+ * Carries out `tools/call`. A failure of the command is a tool error, which a model can read and act upon.
  *
- * @throws ProtocolError `-32602` for a tool that there is not
+ * @throws ProtocolError `-32602` for an unknown tool, `-32600` for a call that was cancelled before it began
  */
 export async function callTool(
   context: DoorContext,
-  waits: Waits,
+  progress: ProgressReports,
   identity: Identity,
   { name, arguments: input }: CallToolRequest['params'],
   call: ServerContext,
@@ -30,13 +30,13 @@ export async function callTool(
   if (!command) throw unknownTool(name)
   const signal = signalOf(call)
   if (call.http?.req) await turnOf(call.http.req)
-  // It takes nothing for one who has gone meanwhile.
+  // The client may have gone meanwhile: no mail is taken for it.
   if (signal.aborted) throw new ProtocolError(ProtocolErrorCode.InvalidRequest, 'Cancelled')
-  const endWait = waits.begin(progressOf(command, input, call))
+  const endReports = progress.begin(progressOf(command, input, call))
   try {
     return await runTool(context, identity, command, input, { signal })
   } finally {
-    endWait()
+    endReports()
   }
 }
 
@@ -47,14 +47,15 @@ function unknownTool(name: string): ProtocolError {
 }
 
 /**
- * Ends a wait when it is cancelled, and also when its connection or its stream is gone: nothing must be read out of a mailbox
- * for a client that may have died, or that was cut off. A client of the 2025 era that resumes the stream finds an empty answer and asks again.
+ * Ends a wait when it is cancelled, and also when its connection or its stream has ended: no mail must be
+ * taken for a client that may have died or was cut off. A client of the 2025 era that resumes the stream
+ * gets an empty answer and asks again.
  */
 function signalOf({ mcpReq, http }: ServerContext): AbortSignal {
   return http?.req ? AbortSignal.any([mcpReq.signal, http.req.signal, answerable(http.req)]) : mcpReq.signal
 }
 
-/** How the client is told that a call still waits, where it can wait and the client gave a token for it. */
+/** Tells the client that its call still waits; undefined if it cannot wait or the client gave no token. */
 function progressOf(
   command: Command,
   input: Record<string, unknown> | undefined,
@@ -74,7 +75,7 @@ function progressOf(
           message: 'still waiting',
         },
       })
-      // The stream has just gone: the call ends by its signal.
+      // The stream has just ended, which ends the call by its signal.
       .catch(() => undefined)
   }
 }

@@ -5,11 +5,11 @@ import type { DoorContext } from '../door.ts'
 import type { ToolInput } from './result.ts'
 
 /**
- * How many messages wait for a caller, for the end of a tool's text: the caller's own, or those of the address which a
- * stateless caller names.
+ * The number of unread messages that a tool's text ends with: those of the caller's session, or of the
+ * address that a stateless caller names.
  *
- * @param input the tool's arguments as they came
- * @returns 0 also when it cannot be known: what the tool did is done, and its result must not be lost over this
+ * @param input the tool's arguments as received
+ * @returns 0 also when the engine fails: the command has run, and its result must not be lost for this
  */
 export function unreadFor(
   context: DoorContext,
@@ -36,7 +36,7 @@ function count(
   input: ToolInput,
 ): MaybePromise<number> {
   if (identity.session) return broker.unread(identity)
-  // An argument of another command may be named alike and be no caller, such as a filter.
+  // Only the argument that names the caller counts: `client_id` of another command may be a filter.
   const client_id = command.caller && input?.[command.caller]
   if (typeof client_id !== 'string') return 0
   const address = { project: identity.project, client_id }

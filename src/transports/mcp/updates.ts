@@ -1,22 +1,22 @@
 import type { Hub } from '../../broker/hub.ts'
 import type { Address } from '../../engine/engine.ts'
 
-/** Inboxes one session or stream may watch. */
+/** Inboxes that one session or stream may watch. */
 export const SUBSCRIPTIONS_MAX = 256
 
 /**
- * The hints that inboxes have new mail, for one session or stream: at most one in a turn of the event loop for each
- * inbox, and none waiting twice while the client does not read.
+ * Hints about new mail for one session or stream: at most one for each inbox in a turn of the event loop,
+ * and at most one pending for each inbox while the client does not read.
  */
 export class InboxUpdates {
-  /** By client, however its URI is spelled. */
+  /** By `client_id`, since one inbox has several spellings of its URI. */
   readonly #watched = new Map<string, { readonly uri: string; readonly end: () => void }>()
   readonly #pending = new Set<string>()
   #scheduled = false
 
   /**
    * @param writable whether the client can be told now; while not, a hint waits for {@link flush}
-   * @param tell tells it that a URI has changed
+   * @param tell tells the client that the resource at a URI has changed
    */
   constructor(
     private readonly hub: Hub,
@@ -28,7 +28,7 @@ export class InboxUpdates {
     return this.#watched.size
   }
 
-  /** Begins to watch; an inbox that is watched already stays so. @param uri as the client spells it */
+  /** Watches an inbox, unless it is watched already. @param uri as the client spells it */
   watch(address: Address, uri: string): void {
     if (this.#watched.has(address.client_id)) return
     const end = this.hub.watch(address, () => {
@@ -48,7 +48,7 @@ export class InboxUpdates {
     this.#pending.delete(watched.uri)
   }
 
-  /** Tells what is pending, if the client can be told. */
+  /** Sends the pending hints, if the client can be told now. */
   readonly flush = (): void => {
     this.#scheduled = false
     if (this.#pending.size === 0 || !this.writable()) return

@@ -8,12 +8,12 @@ import { EVENTS_PATH, EventsInput } from '../events.ts'
 import { Gate, type HttpContext, queryOf } from '../gate.ts'
 import { joinInput, queryInput } from '../input.ts'
 import { notAllowed } from '../problem.ts'
-import { EventStream } from './stream.ts'
+import { EventStream } from './event-stream.ts'
 
-/** How long a client waits before it connects again: spread, so that not all come back at once. */
+/** How long a client waits before it reconnects: a random time, so that not all reconnect at once. */
 const RETRY_MS_MIN = 2000
 const RETRY_MS_MAX = 5000
-/** Quiet streams are looked at this many times in the time after which they get a comment. */
+/** Streams are checked this many times within `stream_comment_seconds`. */
 const LOOKS = 3
 
 /** Server-sent events: one stream for one mailbox. Source: the HTML standard, section 9.2. */
@@ -26,7 +26,7 @@ export function sseDoor(context: DoorContext): Door {
     for (const stream of streams) tend(stream)
   })
 
-  /** A stream that takes what is written counts as a sign of life; one whose session is over has nothing to wait for. */
+  /** Closes a stream whose session has ended. A writable stream is a sign of life, and gets a comment. */
   function tend(stream: EventStream): void {
     const { session } = stream
     if (session?.ended) stream.close('unknown_session')
@@ -41,7 +41,7 @@ export function sseDoor(context: DoorContext): Door {
     if (broker.stopping) throw new BrokerError('shutting_down', { retry_after_ms: RETRY_MS_MIN })
     const query = queryInput(EventsInput, queryOf(request))
     const input = checkInput(EventsInput, joinInput(params, query))
-    // On a reconnect a browser repeats the URL: what it has seen since is in the header.
+    // A browser reconnects with the same URL: the header has the newer position.
     const last_id = request.headers.get('last-event-id')
     if (last_id) parseCursor(last_id, '/Last-Event-ID')
     const after = last_id || input.after
@@ -72,7 +72,7 @@ export function sseDoor(context: DoorContext): Door {
     }
     request.signal.addEventListener('abort', () => stream.gone())
     if (request.signal.aborted) stream.gone()
-    // It may have been closed while the engine was asked.
+    // The stream may have been closed while the engine answered.
     else if (stream.open) streams.add(stream)
     server?.timeout(request, 0)
     return new Response(stream.body, { headers: HEADERS })
@@ -91,7 +91,7 @@ export function sseDoor(context: DoorContext): Door {
 const HEADERS = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-store',
-  // Tells nginx and its like to pass on what comes, at once.
+  // Tells nginx and similar proxies not to buffer the stream.
   'x-accel-buffering': 'no',
 }
 
@@ -102,6 +102,6 @@ function greet(
   const retry_ms = RETRY_MS_MIN + Math.floor(Math.random() * (RETRY_MS_MAX - RETRY_MS_MIN))
   const { recovered, cursor, unread, session_id } = recovery
   const json = JSON.stringify({ recovered, cursor, unread, session_id })
-  // In the event itself: some clients take a block that is a field alone for an empty event.
+  // `retry` goes into the event itself: some clients take a block of this field alone for an empty event.
   stream.event('recovery', json, cursor, retry_ms)
 }

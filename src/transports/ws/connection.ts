@@ -5,8 +5,9 @@ import { type Connection, HINTS_CHARS_MAX } from '../../broker/connection.ts'
 import { ERRORS, type ErrorCode } from '../../core/errors.ts'
 import type { Held } from './held.ts'
 
-/** A frame that gathers messages ends at this size, in characters. */
+/** A frame that gathers messages is complete once it has reached this size, in characters. */
 const FRAME_CHARS_MAX = 256 * 1024
+
 /** What the connection tells its door. */
 export interface ConnectionEvents {
   /** The transport takes more again. */
@@ -16,49 +17,49 @@ export interface ConnectionEvents {
 }
 
 /**
- * One WebSocket. Everything that leaves it is queued as JSON and written once in a turn of the event loop: each in a frame
- * of its own, or gathered into JSON arrays where the subscriber asked for batches.
+ * One WebSocket. What it sends is queued as JSON and written once in a turn of the event loop: each value in
+ * a frame of its own, or gathered into JSON arrays where the subscriber asked for batches.
  */
 export class WsConnection implements Connection {
   /** Undefined until the peer is authenticated. */
   identity: Identity | undefined
-  /** Gather what is due in one turn into one frame. */
+  /** Whether what is due in one turn is gathered into one frame. */
   batch = false
-  /** Frames that began as they came. */
+  /** Frames that began on arrival. */
   frames = 0
-  /** Calls that were asked to wait, and do. */
+  /** Unanswered calls that were asked to wait. */
   waiting = 0
-  /** What is kept for unanswered calls, in characters; calls that wait are counted apart. */
+  /** What is kept for other unanswered calls and for their batches' answers, in characters. */
   kept_chars = 0
-  /** What has come and may not begin yet; undefined while nothing holds it up. */
+  /** Received calls that may not begin yet; undefined while nothing is held up. */
   held: Held | undefined
-  /** Nothing is read from the socket. */
+  /** Whether reading from the socket is paused. */
   paused = false
-  /** Gives back the place among the open connections; undefined where there was none. */
+  /** Gives back the place among the open connections; undefined where there was none left. */
   leave: (() => void) | undefined
-  /** What the calls of this connection know of it. */
+  /** Passed to each call of this connection. */
   readonly call: Call
   readonly opened_ms: number
   /** When anything last came from the peer, in milliseconds since the epoch. */
   heard_ms: number
-  /** When an unanswered ping was sent; undefined when none is out. */
+  /** When the unanswered ping was sent; undefined when none is under way. */
   pinged_ms: number | undefined
-  /** When the close was asked for; undefined while open. */
+  /** When the close began; undefined while open. */
   closed_ms: number | undefined
-  /** Set when the socket opens, before anything can come or go. */
+  /** Set when the socket opens, before anything is received or sent. */
   #socket!: ServerWebSocket<WsConnection>
-  /** Frames that are whole; then what gathers for the next, elements of a JSON array with commas between. */
+  /** Complete frames; then the next one as it is gathered: elements of a JSON array, separated by commas. */
   #frames: string[] = []
   #gathered = ''
-  /** What gathers is to be an array: it has several elements, or answers a batch. */
+  /** Whether the gathered frame is an array: it has several elements, or answers a batch. */
   #many = false
   #queued_chars = 0
   #writable = true
   #gone: AbortController | undefined
-  /** The ping that is out asked for proof of arrival, and another is to follow its pong. One ping is out at a time. */
+  /** Whether the ping under way is a probe, and whether one follows its pong. Only one ping is under way. */
   #probing = false
   #probe_due = false
-  /** What the ping that is out says, which its pong repeats. */
+  /** The number that the last ping carries; its pong repeats it. */
   #ping_no = 0
 
   constructor(
@@ -80,14 +81,17 @@ export class WsConnection implements Connection {
     this.#socket = socket
   }
 
-  /** What the upgrade said of who it is, once: a key is not kept. */
+  /** The credentials of the upgrade request. Only the first call returns them, so that no key is kept. */
   takeCredentials(): Credentials {
     const said = this.said ?? { key: undefined, project: undefined }
     this.said = undefined
     return said
   }
 
-  /** Aborts the calls that wait, when the peer goes; made when the first call waits, and aborted for one that is too late. */
+  /**
+   * Aborted when the socket closes, which ends the calls that wait. Made for the first call that asks for
+   * it; a call that asks after the close gets it aborted.
+   */
   get signal(): AbortSignal {
     this.#gone ??= new AbortController()
     if (this.closed_ms !== undefined) this.#gone.abort()
@@ -103,9 +107,9 @@ export class WsConnection implements Connection {
       this.#push(`{"jsonrpc":"2.0","method":"${kind}","params":${json}}`)
   }
 
-  /** Queues the answer to a call, or to a batch of calls; a peer which lets answers pile up is closed. */
+  /** Queues the answer to a call or to a batch. A peer that lets answers pile up is disconnected. */
   answer(answers: readonly string[], batched: boolean): void {
-    // What lies here already counts, and not this answer: one that is large says nothing of its reader.
+    // Only what is queued already counts against the limit: one large answer does not make a slow reader.
     if (this.#queued_chars > this.buffer_bytes_max) this.flush()
     if (this.#queued_chars > this.buffer_bytes_max) this.close('slow_reader')
     else {
@@ -126,13 +130,13 @@ export class WsConnection implements Connection {
   }
 
   probe(): void {
-    // A probe that is still out was asked for by an earlier subscription: its pong proves nothing to this one.
+    // A probe still under way is of an earlier subscription: its pong proves nothing to this one.
     this.#probing = false
     this.#probe_due = true
     this.flush()
   }
 
-  /** Reads nothing more, so that the peer has to stop sending. What has been read already still comes. */
+  /** Stops reading, so that the peer has to stop sending. Frames that were read already still arrive. */
   pause(): void {
     if (this.paused) return
     this.paused = true
@@ -145,14 +149,14 @@ export class WsConnection implements Connection {
     this.#socket.resume()
   }
 
-  /** Asks whether anybody is there. */
+  /** Asks the peer for a pong. */
   ping(): void {
     this.pinged_ms = this.now()
     this.#socket.ping(String(++this.#ping_no))
   }
 
   /**
-   * A pong has come. One that nobody asked for, which a peer may send at any time, proves nothing.
+   * Takes a pong. A pong that answers no ping, which a peer may send at any time, proves nothing.
    *
    * @returns whether it proves the arrival of what was flushed before a probe
    */
@@ -178,25 +182,25 @@ export class WsConnection implements Connection {
     this.#frames = []
     this.#gathered = ''
     this.held = undefined
-    // To read that the peer closes, too.
+    // A paused socket would not read the peer's close frame.
     this.resume()
     const entry = ERRORS[code]
     this.#socket.close('close_code' in entry ? entry.close_code : 1011, code)
   }
 
-  /** Cuts a socket whose peer does not take part in the close. */
+  /** Cuts a socket whose peer does not answer the close. */
   terminate(): void {
     this.#socket.terminate()
   }
 
-  /** The socket is closed, by whichever end. */
+  /** The socket has been closed, by either end. */
   closed(): void {
     this.closed_ms ??= this.now()
     this.held = undefined
     this.#gone?.abort()
   }
 
-  /** Queues what makes a frame of its own, or is gathered with others. @param many it is several elements of an array */
+  /** Queues JSON as a frame, or gathers it with others. @param many it is several elements of an array */
   #push(json: string, many = false): void {
     if (this.closed_ms !== undefined) return
     this.#queued_chars += json.length
@@ -211,7 +215,7 @@ export class WsConnection implements Connection {
     if (this.#gathered.length >= FRAME_CHARS_MAX) this.#frames.push(this.#seal())
   }
 
-  /** The frame of what has gathered. */
+  /** Completes the gathered frame. */
   #seal(): string {
     const frame = this.#many ? `[${this.#gathered}]` : this.#gathered
     this.#gathered = ''
@@ -235,12 +239,12 @@ export class WsConnection implements Connection {
   }
 
   #send(frame: string): void {
-    // -1: taken, but behind a peer that does not read; 0: dropped, because the socket is closed.
+    // -1: buffered, because the peer does not read; 0: dropped, because the socket is closed.
     if (this.#socket.sendText(frame) <= 0) this.#writable = false
   }
 }
 
-/** What a call that came over a connection knows of it. */
+/** What the broker knows of a call that came over a WebSocket. */
 class WsCall implements Call {
   constructor(readonly connection: WsConnection) {}
 

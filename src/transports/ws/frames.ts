@@ -8,18 +8,18 @@ import { type Later, onRequest, refusalJson } from './rpc.ts'
 const BATCH_MAX = 1000
 /** How long one connection's calls may take before others are served, in milliseconds. */
 const SLICE_MS = 5
-/** Calls between two looks at the clock, as long as none has shown them to be slow. */
+/** Calls between two looks at the clock, except in a batch that was interrupted before. */
 const CALLS_PER_LOOK = 8
-/** With so much of one connection held up, nothing more is read from it. */
+/** A connection with more than this held up, in characters, is not read. */
 const HELD_CHARS_MAX = 256 * 1024
-/** With so much kept for calls of one connection that are not answered, no others begin. */
+/** While more than this is kept for unanswered calls of one connection, in characters, no others begin. */
 const KEPT_CHARS_MAX = 16 * 1024 * 1024
-/** What is kept for a call that is not answered, beyond its request. */
+/** What an unanswered call counts for beyond its request, in characters. */
 const CALL_CHARS = 1024
 
 /**
- * Carries out what one frame asks for: a JSON-RPC 2.0 request, a notification, or a batch of these. Calls begin
- * in the order they came; a call that is answered later holds up others only if {@link Later.holds_up}.
+ * Carries out one frame: a JSON-RPC 2.0 request, a notification, or a batch of these. Calls begin in the
+ * order they came; a call that is answered later holds up others only if {@link Later.holds_up}.
  */
 export function onFrame(context: DoorContext, connection: WsConnection, received: string | Buffer): void {
   const { held } = connection
@@ -37,7 +37,7 @@ export function onFrame(context: DoorContext, connection: WsConnection, received
 function begin(context: DoorContext, connection: WsConnection, received: string | Buffer): void {
   let frame: unknown
   try {
-    // What came as binary is no text, and so no request.
+    // A binary frame is no request.
     frame = typeof received === 'string' ? JSON.parse(received) : undefined
   } catch {
     connection.answer([refusalJson(new BrokerError('invalid_json'))], false)
@@ -52,7 +52,7 @@ function begin(context: DoorContext, connection: WsConnection, received: string 
     const batch = new Batch(frame, Math.ceil(received.length / frame.length))
     if (!context.broker.turns.full) goThrough(context, connection, batch)
     else {
-      // Others have taken this turn's time with calls that take long; this batch may be one of those.
+      // Long calls have used up the time of this turn, and this batch may take long too.
       yieldTurn(context, connection)
       connection.held!.batch = batch
     }
@@ -63,16 +63,16 @@ function begin(context: DoorContext, connection: WsConnection, received: string 
   else if (answer !== undefined) answerLater(context, connection, answer, received.length)
 }
 
-/** Begins the calls of a batch from where it stands, as far as it comes. */
+/** Begins the calls of a batch from `batch.next` on, until all have begun or something holds them up. */
 function goThrough(context: DoorContext, connection: WsConnection, batch: Batch): void {
   const { requests, request_chars } = batch
   const { length } = requests
-  // A batch that has been cut before takes long: each of its calls may be the last of a slice.
+  // A batch that was interrupted before may be slow: the clock is read after each of its calls.
   const calls_per_look = batch.next === 0 ? CALLS_PER_LOOK : 1
-  // What is over before the first look is not timed.
+  // A batch that ends before the first look at the clock is not timed.
   const until_ms = length > calls_per_look ? performance.now() + SLICE_MS : 0
   while (batch.next < length) {
-    // Its own requests may have ended the connection.
+    // A request of this batch may have closed the connection.
     if (!connection.open) return
     const answer = onRequest(context, connection, requests[batch.next++])
     if (typeof answer === 'string') gather(context, connection, batch, answer)
@@ -88,7 +88,7 @@ function goThrough(context: DoorContext, connection: WsConnection, batch: Batch)
   else keepAnswers(connection, batch)
 }
 
-/** Adds an answer to those of a batch, which go out before the array would become too long. */
+/** Adds an answer to a batch. Those gathered before are sent first if the array would become too long. */
 function gather(context: DoorContext, connection: WsConnection, batch: Batch, answer: string): void {
   if (batch.chars > 0 && batch.chars + answer.length > context.config.buffer_bytes_max)
     send(context, connection, batch)
@@ -105,13 +105,17 @@ function send(context: DoorContext, connection: WsConnection, batch: Batch): voi
   if (kept_chars > 0) letGo(context, connection, kept_chars)
 }
 
-/** What has gathered lies here until the last call of the batch is answered. */
+/** Counts the gathered answers as kept: they stay here until the last call of the batch is answered. */
 function keepAnswers(connection: WsConnection, batch: Batch): void {
   keep(connection, batch.chars - batch.kept_chars)
   batch.kept_chars = batch.chars
 }
 
-/** @param batch the one that the call is of, and in whose array it is answered unless it waits */
+/**
+ * Answers a call once its answer is there.
+ *
+ * @param batch the call's batch; answers of waiting calls go out alone
+ */
 function answerLater(
   context: DoorContext,
   connection: WsConnection,
@@ -147,7 +151,10 @@ function answerInArray(
   else keepAnswers(connection, batch)
 }
 
-/** What is kept goes when calls that have begun are answered; so it may hold up others, and never itself. */
+/**
+ * Counts what is kept; too much holds up further calls. It is released when calls that have begun are
+ * answered, and these are never held up, so a connection cannot block itself.
+ */
 function keep(connection: WsConnection, chars: number): void {
   const before = connection.kept_chars
   connection.kept_chars = before + chars
@@ -160,7 +167,7 @@ function letGo(context: DoorContext, connection: WsConnection, chars: number): v
   if (before > KEPT_CHARS_MAX && connection.kept_chars <= KEPT_CHARS_MAX) release(context, connection)
 }
 
-/** Serves others before this connection goes on. */
+/** Lets other connections be served before this one goes on. */
 function yieldTurn(context: DoorContext, connection: WsConnection): void {
   const { turns } = context.broker
   holdUp(connection)
@@ -172,16 +179,16 @@ function isHeldUp({ held }: WsConnection): boolean {
   return held !== undefined && held.reasons > 0
 }
 
-/** Nothing more of this connection begins before {@link release}. */
+/** No further call of this connection begins before {@link release}. */
 function holdUp(connection: WsConnection): void {
   connection.held ??= new Held()
   connection.held.reasons++
 }
 
-/** One reason less to hold up what has come; with the last it goes on. */
+/** Removes one reason to hold up calls; once there is none, they go on. */
 function release(context: DoorContext, connection: WsConnection): void {
   const { held } = connection
-  // A connection that closes lets go of all that it held.
+  // A connection that has closed has dropped what it held.
   if (held === undefined || --held.reasons > 0) return
   const until_ms = performance.now() + SLICE_MS
   while (connection.held === held && held.reasons === 0) {
@@ -190,7 +197,7 @@ function release(context: DoorContext, connection: WsConnection): void {
   }
 }
 
-/** Begins what comes next of what is held, or is done with it. */
+/** Begins the held batch or the oldest held frame; with neither left, nothing is held up any more. */
 function goOn(context: DoorContext, connection: WsConnection, held: Held): void {
   const { batch } = held
   if (batch) {

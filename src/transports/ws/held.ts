@@ -1,16 +1,16 @@
-/** A batch under way. Its answers are gathered for one JSON array. */
+/** A batch under way, whose answers are gathered for one JSON array. */
 export class Batch {
-  /** Where in `requests` the first lies that has not begun. */
+  /** The index in `requests` of the first that has not begun. */
   next = 0
-  /** Begun, and yet to be answered in the array. */
+  /** Calls that have begun, and whose answers are still missing in the array. */
   unanswered = 0
   answers: string[] = []
-  /** Of the gathered answers. */
+  /** The length of the gathered answers. */
   chars = 0
-  /** Of these, counted among what its connection has the broker keep. */
+  /** How much of these is counted in the connection's `kept_chars`. */
   kept_chars = 0
 
-  /** @param request_chars of one request, on average */
+  /** @param request_chars the average length of a request */
   constructor(
     readonly requests: readonly unknown[],
     readonly request_chars: number,
@@ -21,23 +21,23 @@ export class Batch {
   }
 }
 
-/** What an empty frame weighs. */
+/** What a held frame counts for beyond its length, in characters. */
 const FRAME_CHARS = 64
 
 /**
- * What a connection has asked for and may not begin yet: the rest of a batch, then frames as they came. There
- * for as long as something holds them up, and while they go on.
+ * The calls of a connection that may not begin yet: the rest of a batch, then frames in the order they came.
+ * It exists while there is a reason to hold calls up, and until the last of them has begun.
  */
 export class Held {
-  /** How many things hold them up: nothing begins before all are over. */
+  /** How many reasons hold the calls up; none begins while there is one. */
   reasons = 0
   batch: Batch | undefined
-  /** As they came, and the oldest turned round to be taken from the end. */
+  /** New frames are pushed to the first list; the second holds the oldest in reverse, to be popped. */
   #came: (string | Buffer)[] = []
   #turned: (string | Buffer)[] = []
   #chars = 0
 
-  /** What the frames weigh, in characters. */
+  /** What the frames count for, in characters. */
   get chars(): number {
     return this.#chars
   }

@@ -14,7 +14,7 @@ export const WAITING_MAX = 256
 /** Methods beside the commands, which only this door has. */
 const OWN_METHODS = ['subscribe', 'unsubscribe', 'authenticate']
 
-/** What `subscribe` takes. */
+/** The parameters of `subscribe`. */
 export const SubscribeParams = closed({
   client_id: Type.Optional(ClientId),
   after: Type.Optional(CursorText),
@@ -31,7 +31,7 @@ export const SubscribeParams = closed({
   sessions: Type.Optional(Type.Boolean({ description: 'tell of sessions that come, fall silent and go' })),
 })
 
-/** What `authenticate` takes. */
+/** The parameters of `authenticate`. */
 export const AuthenticateParams = closed({
   key: Type.String({ maxLength: 512, writeOnly: true, description: 'the API key' }),
   project: Type.Optional(Type.String({ maxLength: 128, description: 'the project to work in' })),
@@ -47,15 +47,15 @@ interface Request {
 
 /** A call that is answered later. */
 export interface Later {
-  /** Comes with the answer, or with undefined where none is wanted; never fails. */
+  /** Resolves to the answer, or to undefined for a notification; never rejects. */
   readonly answer: Promise<string | undefined>
-  /** It was asked to wait; any other is answered as soon as the engine has answered. */
+  /** Whether the call was asked to wait; any other is answered as soon as the engine has answered. */
   readonly waits: boolean
-  /** Nothing that came after it begins before it is answered. */
+  /** Whether later calls begin only when this one is answered. */
   readonly holds_up: boolean
 }
 
-/** These change who calls, or what the connection reads: what comes after them is meant to find that done. */
+/** These change who calls or what the connection reads, and calls after them rely on the change. */
 const HOLD_UP: ReadonlySet<string> = new Set([
   'authenticate',
   'checkin_client',
@@ -64,9 +64,9 @@ const HOLD_UP: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Begins what a JSON-RPC 2.0 request or notification asks for.
+ * Begins the call of a JSON-RPC 2.0 request or notification.
  *
- * @returns the answer, undefined where none is wanted, or that it comes later
+ * @returns the answer, undefined for a notification, or a {@link Later} if the answer comes later
  */
 export function onRequest(
   context: DoorContext,
@@ -108,23 +108,23 @@ function later(
   }
 }
 
-/** Answers what is no request whose id could be named. */
+/** The answer to a frame that is no valid request; its id is null. */
 export function refusalJson(error: BrokerError): string {
   return errorJson(null, error, correlationId())
 }
 
-/** {@link call}, logged; apart from it, so that a call that is not logged allocates nothing for it. */
+/** {@link call}, logged. A function of its own, so that a call that is not logged allocates nothing for it. */
 function loggedCall(context: DoorContext, connection: WsConnection, request: Request): MaybePromise<unknown> {
   const run = () => call(context, connection, request)
   return context.calls!.watch('WebSocket', loggedName(request.method), run)
 }
 
-/** A method as the log names it: what no command is called is the caller's text. */
+/** The name of a method for the log, which never holds text of the caller's own. */
 function loggedName(method: string): string {
   return COMMANDS_BY_NAME.has(method) || OWN_METHODS.includes(method) ? method : 'unknown_command'
 }
 
-/** Logs what went wrong. @returns the answer; undefined where none is wanted */
+/** Logs a failed request. @returns its answer; undefined for a notification */
 function failureJson(
   { log }: DoorContext,
   { identity }: WsConnection,
@@ -182,7 +182,7 @@ function authenticate({ keys }: DoorContext, connection: WsConnection, params: u
   try {
     const session = connection.identity?.session
     connection.identity = keys.identify({ key, project }, true)
-    // Who they are does not change with the key, within one project.
+    // Another key of the same project does not end the session.
     if (session?.project === connection.identity.project) connection.identity.session = session
   } catch (error) {
     connection.close(asBrokerError(error).code)

@@ -18,10 +18,10 @@ import { onFrame } from './frames.ts'
 export const SUBPROTOCOL = 'mcp-broker.v1'
 /** A peer that came without a key must authenticate within this time. */
 const AUTHENTICATE_MS_MAX = 5000
-/** A peer that takes no part in the close is cut after this time. */
+/** A peer that does not answer the close is cut after this time. */
 const CLOSE_MS_MAX = 3000
 
-/** The one door whose connections are no HTTP: Bun tells it of them itself. */
+/** The WebSocket door, which takes the events of its sockets from Bun and not through Elysia. */
 export interface WsDoor extends Door {
   readonly websocket: WebSocketHandler<WsConnection>
 }
@@ -31,7 +31,7 @@ export function wsDoor(context: DoorContext): WsDoor {
   const { broker, keys, config, connections, housekeeping } = context
   const guard = new OriginGuard(config)
   const open = new Set<WsConnection>()
-  /** Answered in this turn of the event loop, to be written at its end. */
+  /** Connections with answers queued in this turn of the event loop, which are written at its end. */
   let answered = new Set<WsConnection>()
 
   const events = {
@@ -56,7 +56,7 @@ export function wsDoor(context: DoorContext): WsDoor {
     if (closed_ms !== undefined) {
       if (now - closed_ms > CLOSE_MS_MAX) connection.terminate()
     } else if (!identity && now - opened_ms > AUTHENTICATE_MS_MAX) connection.close('authentication_timeout')
-    // What is not read cannot be told from silence.
+    // A paused socket reads no signs of life, so its silence says nothing.
     else if (connection.paused) return
     else if (pinged_ms !== undefined && now - Math.max(pinged_ms, heard_ms) > config.pong_seconds * 1000)
       connection.close('no_pong')
@@ -70,7 +70,11 @@ export function wsDoor(context: DoorContext): WsDoor {
     if (session) broker.heard(session)
   }
 
-  /** Sends the peer away before the upgrade where that can be told by then, and lets it in otherwise. */
+  /**
+   * Upgrades a request to a WebSocket. A bad key is refused after the upgrade, with a close code.
+   *
+   * @throws BrokerError `forbidden_origin`, `upgrade_required`, `shutting_down`
+   */
   const upgrade = (request: Request, server: Server<WsConnection> | null): Response | undefined => {
     guard.check(request.headers)
     if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket')
@@ -78,7 +82,7 @@ export function wsDoor(context: DoorContext): WsDoor {
     if (broker.stopping) throw new BrokerError('shutting_down', { retry_after_ms: 1000 })
     const { headers } = request
     const offered = subprotocols(headers)
-    // Left to itself, Bun would choose the first that is offered, which may be a key.
+    // By default Bun chooses the first subprotocol that is offered, which may be a key.
     if (offered.length > 0 && !offered.includes(SUBPROTOCOL))
       throw new BrokerError('upgrade_required', {
         detail: `Subprotocols are offered, and "${SUBPROTOCOL}" is not among them.`,
@@ -95,7 +99,7 @@ export function wsDoor(context: DoorContext): WsDoor {
   }
 
   const routes = new Elysia()
-    // Only what is thrown before the upgrade comes here: afterwards the connection says it itself.
+    // Only errors before the upgrade come here; afterwards the connection tells the peer itself.
     .onError(async ({ error, request }) => {
       const correlation_id = correlationId()
       logFailure(context.log, '/v1/ws', error, correlation_id)
@@ -105,7 +109,10 @@ export function wsDoor(context: DoorContext): WsDoor {
     })
     .get('/v1/ws', ({ request, server }) => upgrade(request, server))
 
-  /** Bun calls these itself: a wrapper for each event, and a promise for each frame, would cost more than most frames do. */
+  /**
+   * Bun calls these directly. Through Elysia, a wrapper for each event and a promise for each frame would
+   * cost more than most frames do.
+   */
   const websocket: WebSocketHandler<WsConnection> = {
     open(socket) {
       const { data: connection } = socket

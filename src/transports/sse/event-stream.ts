@@ -2,26 +2,26 @@ import { type Connection, HINTS_CHARS_MAX } from '../../broker/connection.ts'
 import { BrokerError, type ErrorCode, errorBody } from '../../core/errors.ts'
 import type { Session } from '../../core/session.ts'
 
-/** What a stream tells the door of. */
+/** What a stream tells its door. */
 export interface StreamEvents {
-  /** It takes more again. */
+  /** The stream takes more again. */
   drained(stream: EventStream): void
-  /** It is over: the peer went, or it was closed. Called once. */
+  /** The stream is over: the peer has gone, or the stream was closed. Called once. */
   gone(stream: EventStream): void
-  /** The connection under it may live for this long yet, in seconds. */
+  /** Has Bun close the connection after this many seconds without traffic. */
   expire(seconds: number): void
 }
 
-/** What a peer that is told to go gets to read it, before the connection is cut. */
+/** How long a peer has to read the event `close` before its connection is cut. */
 const CLOSE_SECONDS = 2
 
 /**
- * One event stream of the HTML standard (section 9.2) over a Bun direct stream, whose `write` answers a promise once
- * the kernel takes no more. From then on nothing is written until that promise resolves.
+ * One event stream of the HTML standard (section 9.2) over a Bun direct stream, whose `write` returns a
+ * promise when the kernel takes no more. Nothing more is written until that promise resolves.
  */
 export class EventStream implements Connection {
   readonly body: ReadableStream
-  /** The session it reads for, once it reads. */
+  /** The session that the stream reads for; undefined until it has subscribed. */
   session: Session | undefined
   #controller: ReadableStreamDirectController | undefined
   #finish: (() => void) | undefined
@@ -61,8 +61,8 @@ export class EventStream implements Connection {
   /**
    * Queues an event.
    *
-   * @param json in one line, as JSON.stringify makes it
-   * @param retry_ms how long the client waits before it connects again, from now on
+   * @param json on one line, as JSON.stringify writes it
+   * @param retry_ms how long the client waits before a reconnect, from now on
    */
   event(name: string, json: string, id?: string, retry_ms?: number): void {
     if (retry_ms !== undefined) this.#queue += `retry: ${retry_ms}\n`
@@ -84,14 +84,14 @@ export class EventStream implements Connection {
     return false
   }
 
-  /** Writes a comment when nothing else was written for `quiet_ms`, so that the peer and all between see it alive. */
+  /** Writes a comment if nothing was written for `quiet_ms`: peer and proxies see that the stream lives. */
   comment(quiet_ms: number): void {
     if (!this.#writable || this.now() - this.#written_ms < quiet_ms) return
     this.#queue += ':\n\n'
     this.flush()
   }
 
-  /** Says why in an event `close`, and ends. A peer that does not read it is cut off soon after. */
+  /** Sends the reason as an event `close` and ends. A peer that does not read it is cut off soon after. */
   close(code: ErrorCode): void {
     if (this.#closed) return
     this.event('close', JSON.stringify(errorBody(new BrokerError(code))))
@@ -99,13 +99,13 @@ export class EventStream implements Connection {
     const queue = this.#queue
     this.gone()
     if (!controller) return
-    // Before the end: afterwards Bun no longer knows the request.
+    // Set before the end: afterwards Bun no longer knows the request.
     this.events.expire(CLOSE_SECONDS)
     controller.write(queue)
     controller.end()
   }
 
-  /** Lets go of everything: the peer has gone. */
+  /** Releases everything: the peer has gone, or the stream was closed. */
   gone(): void {
     if (this.#closed) return
     this.#closed = true
@@ -116,7 +116,7 @@ export class EventStream implements Connection {
     this.events.gone(this)
   }
 
-  /** Bun asks once for everything; the stream lasts as long as this promise. */
+  /** Bun calls this once; the stream lasts until the returned promise resolves. */
   #open(controller: ReadableStreamDirectController): Promise<void> {
     if (this.#closed) return Promise.resolve()
     this.#controller = controller

@@ -2,7 +2,7 @@ import { asBrokerError, errorBody } from '../../core/errors.ts'
 import type { Dialect } from '../gate.ts'
 import { errorText } from './result.ts'
 
-/** How this door answers what does not reach the SDK: an entry of the catalogue as a JSON-RPC error response. */
+/** How this door refuses what does not reach the SDK: as a JSON-RPC error with an entry of the catalogue. */
 export const RPC_DIALECT: Dialect = {
   request_headers: [
     'mcp-protocol-version',

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { LiveStream, type StreamCare } from '../../../src/transports/mcp/stream.ts'
+import { LiveStream, type StreamCare } from '../../../src/transports/mcp/live-stream.ts'
 import { until } from '../../harness.ts'
 
 /** A stream whose source and clock are in the test's hands; its body is read by the test, or not at all. */

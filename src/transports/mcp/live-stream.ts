@@ -1,26 +1,29 @@
 import { type DoorContext, spread } from '../door.ts'
 import { type Exchange, endAnswers } from './exchange.ts'
 
-/** Frames that may lie unread before nothing more is sent that is only a hint. */
+/** While more frames than this are unread, no hints are sent. */
 const BACKLOG_FRAMES_MAX = 16
 /** Longer frames go out in pieces, so that a reader's progress can be seen. */
 const PIECE_BYTES = 64 * 1024
-/** How often streams are looked at; fine enough for comments and slow readers. */
+/** How often streams are checked; often enough for comments and slow readers. */
 const TICK_MS = 500
-/** Once its stream is over, a connection is closed when nothing is asked on it for this long. */
+/** A connection whose stream is over is closed after this long without a request. */
 const KEEP_ALIVE_SECONDS = 30
 
 const COMMENT = new TextEncoder().encode(': \n\n')
 
-/** What the owner of a stream wants of it, and is told. */
+/** What the owner of a stream asks of it and is told. */
 export interface StreamCare {
-  /** The event id that it goes on from. It is said first: a client may come back without one it was not sent here. */
+  /**
+   * The event id that the stream resumes after. It is sent first: a client that is cut again may know only
+   * ids that it got on this connection.
+   */
   readonly resumed_from?: string
   /** Called once, when the source has ended, the client has gone or the stream was cut. */
   onEnd?(): void
-  /** Called again and again while the client keeps up. */
+  /** Called at every check while the client keeps up. */
   onWritable?(): void
-  /** Ends the stream when the broker shuts down; without it, the stream is one of an answer, which comes first. */
+  /** Ends the stream at shutdown. A stream without it carries an answer, and ends with that. */
   close?(): void
 }
 
@@ -28,22 +31,22 @@ function idEvent(event_id: string): Uint8Array {
   return new TextEncoder().encode(`id: ${event_id}\ndata: \n\n`)
 }
 
-export type EventStream = Response & { body: ReadableStream<Uint8Array> }
+export type EventStreamResponse = Response & { body: ReadableStream<Uint8Array> }
 
-export function isEventStream(response: Response): response is EventStream {
+export function isEventStream(response: Response): response is EventStreamResponse {
   return response.body !== null && response.headers.get('content-type') === 'text/event-stream'
 }
 
-/** What is used of a stream's reader; Bun's types name two that do not agree. */
+/** The part of a stream's reader that is used here: Bun's types have two readers that do not agree. */
 interface Source {
   read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>
   cancel(): Promise<void>
 }
 
 /**
- * One event stream on its way to a client: what the SDK writes, with a comment at the start (Bun sends the headers with
- * the first bytes only) and whenever it has been quiet. Its queue is the only one there is, and it is looked at: who
- * reads nothing is cut off.
+ * One event stream from the SDK to a client. It adds a comment at the start (Bun sends the headers only with
+ * the first bytes) and whenever the stream has been quiet. Its queue is the only one between the two, and it
+ * is checked: a client that reads nothing is cut off.
  */
 export class LiveStream {
   readonly body: ReadableStream<Uint8Array>
@@ -53,7 +56,7 @@ export class LiveStream {
   readonly #care: StreamCare
   #controller!: ReadableStreamDefaultController<Uint8Array>
   #queue: Uint8Array[] = []
-  /** The client takes what comes next at once. */
+  /** Whether the client waits for the next frame. */
   #hungry = false
   #written_ms: number
   #stalled_ms: number | undefined
@@ -78,20 +81,20 @@ export class LiveStream {
     this.#pump()
   }
 
-  /** Whether the client keeps up, so that a hint does not pile up unread. */
+  /** Whether the client keeps up. If not, no hints are sent, so that they do not pile up unread. */
   get writable(): boolean {
     return !this.#source_ended && !this.#over && this.#queue.length <= BACKLOG_FRAMES_MAX
   }
 
   /**
-   * Looks after the stream.
+   * Checks the stream: sends comments, and cuts a client that reads nothing.
    *
    * @param comment_ms a stream that was quiet for this long gets a comment
    * @param stalled_ms_max a stream that took nothing for this long is cut
    */
   tend(now: number, comment_ms: number, stalled_ms_max: number): void {
     if (!this.#held) {
-      // Bun closes a connection on which nothing is asked; from here on, comments and cuts do that here.
+      // Bun closes a connection without traffic; from here on, this method decides when to cut it.
       this.#held = true
       this.#exchange.timeout(0)
     }
@@ -102,12 +105,12 @@ export class LiveStream {
     if (this.writable) this.#care.onWritable?.()
   }
 
-  /** The broker shuts down: says goodbye where nothing is left to be answered. */
+  /** Ends the stream at shutdown, unless it carries an answer. */
   close(): void {
     this.#care.close?.()
   }
 
-  /** Ends the stream for both sides, dropping what is unread. */
+  /** Ends the stream for both sides and drops what is unread. */
   cut(): void {
     if (this.#over) return
     this.#controller.close()
@@ -123,7 +126,7 @@ export class LiveStream {
           this.#write(value.subarray(at, at + PIECE_BYTES))
       }
     } catch {
-      // A source that fails has no more to say; the SDK reports it where it fails.
+      // A source that fails sends nothing more; the SDK reports the failure itself.
     }
     this.#source_ended = true
     if (this.#hungry) this.cut()
@@ -137,7 +140,7 @@ export class LiveStream {
     } else this.#queue.push(frame)
   }
 
-  /** The client takes more. */
+  /** The client asks for more. */
   #feed(): void {
     this.#stalled_ms = undefined
     const frame = this.#queue.shift()
@@ -152,7 +155,7 @@ export class LiveStream {
     this.#hungry = false
     this.#queue = []
     if (this.#held) this.#exchange.timeout(KEEP_ALIVE_SECONDS)
-    // The source has ended already, or learns here that nobody listens any more.
+    // A source that has not ended learns here that nobody reads it any more.
     this.#source.cancel().catch(() => undefined)
     endAnswers(this.#exchange.request)
     this.#care.onEnd?.()
@@ -170,9 +173,9 @@ export class Streams {
     this.#endChore = context.housekeeping.every(TICK_MS, () => this.#tend())
   }
 
-  /** Takes a stream of the SDK into care. */
+  /** Wraps a stream of the SDK, and looks after it until it ends. */
   carry(
-    response: EventStream,
+    response: EventStreamResponse,
     exchange: Exchange,
     care: StreamCare = {},
   ): { stream: LiveStream; response: Response } {

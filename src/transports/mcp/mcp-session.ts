@@ -12,33 +12,33 @@ import { CANCELLED, type SessionEvents, streamOf } from './event-store.ts'
 import type { Exchange } from './exchange.ts'
 import { answerPlain, type PlainCall, sessionHeaders } from './fast-lane.ts'
 import { addressOf, openInbox } from './inbox.ts'
-import { handle, InboxParams } from './params.ts'
+import { isEventStream, type LiveStream, type Streams } from './live-stream.ts'
+import { handleMethod, InboxParams } from './params.ts'
+import type { ProgressReports } from './progress.ts'
 import { createServer } from './server.ts'
-import { isEventStream, type LiveStream, type Streams } from './stream.ts'
 import { InboxUpdates, SUBSCRIPTIONS_MAX } from './updates.ts'
-import type { Waits } from './waits.ts'
 
-/** What the SDK calls the stream that a GET opens, on which hints go out. */
+/** The SDK's name for the stream that a GET opens. Hints are sent on it. */
 const STANDALONE_STREAM = '_GET_stream'
 
-/** Requests of one session that are being answered: the SDK looks through all of them for each answer. */
+/** Unanswered requests that one session may have: the SDK searches all of them for each answer. */
 const ANSWERING_MAX = 256
 
-/** When a client whose stream was cut comes back. */
+/** How long a client waits before it reopens a stream that was cut. */
 const RETRY_MS = 1000
 
-/** What a session is made of. */
+/** What a session is built from. */
 export interface SessionParts {
   readonly context: DoorContext
   readonly streams: Streams
-  readonly waits: Waits
+  readonly progress: ProgressReports
   readonly events: SessionEvents
   readonly identity: Identity
-  /** Told once, when it is over: by DELETE or by `close`. */
+  /** Called once, when the session ends: by DELETE or by `close`. */
   readonly onClose: () => void
 }
 
-/** One session of the 2025 era: an identity, a transport and a server of the SDK, and the inboxes it watches. */
+/** One session of the 2025 era: an identity, the SDK's transport and server, and the inboxes it watches. */
 export class McpSession {
   readonly id = crypto.randomUUID()
   readonly identity: Identity
@@ -47,14 +47,17 @@ export class McpSession {
   readonly #server: Server
   readonly #updates: InboxUpdates
   #standalone: LiveStream | undefined
-  /** Of the answers that need no SDK; made with the first. */
+  /** The headers of answers to plain calls; made for the first. */
   #headers: Headers | undefined
   #initialized = false
   /** Requests and streams under way. */
   #busy = 0
-  /** Since when there are none, in milliseconds since the epoch; undefined while there are, and before the first. */
+  /**
+   * When the last of these ended, in milliseconds since the epoch; undefined before the first, and while any
+   * is under way.
+   */
   idle_since_ms: number | undefined
-  /** The ids that are being answered, each with all of its batch. */
+  /** The ids of unanswered requests, each with all ids of its batch. */
   readonly #answering = new Map<unknown, readonly unknown[]>()
 
   constructor(parts: SessionParts) {
@@ -70,7 +73,7 @@ export class McpSession {
       keepAliveMs: 0,
       retryInterval: RETRY_MS,
     })
-    this.#server = createServer(parts.context, parts.waits, parts.identity)
+    this.#server = createServer(parts.context, parts.progress, parts.identity)
     this.#server.onclose = () => {
       this.#updates.close()
       parts.events.clear()
@@ -88,7 +91,7 @@ export class McpSession {
     this.#offerSubscriptions()
   }
 
-  /** Whether the client has introduced itself. */
+  /** Whether the SDK has accepted the client's `initialize`. */
   get initialized(): boolean {
     return this.#initialized
   }
@@ -97,8 +100,8 @@ export class McpSession {
     return this.#server.connect(this.#transport)
   }
 
-  /** Answers a call that needs no SDK. @throws BrokerError `invalid_request` */
-  answer(plain: PlainCall, request: Request): MaybePromise<Response> {
+  /** Answers a plain call, without the SDK. @throws BrokerError `invalid_request`, `too_many_waiting` */
+  servePlain(plain: PlainCall, request: Request): MaybePromise<Response> {
     this.#refuseInUse([plain.id])
     this.#headers ??= sessionHeaders(this.id)
     const answered = answerPlain(this.#parts.context, this.identity, plain, request, this.#headers)
@@ -107,8 +110,12 @@ export class McpSession {
     return answered
   }
 
-  /** Answers one request. @throws BrokerError `too_many_connections` */
-  async handle(exchange: Exchange): Promise<Response> {
+  /**
+   * Answers any request, with the SDK.
+   *
+   * @throws BrokerError `invalid_request`, `too_many_waiting`, `too_many_connections`, `method_not_allowed`
+   */
+  async serve(exchange: Exchange): Promise<Response> {
     const { request, body } = exchange
     const ids = idsIn(body)
     this.#refuseInUse(ids)
@@ -133,7 +140,7 @@ export class McpSession {
   }
 
   /**
-   * The SDK keeps one stream for each id that is being answered: a second would never end.
+   * Refuses an id that is in use: the SDK keeps one stream for each id, and a second one would never end.
    *
    * @throws BrokerError `invalid_request` for an id that is in use, `too_many_waiting`
    */
@@ -151,7 +158,7 @@ export class McpSession {
       })
   }
 
-  /** Notes what is under way. @returns ends it, once */
+  /** Counts requests as under way. @returns a function that ends this; only its first call does anything */
   #use(ids: readonly unknown[]): () => void {
     for (const id of ids) this.#answering.set(id, ids)
     this.#busy++
@@ -172,8 +179,8 @@ export class McpSession {
   /**
    * Opens the stream for hints, or resumes a stream.
    *
-   * @throws BrokerError `too_many_connections`, `method_not_allowed` to the resume of a stream that is over: clients
-   * reopen whatever ends without an answer, and only this status stops them
+   * @throws BrokerError `too_many_connections`; `method_not_allowed` when the stream to resume is over:
+   * clients reopen any stream that ends without an answer, and only this status stops them
    */
   async #handleGet(exchange: Exchange, release: () => void): Promise<Response> {
     const { request } = exchange
@@ -185,7 +192,7 @@ export class McpSession {
     try {
       const last_event_id = request.headers.get('last-event-id')
       const standalone = last_event_id === null || streamOf(last_event_id) === STANDALONE_STREAM
-      // The one before may be dead without our knowing: the newest wins.
+      // The previous stream may be dead without our knowing, so the newest wins.
       if (standalone) this.#standalone?.cut()
       const response = await this.#transport.handleRequest(request)
       if (!isEventStream(response)) {
@@ -194,7 +201,7 @@ export class McpSession {
       }
       if (!standalone && (await hasEnded(response.body)))
         throw new BrokerError('method_not_allowed', STREAM_OVER)
-      // While it is open, the caller counts as connected.
+      // The caller counts as connected while this stream is open.
       const endStreaming = standalone ? this.#parts.context.broker.hub.streams(this.identity) : undefined
       const carried = this.#parts.streams.carry(response, exchange, {
         ...(standalone || !takesEmptyData(request) ? {} : { resumed_from: last_event_id }),
@@ -216,7 +223,7 @@ export class McpSession {
 
   #offerSubscriptions(): void {
     const { context, identity } = this.#parts
-    handle(this.#server, this.#parts, 'resources/subscribe', InboxParams, async ({ uri }) => {
+    handleMethod(this.#server, this.#parts, 'resources/subscribe', InboxParams, async ({ uri }) => {
       const address = await openInbox(context.broker, identity, uri)
       if (this.#updates.size >= SUBSCRIPTIONS_MAX)
         throw new ProtocolError(
@@ -226,24 +233,27 @@ export class McpSession {
       this.#updates.watch(address, uri)
       return {}
     })
-    handle(this.#server, this.#parts, 'resources/unsubscribe', InboxParams, ({ uri }) => {
+    handleMethod(this.#server, this.#parts, 'resources/unsubscribe', InboxParams, ({ uri }) => {
       const address = addressOf(identity, uri)
       if (address) this.#updates.unwatch(address)
       return {}
     })
   }
 
-  /** A cancelled request is never answered: without this, its stream and what the SDK keeps of it would stay for ever. */
+  /**
+   * Ends the requests that a body cancels. The SDK never answers these: without this, their streams and what
+   * the SDK keeps of them would stay for ever.
+   */
   #retireCancelled(body: unknown): void {
     for (const message of Array.isArray(body) ? body : [body]) {
       const { method, params } = (message ?? {}) as { method?: unknown; params?: { requestId?: unknown } }
       const id = params?.requestId
       if (method !== 'notifications/cancelled' || (typeof id !== 'string' && typeof id !== 'number')) continue
-      // The stream of a batch is there for the others of it.
+      // The stream of a batch stays open for its other requests.
       if ((this.#answering.get(id)?.length ?? 1) === 1) this.#transport.closeSSEStream(id)
       this.#transport
         .send({ jsonrpc: '2.0', id, error: CANCELLED })
-        // There was no such request, or it has been answered.
+        // There is no such request, or it has been answered.
         .catch(() => undefined)
     }
   }
@@ -254,7 +264,7 @@ const STREAM_OVER = {
   next: 'Do not open it again. A GET without Last-Event-ID opens the stream for notifications.',
 }
 
-/** Whether a stream has ended with nothing in it: the SDK ends what it resumes at once if nothing is to come. */
+/** Whether a stream has ended without content, as the SDK ends a resumed stream that has nothing to send. */
 async function hasEnded(body: ReadableStream<Uint8Array>): Promise<boolean> {
   const reader = body.getReader()
   const ended = reader.closed.then(
@@ -266,7 +276,7 @@ async function hasEnded(body: ReadableStream<Uint8Array>): Promise<boolean> {
   return first
 }
 
-/** Whether the client takes an event that only carries an id. Source: MCP 2025-11-25, transports. */
+/** Whether the client accepts an event that only carries an id. Source: MCP 2025-11-25, transports. */
 function takesEmptyData({ headers }: Request): boolean {
   return (headers.get('mcp-protocol-version') ?? '') >= '2025-11-25'
 }

@@ -6,12 +6,12 @@ import { correlationId, type DoorContext, logFailure } from '../door.ts'
 import { errorText } from './result.ts'
 
 /**
- * Answers a request that is no tool call. What goes wrong is an entry of the catalogue as a JSON-RPC error, and a fault
- * of our own is logged and not told.
+ * Runs the handler of a request other than `tools/call`. Whatever it throws becomes a JSON-RPC error with an
+ * entry of the catalogue. A fault of our own is logged, and its details are not sent to the client.
  *
  * @throws ProtocolError
  */
-export async function answer<R>(
+export async function withProtocolErrors<R>(
   context: DoorContext,
   identity: Identity,
   method: string,
@@ -29,7 +29,7 @@ export async function answer<R>(
   }
 }
 
-/** Logs what the SDK reports. What follows the first colon may quote the client, and stays out of the log. */
+/** Logs what the SDK reports, up to the first colon: what follows may quote the client. */
 export function reportTo(log: Logger): (error: Error) => void {
   return ({ message }) => log.debug({ reported: message.split(':', 1)[0] }, 'MCP')
 }

@@ -3,20 +3,20 @@ import type { MaybePromise } from '../../engine/engine.ts'
 import type { DoorContext } from '../door.ts'
 import { EventLog } from './event-store.ts'
 import type { Exchange } from './exchange.ts'
-import { McpSession } from './session.ts'
-import type { Streams } from './stream.ts'
-import type { Waits } from './waits.ts'
+import type { Streams } from './live-stream.ts'
+import { McpSession } from './mcp-session.ts'
+import type { ProgressReports } from './progress.ts'
 
 const TICK_MS = 500
-/** How long what was sent is kept for a client that comes back with Last-Event-ID. */
+/** How long sent events are kept for a client that resumes with Last-Event-ID. */
 const RESUME_MS = 300_000
-/** A session idle for less is not given up to make room for a new one. */
+/** A session that has been idle for less than this is not closed to make room for a new one. */
 const EVICTABLE_IDLE_MS = 60_000
-/** The SDK keeps what a client says of itself for as long as the session lasts. */
+/** The longest `initialize`: the SDK keeps what a client says of itself as long as the session lasts. */
 const INITIALIZE_CHARS_MAX = 16 * 1024
 
-/** The sessions of the 2025 era: bounded in number, forgotten when idle. */
-export class Sessions {
+/** The sessions of the 2025 era: bounded in number, closed when idle for too long. */
+export class SessionTable {
   readonly #sessions = new Map<string, McpSession>()
   readonly #log: EventLog
   readonly #endChore: () => void
@@ -24,7 +24,7 @@ export class Sessions {
   constructor(
     private readonly context: DoorContext,
     private readonly streams: Streams,
-    private readonly waits: Waits,
+    private readonly progress: ProgressReports,
   ) {
     this.#log = new EventLog(context.broker.now)
     this.#endChore = context.housekeeping.every(TICK_MS, () => this.#tend())
@@ -33,17 +33,18 @@ export class Sessions {
   /**
    * Answers one request of the 2025 era.
    *
-   * @throws BrokerError `mcp_session_required`, `unknown_mcp_session`, `too_many_mcp_sessions`, `too_many_connections`, `body_too_large`
+   * @throws BrokerError `mcp_session_required`, `unknown_mcp_session`, `too_many_mcp_sessions`,
+   * `body_too_large`, and what {@link McpSession.serve} throws
    */
   serve(exchange: Exchange): MaybePromise<Response> {
     const { request, identity, plain } = exchange
     const session_id = request.headers.get('mcp-session-id')
     if (session_id === null) return this.#begin(exchange)
     const session = this.#sessions.get(session_id)
-    // A session is its key's alone: for any other it does not exist.
+    // A session belongs to the key that began it; for any other key it does not exist.
     if (session?.identity.key_id !== identity.key_id || session?.identity.project !== identity.project)
       throw new BrokerError('unknown_mcp_session')
-    return plain && session.initialized ? session.answer(plain, request) : session.handle(exchange)
+    return plain && session.initialized ? session.servePlain(plain, request) : session.serve(exchange)
   }
 
   /** Ends all sessions. */
@@ -67,7 +68,7 @@ export class Sessions {
     const session: McpSession = new McpSession({
       context: this.context,
       streams: this.streams,
-      waits: this.waits,
+      progress: this.progress,
       events: this.#log.open(),
       identity,
       onClose: () => void this.#sessions.delete(session.id),
@@ -75,14 +76,18 @@ export class Sessions {
     this.#sessions.set(session.id, session)
     try {
       await session.connect()
-      return await session.handle({ ...exchange, body })
+      return await session.serve({ ...exchange, body })
     } finally {
-      // A request to initialize that was itself invalid.
+      // The `initialize` was invalid, so the session never began.
       if (!session.initialized) await session.close()
     }
   }
 
-  /** @throws BrokerError `too_many_mcp_sessions` when all there may be are in use */
+  /**
+   * Closes the session that is idle longest, if there are too many.
+   *
+   * @throws BrokerError `too_many_mcp_sessions`
+   */
   async #makeRoom(): Promise<void> {
     if (this.#sessions.size < this.context.config.mcp_sessions_max) return
     let longest: McpSession | undefined
@@ -105,7 +110,7 @@ export class Sessions {
   }
 }
 
-/** The icons of a client may be whole images, which nobody here would look at. */
+/** Drops the icons of a client: they may be whole images, and nothing here uses them. */
 function withoutIcons(body: unknown): unknown {
   const { params } = (body ?? {}) as { params?: { clientInfo?: { icons?: unknown } } }
   if (params?.clientInfo?.icons === undefined) return body
