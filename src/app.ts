@@ -17,20 +17,20 @@ import { mcpDoor } from './transports/mcp/mcp.ts'
 import { sseDoor } from './transports/sse/sse.ts'
 import { wsDoor } from './transports/ws/ws.ts'
 
-/** A broker that runs. */
+/** A running broker. */
 export interface App {
-  /** Where it is reached, such as `http://127.0.0.1:8123`. */
+  /** Its address, such as `http://127.0.0.1:8123`. */
   readonly url: string
   readonly broker: Broker
-  /** Stops accepting, answers who waits, closes sockets over the drain time. Safe to call twice. */
+  /** Stops accepting, ends waiting calls, closes connections over the drain time. Safe to call twice. */
   stop(): Promise<void>
 }
 
 /**
  * Builds the parts and starts them in order.
  *
- * @param newEngine makes the engine; a test may put something round it
- * @throws Error when it would listen beyond loopback with no keys set, or cannot listen at all
+ * @param newEngine makes the engine; a test may wrap it
+ * @throws Error when the settings expose it without keys (see `exposure`), or when it cannot listen
  */
 export async function startApp(
   config: Config,
@@ -74,11 +74,11 @@ export async function startApp(
   )
 
   const server = new Elysia({
-    // Elysia's default would share the port with another process, and the messages among the two.
     serve: {
-      // Bun answers with no reason what is larger than this, so the doors refuse before.
+      // Bun refuses a larger body without a reason, so the doors refuse at a lower limit, with one.
       maxRequestBodySize: config.body_bytes_max + 2 * REFUSED_BYTES_MAX,
       idleTimeout: IDLE_SECONDS,
+      // Elysia's default would share the port, and so the messages, with another process.
       reusePort: false,
       routes: mcp.direct,
     },
@@ -102,10 +102,10 @@ export async function startApp(
   let stopping: Promise<void> | undefined
   const stop = async () => {
     log.info('stopping')
-    // Stops accepting; it would resolve only when the last connection is gone, which is ours to see to.
+    // Stops accepting. Not awaited: it resolves when the last connection is gone, and the doors close those.
     void listening.stop()
     broker.release()
-    // The turn in which those who waited are answered, before their connections close.
+    // One turn of the event loop, in which waiting calls are answered before their connections close.
     await new Promise((resolve) => setImmediate(resolve))
     await Promise.all(doors.map((door) => door.close(config.drain_seconds * 1000)))
     housekeeping.stop()
@@ -123,16 +123,16 @@ export async function startApp(
   }
 }
 
-/** How often the broker looks at what time has brought. */
+/** How often expiries, leases and slow connections are looked at. */
 const TEND_MS = 200
-/** How often it looks whether there is memory to give back. */
+/** How often the broker looks for memory to give back. */
 const COLLECT_MS = 10_000
-/** Far beyond what a connection hands over before it stops at the first sign of backpressure. */
+/** Far more than a connection hands over before it stops at the first sign of backpressure. */
 const SOCKET_BUFFER_BYTES_MAX = 64 * 1024 * 1024
-/** The door pings and closes by itself long before; this is for a socket that it has lost sight of. */
+/** For a socket that the door has lost track of: it pings and closes its own much earlier. */
 const WS_IDLE_SECONDS = 240
 
-/** Names a mailbox's history: 10 characters of base 36 from the CSPRNG. */
+/** A name for one history of a mailbox: 10 characters of base 36 from the CSPRNG. */
 function newEpoch(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(10))
   return Array.from(bytes, (byte) => (byte % 36).toString(36)).join('')

@@ -2,7 +2,7 @@
 import { runCli } from './cli/cli.ts'
 import { processTerminal } from './cli/terminal.ts'
 
-// The exit code is set and the process left to end by itself, so that all output is written out first.
+// Only sets the exit code: the process ends by itself, after all output is written.
 process.exitCode = await runCli(process.argv.slice(2), {
   terminal: processTerminal(process.env),
   env: process.env,

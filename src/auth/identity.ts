@@ -2,35 +2,38 @@ import { timingSafeEqual } from 'node:crypto'
 import { BrokerError } from '../core/errors.ts'
 import type { Session } from '../core/session.ts'
 
-/** What a key may do: `read` mailboxes and listings, `write` messages and sessions, `admin` projects. */
+/**
+ * What a key may do: `read` lists and mailboxes, acknowledging included; `write` messages and sessions. No
+ * command needs `admin` yet.
+ */
 export type Scope = 'read' | 'write' | 'admin'
 
 export const DEFAULT_PROJECT = 'default'
 
-/** Who a request is. One for each connection or session, or one for a single stateless request. */
+/** Who a caller is. One for each connection or MCP session, or for a single stateless request. */
 export interface Identity {
   readonly project: string
   /** Undefined on a broker without keys. */
   readonly key_id: string | undefined
   readonly scopes: ReadonlySet<Scope>
-  /** The session this caller has checked in; undefined before, and for stateless callers. */
+  /** The session that the caller has checked in; undefined before that, and for stateless callers. */
   session: Session | undefined
-  /** Whether a check-in lasts beyond its call: on a connection and in an MCP session, whose doors say so here. */
+  /** Whether a check-in lasts beyond its call: doors set this on a connection and in an MCP session. */
   keeps_session?: boolean
 }
 
 /**
- * The address that a caller has without naming one: that of its session. This is the one place that decides it; a
- * stateless caller has none, as no key is bound to an address.
+ * The address that a caller has without naming one: that of its session. Only this function decides it. A
+ * stateless caller has no such address, because no key is bound to an address.
  */
 export function ownClientId({ session }: Identity): string | undefined {
   return session && !session.ended ? session.client_id : undefined
 }
 
 /**
- * Holds a caller to the scopes of its key.
+ * Refuses a caller whose key lacks a scope.
  *
- * @param what it wants to do, to begin the sentence with
+ * @param what names what needs the scope; it begins the error's sentence
  * @throws BrokerError `forbidden`
  */
 export function requireScope(identity: Identity, scope: Scope, what: string): void {
@@ -38,7 +41,7 @@ export function requireScope(identity: Identity, scope: Scope, what: string): vo
   throw new BrokerError('forbidden', { detail: `${what} needs a key with the scope "${scope}".` })
 }
 
-/** What a request brings to say who it is. */
+/** What a request says about its caller. */
 export interface Credentials {
   /** The key, from `Authorization: Bearer`, `X-API-Key` or a WebSocket subprotocol. */
   readonly key: string | undefined
@@ -46,7 +49,7 @@ export interface Credentials {
   readonly project: string | undefined
 }
 
-/** Whoever asks for what needs no key: nobody with a right to anything. */
+/** The caller of a request that needs no key. It has no scopes. */
 export const ANYBODY: Identity = {
   project: DEFAULT_PROJECT,
   key_id: undefined,
@@ -56,7 +59,7 @@ export const ANYBODY: Identity = {
 
 const ALL_SCOPES: ReadonlySet<Scope> = new Set(['read', 'write', 'admin'])
 
-/** Turns credentials into an identity, by the operator's key if one is set. */
+/** Turns credentials into an identity. Every caller needs the operator's key, if one is set. */
 export class Keys {
   readonly #admin_key: Buffer | undefined
 
@@ -69,11 +72,11 @@ export class Keys {
   }
 
   /**
-   * @param keeps_session whether the caller's door keeps what this call checks in for the next
-   * @throws BrokerError `unauthenticated` without a valid key, `forbidden` for a project it has no right to
+   * @param keeps_session whether the caller's door keeps a check-in for later calls
+   * @throws BrokerError `unauthenticated` without a valid key, `forbidden` for a project that it may not use
    */
   identify(said: Credentials, keeps_session = false): Identity {
-    // Where no key is needed, none is looked for.
+    // Without an operator's key, a caller's key is ignored.
     if (this.#admin_key && !isKey(said.key, this.#admin_key)) throw new BrokerError('unauthenticated')
     const { project } = said
     if (project !== undefined && project !== DEFAULT_PROJECT)
@@ -95,7 +98,7 @@ function isKey(said: string | undefined, key: Buffer): boolean {
   return said !== undefined && timingSafeEqual(digest(said), key)
 }
 
-/** Keys are compared by digest, so that the comparison takes the same time whatever their length. */
+/** Keys are compared by digest, so that a comparison takes the same time for any length. */
 function digest(key: string): Buffer {
   return new Bun.CryptoHasher('sha256').update(key).digest()
 }

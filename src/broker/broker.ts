@@ -41,15 +41,15 @@ export interface BrokerOptions {
   readonly now: () => number
   /** A UUIDv7 for each message. */
   readonly newId: () => string
-  /** Calls that may wait at once. */
+  /** How many calls may wait at once. */
   readonly waiting_max: number
   /** How long a connection may take nothing before it is closed, in milliseconds. */
   readonly stalled_ms_max: number
-  /** Told of faults which no caller can be told of. */
+  /** Takes faults that no caller can be told of. */
   readonly report: (error: unknown) => void
 }
 
-/** What happened, counted from the start of the process. */
+/** Counted from the start of the process. */
 export interface Counters {
   accepted: number
   refused: number
@@ -66,7 +66,7 @@ export interface SubscribeResult {
   readonly unread: number
 }
 
-/** The one object that commands act on: an engine below, the live connections of this instance beside it. */
+/** The one object that commands act on. It has an engine, and the live connections of this instance. */
 export class Broker implements EngineEvents {
   readonly engine: Engine
   readonly limits: Limits
@@ -103,18 +103,18 @@ export class Broker implements EngineEvents {
     return this.engine.start(this)
   }
 
-  /** Answers everybody who waits, and lets nobody wait any more. */
+  /** Ends every waiting call, and lets no later call wait: the broker shuts down. */
   release(): void {
     this.#stopping = true
     this.waiters.close()
   }
 
-  /** Lets a thing go on that nobody waits for; a failure is reported. */
+  /** Lets work go on that no caller waits for. A failure is reported. */
   inBackground(work: MaybePromise<unknown>): void {
     if (work instanceof Promise) work.catch(this.options.report)
   }
 
-  /** What housekeeping does on each tick. */
+  /** A chore of housekeeping: slow connections, probes, and what is due in the engine. */
   tend(): MaybePromise<void> {
     this.hub.tend(this.now(), this.options.stalled_ms_max)
     return this.engine.sweep()
@@ -125,7 +125,7 @@ export class Broker implements EngineEvents {
     this.engine.touch(session)
   }
 
-  /** An open connection, and a call that waits, is a sign of life for as long as it lasts: says so of all that there are here. */
+  /** Notes a sign of life for each session with an open connection or stream, or a waiting call, here. */
   heardOpen(): void {
     this.#heard_open_ms = this.now()
     for (const session of this.hub.connected()) this.heard(session)
@@ -135,13 +135,18 @@ export class Broker implements EngineEvents {
     for (const address of this.waiters.addresses()) heardAt(address)
   }
 
-  /** Those who were heard last, the latest first; who is connected was heard now. */
+  /** The sessions heard last, the latest first. A connected session counts as heard now. */
   sessions(project: string, page: SessionPage): MaybePromise<SessionList> {
     if (this.now() - this.#heard_open_ms >= OPEN_HEARD_MS) this.heardOpen()
     return this.engine.listSessions(project, page)
   }
 
-  /** Takes the address, resumes the session that holds it, or, with `join`, finds or begins one for a stateless caller. */
+  /**
+   * Takes the address over, or resumes the session that holds it. With `join`, a stateless caller gets the
+   * session that holds the address, or a new one.
+   *
+   * @throws BrokerError `reserved_client_id`, `mailbox_not_owned`, `too_many_clients`
+   */
   checkin(
     identity: Identity,
     client_id: string,
@@ -160,18 +165,20 @@ export class Broker implements EngineEvents {
   }
 
   /**
-   * The address that a call sends as: the caller's own session, or what a stateless caller says.
+   * The address that a call sends as: that of the caller's session, or what a stateless caller names.
    *
-   * @throws BrokerError `sender_mismatch`, `not_checked_in`, `session_replaced`, `session_ended`
+   * @throws BrokerError `sender_mismatch`, `not_checked_in`, `session_replaced`, `session_ended`, and what
+   *   `checkin` throws
    */
   sender(identity: Identity, sender_id: string | undefined): MaybePromise<string> {
     return this.#caller(identity, sender_id, 'sender_id')
   }
 
   /**
-   * The mailbox that a call reads, with the caller's right to it checked.
+   * The mailbox that a call reads, after checking that the caller may read it.
    *
-   * @throws BrokerError `client_mismatch`, `not_checked_in`, `session_replaced`, `session_ended`, `mailbox_not_owned`
+   * @throws BrokerError `client_mismatch`, `not_checked_in`, `session_replaced`, `session_ended`, and what
+   *   `checkin` throws
    */
   reader(identity: Identity, client_id: string | undefined): MaybePromise<Address> {
     return then(this.#caller(identity, client_id, 'client_id'), (id) => ({
@@ -198,7 +205,7 @@ export class Broker implements EngineEvents {
     if (said === undefined)
       throw new BrokerError('not_checked_in', {
         field: `/${param}`,
-        // Never a name that is there: it would be somebody else's.
+        // A placeholder: a name that exists would be another client's.
         ...(identity.keeps_session ? {} : { next: `${NOT_KEPT}: ${namingYourself('<your client_id>')}.` }),
       })
     if (said === BROKER_CLIENT_ID) throw new BrokerError('reserved_client_id', { field: `/${param}` })
@@ -214,7 +221,7 @@ export class Broker implements EngineEvents {
   /**
    * The address of a recipient, given as `client_id` or `session_id`.
    *
-   * @throws BrokerError `unknown_session` for what looks like a session and is none, `reserved_client_id`
+   * @throws BrokerError `unknown_session` for a UUID that is no session and no client, `reserved_client_id`
    */
   recipient(project: string, recipient_id: string): MaybePromise<string> {
     if (recipient_id === BROKER_CLIENT_ID)
@@ -236,13 +243,13 @@ export class Broker implements EngineEvents {
     })
   }
 
-  /** Makes a message, without storing it. */
+  /** Makes a message without storing it. */
   createMessage(content: Content, sender_id: string, recipient_id: string | undefined): StoredMessage {
     const { ttl_seconds } = this.limits
     return createMessage(content, sender_id, recipient_id, this.options.newId(), this.now(), ttl_seconds)
   }
 
-  /** Stores a message for one, and counts what came of it. */
+  /** Stores a message for one recipient, and counts the outcome. */
   append(
     project: string,
     message: StoredMessage,
@@ -253,7 +260,7 @@ export class Broker implements EngineEvents {
     return appended instanceof Promise ? appended.then(this.#counted) : this.#counted(appended)
   }
 
-  /** Stores a message for many, and counts what came of it. */
+  /** Stores a message for each of many recipients, and counts the outcomes. */
   appendToMany(
     project: string,
     message: StoredMessage,
@@ -272,7 +279,7 @@ export class Broker implements EngineEvents {
     return appended
   }
 
-  /** Starts live delivery of a mailbox to a connection. */
+  /** Starts live delivery of a mailbox to a connection, after a cursor if one is given. */
   subscribe(
     identity: Identity,
     connection: Connection,
@@ -295,7 +302,7 @@ export class Broker implements EngineEvents {
     )
   }
 
-  /** How many messages are waiting for this caller; for the line that every tool result ends with. */
+  /** How many messages are pending for the caller's session; 0 without one. */
   unread(identity: Identity): MaybePromise<number> {
     if (!identity.session || identity.session.ended) return 0
     return then(this.engine.mailbox(identity.session), (mailbox) => mailbox?.pending ?? 0)
@@ -318,10 +325,11 @@ export class Broker implements EngineEvents {
     this.hub.receipt(sender, receiptJson(message, address.client_id, 'acknowledged'), false)
   }
 
-  /** A message died unread: the sender is told, live and by a message of its own, which never bounces itself. */
+  /** A message became a dead letter. Its sender gets a receipt and, unless it was a broadcast, a bounce. */
   died(letter: DeadLetter): void {
     const { message, project, recipient_id, reason, attempts } = letter
     this.counters.dead[reason]++
+    // A bounce does not bounce.
     if (message.sender_id === BROKER_CLIENT_ID) return
     const sender = { project, client_id: message.sender_id }
     this.hub.receipt(sender, receiptJson(message, recipient_id, 'dead_lettered', reason), true)
@@ -354,18 +362,18 @@ export class Broker implements EngineEvents {
   }
 }
 
-/** An open connection counts as heard now, give or take this. */
+/** An open connection counts as heard now, to within this. */
 const OPEN_HEARD_MS = 1000
 
-/** What a stateless caller is told of a check-in. */
+/** Tells a caller whose door keeps no session that its check-in is not remembered. */
 export const NOT_KEPT = 'No check-in is kept between the calls of your client'
 
-/** How a caller whose door keeps no session says who it is. */
+/** Tells a caller whose door keeps no session how to name itself. */
 export function namingYourself(client_id: string): string {
   return `pass sender_id "${client_id}" in each call that sends, and client_id "${client_id}" in each that reads`
 }
 
-/** A bounce waits a day for a sender that is away. */
+/** A day: a bounce waits this long for a sender that is away. */
 const BOUNCE_TTL_SECONDS = 24 * 3600
 const SESSION_ID_CHARS = 36
 const SESSION_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/

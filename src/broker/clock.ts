@@ -1,6 +1,6 @@
 /**
- * The time in milliseconds since the epoch, read once in a turn of the event loop. Reading a clock makes the processor finish all
- * it has begun: twice for each message, that costs more than storing it.
+ * A clock that is read once in a turn of the event loop, in milliseconds since the epoch. Reading the system
+ * clock stalls the processor: two readings for each message cost more than storing the message.
  */
 export function turnClock(): () => number {
   let now_ms: number | undefined

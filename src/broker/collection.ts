@@ -1,18 +1,18 @@
 import { type MaybePromise, then } from '../engine/engine.ts'
 import type { Broker } from './broker.ts'
 
-/** No more messages than this since the last look are quiet. */
+/** The broker is quiet when no more messages than this have passed since the last look. */
 const QUIET_MESSAGES = 100
-/** Letting go of less is not worth a pause, in bytes as the engine counts them. */
+/** Freeing less than this is not worth a pause; in bytes as the engine counts them. */
 const WORTH_BYTES = 8 * 1024 * 1024
 
 /**
- * Has garbage collected once the broker has let go of much and is quiet. The runtime sees to that by itself while there
- * is work, but not when there is none: what a burst left in history expires long after it, and would stay in memory
- * until the next one.
+ * Collects garbage once the broker has freed much and is quiet. The runtime collects by itself only while
+ * there is work. The history of a burst expires long after the burst, and would stay in memory until the
+ * next one.
  *
- * @param collect returns memory to the system; it may stop everything for some milliseconds
- * @returns one look, a chore for housekeeping
+ * @param collect returns memory to the system; it may stop the process for some milliseconds
+ * @returns a chore for housekeeping
  */
 export function collectsWhenQuiet(
   { engine, counters }: Pick<Broker, 'engine' | 'counters'>,

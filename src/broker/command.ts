@@ -9,68 +9,72 @@ import type { MaybePromise } from '../engine/engine.ts'
 import type { Broker } from './broker.ts'
 import type { Connection } from './connection.ts'
 
-/** What a door knows of one call beyond who makes it. */
+/** What a door knows of one call besides the caller's identity. */
 export interface Call {
-  /** The caller has gone, or does not want the answer any more. */
+  /** Aborted when the caller has gone, or no longer wants the answer. */
   readonly signal?: AbortSignal | undefined
-  /** The live connection that calls, where there is one: a check-in binds it to its session. */
+  /** The live connection that the call came over, if any. A check-in binds it to the session. */
   readonly connection?: Connection | undefined
 }
 
 /**
- * One row of the command table. From it come the MCP tool, the WebSocket method, the HTTP route with its OpenAPI entry,
- * the CLI verb and the reference page.
+ * One row of the command table. The MCP tool, the WebSocket method, the HTTP route with its OpenAPI entry
+ * and the section of the reference page are made from it. On the command line, `mcp-broker call NAME` runs
+ * any row.
  */
 export interface Command<I extends TObject = TObject, O extends TSchema = TSchema> {
-  /** As on every wire; a valid MCP tool name. */
+  /** The same on every wire; a valid MCP tool name. */
   readonly name: string
-  /** A word or a few, for people who look at a list of tools. */
+  /** A few words for people who read a list of tools. */
   readonly title: string
   /** One line. */
   readonly summary: string
-  /** For the model that chooses a tool: when to use it and what comes of it. Where it quotes limits, as they are set. */
+  /** Tells a model when to use the tool and what it does. A function where it quotes limits. */
   readonly description: string | ((limits: Limits) => string)
   readonly input: I
   readonly output: O
   readonly scope: Scope
   readonly http: { readonly method: 'GET' | 'POST' | 'DELETE'; readonly path: string; readonly status?: 201 }
   readonly hints: { readonly read_only: boolean; readonly destructive: boolean; readonly idempotent: boolean }
-  /** The parameter in which a stateless caller names itself, where there is one. */
+  /** The parameter in which a stateless caller names itself, if the command has one. */
   readonly caller?: 'client_id' | 'sender_id'
   /**
-   * May take a millisecond or more: it takes its turn among others that do. A connection's door sees to that itself, for all
-   * calls of one connection together, so that they begin in order.
+   * May take a millisecond or more, so it shares each turn with other long calls (`Turns`). The door of a
+   * connection shares turns itself, for all calls of the connection together, so that they begin in order.
    */
   readonly long?: true
-  /** Waits for something to happen; its longest wait is in the parameter named here, in seconds. */
+  /** The parameter that says how long the command may wait for something to happen, in seconds. */
   readonly waits?: string
-  /** Waits also where that parameter is left out. */
+  /** The command also waits when that parameter is left out. */
   readonly waits_unasked?: true
   run(broker: Broker, identity: Identity, input: Static<I>, call: Call): MaybePromise<Static<O>>
-  /** The output for a model to read: short Markdown, times relative to `now` (milliseconds since the epoch). */
+  /** The output as short Markdown for a model; times are relative to `now`, milliseconds since the epoch. */
   text(output: Static<O>, now: number): string
 }
 
-/** A command's description, on a broker with these limits. */
+/** A command's description on a broker with these limits. */
 export function describe({ description }: Command, limits: Limits): string {
   return typeof description === 'string' ? description : description(limits)
 }
 
-/** Lets a row's parts be checked against each other, and forgets their types for the table. */
+/** Type-checks a row's parts against each other, then drops their types, so that all rows fit one table. */
 export function defineCommand<I extends TObject, O extends TSchema>(command: Command<I, O>): Command {
   return command as unknown as Command
 }
 
-/** The compiled check of an input: of its members in TypeBox's way, of names that nobody knows in one that makes no list. */
+/**
+ * The compiled check of an input. TypeBox checks the members. We look for unknown names ourselves: TypeBox
+ * would make a list of all names for each input.
+ */
 interface InputCheck {
   readonly members: TypeCheck<TObject>
   readonly names: Readonly<Record<string, true>>
 }
 
-/** Where a schema keeps its compiled check. */
+/** The member in which a schema keeps its compiled check. */
 const CHECK = Symbol('check')
 
-/** Made at its first use. */
+/** A schema's check, compiled at its first use. */
 function checkOf(schema: TObject & { [CHECK]?: InputCheck }): InputCheck {
   if (schema[CHECK]) return schema[CHECK]
   const { additionalProperties: _, ...open } = schema
@@ -79,7 +83,7 @@ function checkOf(schema: TObject & { [CHECK]?: InputCheck }): InputCheck {
   return check
 }
 
-/** Looked up as members are, which is cheaper than in a set; without a prototype, whose names nobody gave. */
+/** The known names as members, which is cheaper than a set. No prototype: its names would count as known. */
 function nameTable({ properties }: TObject): InputCheck['names'] {
   const names: Record<string, true> = Object.create(null)
   for (const name of Object.keys(properties)) names[name] = true
@@ -92,10 +96,10 @@ function hasKnownNames(input: object, names: InputCheck['names']): boolean {
 }
 
 /**
- * Carries a command out: scope, schema, sign of life, run. Every door comes through here.
+ * Runs a command: checks scope and input, notes a sign of life, runs the row. Every door calls this.
  *
  * @param input as it came from the wire; undefined stands for no parameters
- * @returns what matches the command's output schema
+ * @returns a value of the command's output schema
  * @throws BrokerError
  */
 export function runCommand(
@@ -107,7 +111,7 @@ export function runCommand(
 ): MaybePromise<unknown> {
   requireScope(identity, command.scope, command.name)
   const params = checkInput(command.input, input ?? {})
-  // A connection's door has noted the frame already.
+  // The door of a connection notes each frame as a sign of life itself.
   if (identity.session && !call.connection) broker.heard(identity.session)
   if (!command.long || call.connection) return command.run(broker, identity, params, call)
   return broker.turns.run(() => command.run(broker, identity, params, call))
@@ -120,11 +124,11 @@ export function asksToWait({ waits, waits_unasked }: Command, input: unknown): b
   return seconds === undefined ? waits_unasked === true : seconds !== 0
 }
 
-/** @throws BrokerError `invalid_params`, naming the field, its trouble and the fix */
+/** Checks an input. @throws BrokerError `invalid_params`, which names the field, the mistake and the fix */
 export function checkInput<I extends TObject>(schema: I, input: unknown): Static<I> {
   const { members, names } = checkOf(schema)
   if (members.Check(input) && hasKnownNames(input as object, names)) return input as Static<I>
-  // A name that is unknown says more than another that is missing: it is mistyped, most often.
+  // An unknown name comes before a missing one: most often it is the missing one with a typing error.
   const errors = [...take(Errors(schema, [], input), ERRORS_LOOKED_AT_MAX)]
   throw inputError(schema, input, errors.find(({ message }) => message === UNKNOWN_NAME) ?? errors[0])
 }
@@ -139,7 +143,7 @@ function* take<T>(items: Iterable<T>, limit: number): Generator<T> {
   }
 }
 
-/** How TypeBox says that a closed object has a member too many, and one too few. */
+/** TypeBox's messages for a member too many in a closed object, and for a missing one. */
 const UNKNOWN_NAME = 'Unexpected property'
 const MISSING = 'Expected required property'
 
@@ -185,7 +189,7 @@ function inputError(schema: TObject, input: unknown, error: ValueError | undefin
   })
 }
 
-/** What the schema wanted instead, for people: choices by name, else its own description of what fits. */
+/** What the schema expects instead, in words: its choices by name, else its own description. */
 function troubleOf({ schema, message, value }: ValueError): string {
   const choices = [...new Set(choicesOf(schema))]
   if (choices.length > 0) {
@@ -199,13 +203,13 @@ function troubleOf({ schema, message, value }: ValueError): string {
   return typeof schema.description === 'string' ? `${trouble}. It is: ${schema.description}` : trouble
 }
 
-/** The words that a schema lets one choose from, alone or in a list. */
+/** The words that a schema allows, for one value or for the items of a list. */
 function choicesOf({ anyOf, items, enum: words }: TSchema): readonly string[] {
   if (words) return words
   return [...(anyOf ?? []), ...(items ? [items] : [])].flatMap(choicesOf)
 }
 
-/** What a caller wrote, as much of it as an error repeats. */
+/** A caller's text, cut to what an error repeats of it. */
 export function shortened(name: string): string {
   return name.length > 80 ? `${name.slice(0, 80)}…` : name
 }

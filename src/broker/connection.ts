@@ -1,33 +1,33 @@
 import type { ErrorCode } from '../core/errors.ts'
 
-/** What may be queued for one connection before a hint is written at once, or dropped; in characters. */
+/** With more than this queued, a hint is dropped unless the transport takes the queue; in characters. */
 export const HINTS_CHARS_MAX = 64 * 1024
 
 /**
- * One live socket or stream. What is queued goes out with the next `flush`, once in a turn of the event loop. The
- * hub never queues more than one mailbox read: the mailbox is the queue.
+ * One live socket or stream. What is queued is written by the next `flush`, once in a turn of the event
+ * loop. The hub never queues more than one read of a mailbox: the mailbox is the queue.
  */
 export interface Connection {
-  /** Closed by neither end: what is done for it still reaches somebody. */
+  /** Neither end has closed it. */
   readonly open: boolean
-  /** Queues a message. `json` is the message's own JSON. */
+  /** Queues a message. `json` is the message as JSON. */
   message(cursor: string, json: string): void
   /**
-   * Queues another notification, which is a hint: with {@link HINTS_CHARS_MAX} queued that the transport does not take, it is
-   * dropped. `json` is its content.
+   * Queues another notification. It is a hint: it is dropped when more than {@link HINTS_CHARS_MAX} are
+   * queued and the transport does not take them. `json` is its content.
    */
   notify(kind: 'receipt' | 'session', json: string): void
   /**
    * Writes what is queued.
    *
-   * @returns whether the transport takes more; after false the door calls {@link Hub.drained} when it does
+   * @returns whether the transport takes more; after false, the door calls {@link Hub.drained} when it does
    */
   flush(): boolean
-  /** Ends it with the close code of a catalogue entry, or in the transport's own way of saying so. */
+  /** Closes it with the close code of a catalogue entry, or in the transport's own way. */
   close(code: ErrorCode): void
   /**
-   * Asks the other end to show that all flushed so far has arrived; the door calls {@link Hub.confirmed} then. Absent
-   * where the transport cannot tell: there, what is written counts as read.
+   * Asks the other end to show that everything flushed so far has arrived. When it has, the door calls
+   * {@link Hub.confirmed}. Absent where the transport cannot tell: there, a written message counts as read.
    */
   probe?(): void
 }

@@ -2,12 +2,12 @@ import { type Content, PRIORITIES, RANK_DEFAULT } from '../core/message.ts'
 import type { CapabilityFilter } from '../core/session.ts'
 import type { IdempotencyKey } from '../engine/engine.ts'
 
-/** Whom a caller asked to send to: one recipient, or those who match a filter. */
+/** Where a caller asked to send: to one recipient, or to all that match a filter. */
 export type Addressed = { readonly recipient_id: string } | { readonly capability_filter: CapabilityFilter }
 
 /**
- * An idempotency key with the digest of all that the caller asked for, defaults filled in: two calls with the same key are
- * the same send only if they ask for the same. What is JSON counts by its value, whatever the order of its members.
+ * An idempotency key with a digest of everything the caller asked for, defaults filled in. Two calls with
+ * the same key are the same send only if they ask for the same. The order of JSON members does not matter.
  *
  * @param ttl_default seconds
  */
@@ -33,7 +33,7 @@ export function idempotencyKey(
   }
 }
 
-/** A replacer that gives objects with their members in one order. */
+/** A replacer that sorts the members of objects by name. */
 function sorted(_name: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))

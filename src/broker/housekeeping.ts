@@ -1,22 +1,22 @@
-/** Something to do again and again. */
+/** A periodic task. */
 interface Chore {
   readonly interval_ms: number
   due_ms: number
   readonly run: () => unknown
 }
 
-/** The only periodic timer of the process: everything that happens by the clock is a chore of it. */
+/** The only periodic timer of the process. Every periodic task is a chore of it. */
 export class Housekeeping {
   #chores: Chore[] = []
   #timer: ReturnType<typeof setInterval> | undefined
 
-  /** @param report is told of a chore that failed; the others go on */
+  /** @param report takes the error of a chore that failed; the other chores go on */
   constructor(
     private readonly now: () => number,
     private readonly report: (error: unknown) => void,
   ) {}
 
-  /** Runs `run` every `interval_ms` from now on, as near as the tick allows. @returns a function that ends it */
+  /** Calls `run` every `interval_ms`, at the first tick after it is due. @returns a function that ends it */
   every(interval_ms: number, run: () => unknown): () => void {
     const chore = { interval_ms, due_ms: this.now() + interval_ms, run }
     this.#chores.push(chore)
@@ -29,7 +29,7 @@ export class Housekeeping {
     this.#timer ??= setInterval(() => this.tick(), tick_ms)
   }
 
-  /** Does what is due. */
+  /** Runs the chores that are due. */
   tick(): void {
     const now = this.now()
     for (const chore of this.#chores) {
@@ -50,5 +50,5 @@ export class Housekeeping {
   }
 }
 
-/** Fine enough for a lease or an expiry to be late by no more than a person notices. */
+/** Short enough that nobody notices how late a lease or a message expires. */
 const TICK_MS = 100

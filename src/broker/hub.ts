@@ -5,39 +5,39 @@ import type { Address, Announcement } from '../engine/engine.ts'
 import type { Connection } from './connection.ts'
 import type { Subscription } from './subscription.ts'
 
-/** How the connections of a session that is over are closed. */
+/** The catalogue entry that closes a session's connections, by how the session ended. */
 const CLOSE_CODES = { replaced: 'session_replaced', closed: 'session_ended' } as const
 
-/** A session with the sockets that checked in as it. */
+/** A session and the connections that checked in as it. */
 interface Bound {
   readonly session: Session
   readonly connections: Set<Connection>
 }
 
-/** Called once for each announcement to a mailbox; for doors which only hint that there is something new. */
+/** Called for each announcement to a mailbox, for a door that only tells its client that mail has come. */
 export type MailWatcher = () => void
 
 /**
- * The live connections of this instance: who reads which mailbox, and which sockets belong to which session. Writes
- * are gathered for one turn of the event loop; no timer is involved.
+ * The live connections of this instance: which subscriptions read which mailbox, and which connections
+ * belong to which session. Each subscription is flushed at most once in a turn of the event loop.
  */
 export class Hub {
-  /** Project, then client, to its readers. */
+  /** The readers of each mailbox, by project and client. */
   #readers = new Map<string, Map<string, Subscription[]>>()
   #watchers = new Map<string, Map<string, Set<MailWatcher>>>()
   #by_connection = new Map<Connection, Subscription>()
-  /** The sockets that checked in, by session, and the other way round. */
+  /** The connections that checked in, by session; `#sessions_of` is the reverse. */
   #by_session = new Map<string, Bound>()
-  /** Callers with a stream open that is no connection of the hub's. */
+  /** Callers with an open stream that is no {@link Connection}, such as the GET stream of an MCP session. */
   readonly #streaming = new Set<Identity>()
   #sessions_of = new Map<Connection, Set<string>>()
-  /** Those with something to write in this turn, each once. */
+  /** The subscriptions to flush in this turn, each once. */
   #dirty: Subscription[] = []
   #notified = new Set<Connection>()
   #scheduled = false
-  /** Readers who asked for receipts. */
+  /** How many readers asked for receipts. */
   #receipt_readers = 0
-  /** Whose readers were looked up last, and they: messages come in runs. */
+  /** The address that was looked up last, with its readers: messages to one mailbox come in runs. */
   #last: (Address & { readonly readers: readonly Subscription[] | undefined }) | undefined
 
   constructor(private readonly report: (error: unknown) => void) {}
@@ -46,14 +46,14 @@ export class Hub {
     return this.#by_connection.size
   }
 
-  /** Projects with somebody who watches a mailbox. */
+  /** How many projects have a watched mailbox. */
   get watcher_count(): number {
     return this.#watchers.size
   }
 
   /**
-   * Counts a connection as its session's: it is closed when another session takes the address over, also where that happened
-   * before the check-in was answered. A connection that has closed by then is not bound: nobody would unbind it.
+   * Binds a connection to a session: the connection is closed when the session ends, or now if it has ended
+   * before its check-in was answered. A closed connection is not bound, because nothing would unbind it.
    */
   bind(session: Session, connection: Connection): void {
     if (!connection.open) return
@@ -83,32 +83,36 @@ export class Hub {
     if (sessions?.delete(session_id) && sessions.size === 0) this.#sessions_of.delete(connection)
   }
 
-  /** Counts the session of a caller as connected, for as long as its stream is open. @returns a function that ends it */
+  /**
+   * Counts the session of a caller as connected while its stream is open.
+   *
+   * @returns a function that ends it
+   */
   streams(identity: Identity): () => void {
     this.#streaming.add(identity)
     return () => this.#streaming.delete(identity)
   }
 
-  /** The sessions with an open connection here; some more than once. */
+  /** The sessions with an open connection or stream here; a session may come more than once. */
   *connected(): Generator<Session> {
     for (const { session } of this.#by_session.values()) yield session
     for (const { session } of this.#by_connection.values()) yield session
     for (const { session } of this.#streaming) if (session) yield session
   }
 
-  /** The mailboxes that somebody watches over an open stream. */
+  /** The mailboxes that are watched over an open stream. */
   *watched(): Generator<Address> {
     for (const [project, clients] of this.#watchers)
       for (const client_id of clients.keys()) yield { project, client_id }
   }
 
-  /** Who reads a mailbox in the name of this session. */
-  #readingFor(session: Session): Subscription[] {
+  /** The subscriptions that read for this session. */
+  #readersFor(session: Session): Subscription[] {
     const readers = this.#readers.get(session.project)?.get(session.client_id) ?? []
     return readers.filter((reader) => reader.session.session_id === session.session_id)
   }
 
-  /** The connection is gone: ends its subscription and lets go of all that is kept of it. */
+  /** Ends a connection's subscription and unbinds it from its sessions. Does not close it. */
   leave(connection: Connection): void {
     this.unsubscribe(connection)
     for (const session_id of this.#sessions_of.get(connection) ?? []) this.#unbind(session_id, connection)
@@ -116,8 +120,8 @@ export class Hub {
   }
 
   /**
-   * Starts delivery; a connection reads one mailbox, so an earlier subscription of its own ends. Nothing is
-   * delivered to one that has closed meanwhile.
+   * Starts delivery to a connection. A connection reads one mailbox, so its earlier subscription ends. A
+   * connection that has closed meanwhile gets nothing.
    */
   subscribe(subscription: Subscription): void {
     const { address, connection } = subscription
@@ -147,17 +151,17 @@ export class Hub {
     if (readers?.length === 0) this.#readers.get(project)!.delete(client_id)
   }
 
-  /** The session that a connection reads for, which need not be its own. */
+  /** The session that a connection reads for. It may not be the one that the connection checked in as. */
   readingFor(connection: Connection): Session | undefined {
     return this.#by_connection.get(connection)?.session
   }
 
-  /** Whether anybody asked to be told of acknowledgements. */
+  /** Whether a reader asked for receipts of acknowledgements. */
   get wantsReceipts(): boolean {
     return this.#receipt_readers > 0
   }
 
-  /** Calls `watcher` whenever something new lies in a mailbox. @returns a function that ends it */
+  /** Calls `watcher` for each announcement to a mailbox. @returns a function that ends it */
   watch(address: Address, watcher: MailWatcher): () => void {
     const clients = this.#watchers.get(address.project) ?? new Map<string, Set<MailWatcher>>()
     this.#watchers.set(address.project, clients)
@@ -171,7 +175,7 @@ export class Hub {
     }
   }
 
-  /** Hands an announcement of the engine to those who read the mailbox here. */
+  /** Marks the readers of an announced mailbox to be flushed, and calls its watchers. */
   announced(announcement: Announcement): void {
     const readers = this.#readersOf(announcement)
     if (readers)
@@ -192,46 +196,46 @@ export class Hub {
     return readers
   }
 
-  /** Tells the readers of one mailbox of a receipt. */
+  /** Sends a receipt to the readers of a mailbox: a failure to all, others only to those that asked. */
   receipt(address: Address, json: string, failure: boolean): void {
     for (const reader of this.#readersOf(address) ?? [])
       if (failure || reader.options.receipts) this.#notify(reader, 'receipt', json)
   }
 
-  /** Tells all in a project who asked for it of a session that came, fell silent or went. */
+  /** Tells the readers in a project that asked for it that a session came, fell silent or ended. */
   sessionChanged(project: string, json: string): void {
     for (const reader of this.#by_connection.values())
       if (reader.options.sessions && reader.address.project === project) this.#notify(reader, 'session', json)
   }
 
-  /** Parts a connection from a session that it ends itself: it stays open. */
+  /** Unbinds a connection from a session that it ends itself, so that the connection stays open. */
   release(session: Session, connection: Connection): void {
     if (this.#by_connection.get(connection)?.session === session) this.unsubscribe(connection)
     this.#unbind(session.session_id, connection)
   }
 
-  /** A session is over: closes what belonged to it, and says why. */
+  /** Closes the connections of a session that has ended, with a code that says why. */
   ended(session: Session, end: SessionEnd): void {
-    const reading = this.#readingFor(session).map(({ connection }) => connection)
+    const reading = this.#readersFor(session).map(({ connection }) => connection)
     for (const connection of new Set([...reading, ...this.#bound(session)])) {
       this.leave(connection)
       connection.close(CLOSE_CODES[end])
     }
   }
 
-  /** The transport takes more again. */
+  /** A door calls this when a connection's transport takes more again. */
   drained(connection: Connection): void {
     const subscription = this.#by_connection.get(connection)
     if (subscription) this.#markDirty(subscription)
   }
 
-  /** All flushed before the last probe has arrived. */
+  /** A door calls this when everything flushed before the last probe has arrived. */
   confirmed(connection: Connection): void {
     this.#by_connection.get(connection)?.confirmed()
   }
 
   /**
-   * Closes whoever has taken nothing for too long and confirms what has been quiet.
+   * Closes each connection that has taken nothing for `stalled_ms_max`, and sends the probes that are due.
    *
    * @param now milliseconds since the epoch
    */
@@ -244,7 +248,7 @@ export class Hub {
     }
   }
 
-  /** Notifications are hints: one that takes no more is not queued for. */
+  /** Notifications are hints: none is queued for a connection that takes nothing more. */
   #notify({ connection, stalled_ms }: Subscription, kind: 'receipt' | 'session', json: string): void {
     if (stalled_ms !== undefined) return
     connection.notify(kind, json)

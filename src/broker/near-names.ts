@@ -1,11 +1,11 @@
 import { nearestNames } from '../core/routing.ts'
 import { type MaybePromise, then } from '../engine/engine.ts'
 
-/** So many names are compared with all that are known in a second; who asks for more goes without a hint. */
+/** Each look compares a name with all known ones. A caller beyond this number gets no hint. */
 const LOOKS_PER_SECOND = 100
 const SHOWN_MAX = 3
 
-/** The known names nearest to ones that nobody has. What was found is kept for a second: senders repeat themselves. */
+/** The known names nearest to an unknown one. Results are kept for a second: senders repeat themselves. */
 export class NearNames {
   #second = 0
   readonly #found = new Map<string, MaybePromise<readonly string[]>>()
@@ -13,7 +13,7 @@ export class NearNames {
   /** @param now milliseconds since the epoch */
   constructor(private readonly now: () => number) {}
 
-  /** @param known the names of the project; asked for only where they are needed */
+  /** @param known returns the names of the project; called only when they are needed */
   of(
     project: string,
     wanted: string,
@@ -26,7 +26,7 @@ export class NearNames {
     const found = this.#found.get(key)
     if (found || this.#found.size >= LOOKS_PER_SECOND) return found ?? []
     const near = then(known(), (names) =>
-      // One more than shown: the address exists by now, and is nearest to itself.
+      // One more than is shown: the unknown address exists by now, and is nearest to itself.
       nearestNames(wanted, names, SHOWN_MAX + 1).filter((name) => name !== wanted),
     )
     this.#found.set(key, near)

@@ -10,9 +10,9 @@ import type { Connection } from './connection.ts'
 
 export interface SubscriptionOptions {
   readonly ack: AckMode
-  /** Tell of acknowledgements of the messages that this client sent, and not only of failures. */
+  /** Send receipts when this client's messages are acknowledged, and not only when they fail. */
   readonly receipts: boolean
-  /** Tell of sessions that come, fall silent and go. */
+  /** Tell when sessions come, fall silent or end. */
   readonly sessions: boolean
 }
 
@@ -25,7 +25,7 @@ export interface SubscriptionBroker {
   inBackground(work: MaybePromise<unknown>): void
 }
 
-/** Who reads what, how, and from where. */
+/** Which mailbox is read, for which session, over which connection, how, and from where. */
 export interface Reading {
   readonly address: Address
   readonly session: Session
@@ -34,22 +34,23 @@ export interface Reading {
   readonly position: Position
 }
 
-/** What one turn of the event loop reads from a mailbox for one subscriber; the rest waits for the next turn. */
+/** The most that one subscription reads in a turn of the event loop; the rest waits for the next turn. */
 const READ_MESSAGES_MAX = 256
 const READ_BYTES_MAX = 64 * 1024
 /**
- * A subscriber is probed when so many messages are unconfirmed, or so many bytes, or at the latest after this long; and before
- * they are the most of a mailbox, where the limits are small: what is unconfirmed takes the room of what comes.
+ * A connection is probed when this many messages or bytes are unconfirmed, or at the latest after this long.
+ * A mailbox with small limits is probed earlier, because unconfirmed messages take the room of new ones.
  */
 const PROBE_MESSAGES = 256
 const PROBE_BYTES = 1024 * 1024
 const PROBE_INTERVAL_MS = 500
-/** What expires sooner than this is probed at once: unconfirmed, it would die as if nobody had read it. */
+/** A message that expires sooner than this is probed at once: unconfirmed, it would expire as unread. */
 const PROBE_EXPIRY_MS = 2 * PROBE_INTERVAL_MS
 
 /**
- * One connection's reading of one mailbox. An announcement says that there is something to read, and once in a turn of the
- * event loop it is read: live delivery, reconnect, a slow reader and a lost announcement are the same case.
+ * One connection that reads one mailbox. An announcement only says that there is something to read; the
+ * subscription reads at most once in a turn of the event loop. Live delivery, reconnect, a slow reader and a
+ * lost announcement are the same case.
  */
 export class Subscription {
   readonly address: Address
@@ -57,22 +58,22 @@ export class Subscription {
   readonly connection: Connection
   readonly options: SubscriptionOptions
   readonly #position: Position
-  /** The mailbox may hold more than was read. */
+  /** The mailbox may hold more than has been read. */
   #behind = true
   #reading = false
-  /** Sent under a lease, waiting to be confirmed; the first `#probed` of them are covered by a probe under way. */
+  /** Offsets sent under a lease, not confirmed yet. A probe under way covers the first `#probed` of them. */
   #unconfirmed: number[] = []
   #probed = 0
   #probed_ms = 0
-  /** Of the messages that were sent since the last probe: their bytes, and when the first of them expires. */
+  /** Bytes of the messages sent since the last probe, and when the first of them expires. */
   #unprobed_bytes = 0
   #unprobed_expires_ms = Number.POSITIVE_INFINITY
   #closed = false
-  /** Counted among those that the hub flushes at the end of this turn. */
+  /** The hub flushes this subscription at the end of the turn. */
   dirty = false
-  /** Since when the transport takes nothing more, in milliseconds since the epoch; undefined while it does. */
+  /** When the transport stopped taking data, in milliseconds since the epoch; undefined if it has not. */
   stalled_ms: number | undefined
-  /** How the engine is told: where arrival can be confirmed, `auto` leases until it is. */
+  /** The mode that the engine is given: where arrival can be confirmed, `auto` leases until it is. */
   readonly #engine_ack: AckMode
 
   constructor(
@@ -93,7 +94,7 @@ export class Subscription {
     this.#behind = true
   }
 
-  /** Writes what is due; called once in a turn of the event loop. Resolves to whether there is more to do at once. */
+  /** Reads and writes what is due. @returns whether there is more to do at once */
   flush(): MaybePromise<boolean> {
     if (this.#closed || this.#reading) return false
     if (!this.connection.flush()) {
@@ -104,7 +105,7 @@ export class Subscription {
     return this.#behind && this.#read()
   }
 
-  /** The other end has shown that all covered by the last probe has arrived. */
+  /** Acknowledges what the last probe covers: the other end has shown that it arrived. */
   confirmed(): void {
     const arrived = this.#unconfirmed.splice(0, this.#probed)
     this.#probed = 0
@@ -113,7 +114,7 @@ export class Subscription {
     this.probe()
   }
 
-  /** Asks for confirmation where it is due. */
+  /** Sends a probe if one is due. */
   probe(): void {
     if (this.#probed > 0 || this.#unconfirmed.length === 0) return
     const now = this.broker.now()

@@ -1,13 +1,13 @@
 import type { MaybePromise } from '../engine/engine.ts'
 
-/** What long calls may take of one turn of the event loop, together, in milliseconds. */
+/** How much of one turn of the event loop all long calls together may take, in milliseconds. */
 const TURN_MS_MAX = 5
-/** A list is gone through this many items at a time before the clock is looked at. */
+/** Items of a list between two looks at the clock. */
 const ITEMS_PER_LOOK = 64
 
 /**
- * Keeps long calls from holding up the others: together they get a few milliseconds of each turn of the event loop, and
- * those for which there is no time left wait for a later turn, first come, first served.
+ * Keeps long calls from holding up the others. All long calls together get a few milliseconds of each turn
+ * of the event loop. The calls that do not fit wait for a later turn, first come, first served.
  */
 export class Turns {
   #spent_ms = 0
@@ -15,17 +15,17 @@ export class Turns {
   #scheduled = false
   #serving = false
 
-  /** Whether a long call that comes now has to wait for a later turn. */
+  /** Whether a long call that comes now must wait for a later turn. */
   get full(): boolean {
     return this.#spent_ms >= TURN_MS_MAX || (this.#waiting.length > 0 && !this.#serving)
   }
 
-  /** Carries out a long call, at once where this turn has time for it. */
+  /** Runs a long call: at once if this turn has time for it, else in a later turn. */
   run<R>(call: () => MaybePromise<R>): MaybePromise<R> {
     return this.full ? this.inLaterTurn(call) : this.#timed(call)
   }
 
-  /** Carries out a long call in a later turn. */
+  /** Runs a long call in a later turn. */
   inLaterTurn<R>(call: () => MaybePromise<R>): Promise<R> {
     return new Promise((resolve, reject) => {
       this.later(() => {
@@ -38,19 +38,19 @@ export class Turns {
     })
   }
 
-  /** Notes that one caller has taken all this turn's time. */
+  /** Notes that one caller has used all of this turn's time. */
   spend(): void {
     this.#spent_ms = TURN_MS_MAX
     this.#schedule()
   }
 
-  /** Calls `begin` in a later turn which has time for a long call. It must not throw. */
+  /** Calls `begin` in a later turn that has time for a long call. `begin` must not throw. */
   later(begin: () => void): void {
     this.#waiting.push(begin)
     this.#schedule()
   }
 
-  /** Goes through a long list, a part in each turn. @param visit says whether to go on */
+  /** Visits the items of a long list, a part in each turn. @param visit returns whether to go on */
   each<T>(items: readonly T[], visit: (item: T) => boolean, from = 0): MaybePromise<void> {
     const began_ms = performance.now()
     for (let i = from; i < items.length; i++) {
@@ -73,7 +73,7 @@ export class Turns {
   #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    // An immediate would run before what this turn has answered is written.
+    // An immediate would run before the answers of this turn are written.
     setTimeout(this.#serve, 0)
   }
 

@@ -3,19 +3,20 @@ import { BrokerError } from '../core/errors.ts'
 import type { Session, SessionEnd } from '../core/session.ts'
 import type { Address, Announcement } from '../engine/engine.ts'
 
-/** A call that waits for a message: a long poll, or an ask for its reply. */
+/** A call that waits for a message: a long poll, or a sender that waits for a reply. */
 interface Waiter {
   /**
-   * How a message fits: one waiter takes it, `exact` before `any`. Where nobody does, all who `look` are woken to look
-   * into the mailbox, for not each of them takes something out.
+   * How a message fits this call. One call takes the message, `exact` before `any`. When none takes it, all
+   * that answer `look` wake and read the mailbox: waking one is not enough, because a call that only peeks
+   * takes nothing.
    */
   readonly fit: (announcement: Announcement) => 'exact' | 'any' | 'look' | undefined
   readonly settle: (announcement: Announcement | undefined) => void
-  /** Whose call it is; undefined for one without a session. */
+  /** The caller's session; undefined for a caller without one. */
   readonly session: Session | undefined
 }
 
-/** Waiting calls by mailbox; each announcement is taken by at most one. */
+/** The waiting calls, by mailbox. At most one of them takes an announced message. */
 export class Waiters {
   #by_mailbox = new Map<string, { address: Address; waiters: Waiter[] }>()
   #count = 0
@@ -30,8 +31,9 @@ export class Waiters {
   /**
    * Waits for an announcement that fits.
    *
-   * @param session the caller's: one that ends waits no more; see `stillIn`
-   * @returns the announcement; undefined when the time is over, the caller has gone, its session has ended, or the broker shuts down
+   * @param session the caller's; the wait ends when the session ends, see `stillIn`
+   * @returns the announcement; undefined when the time is up, the caller has gone, its session has ended, or
+   *   the broker shuts down
    * @throws BrokerError `too_many_waiting`
    */
   wait(
@@ -62,12 +64,12 @@ export class Waiters {
     })
   }
 
-  /** The mailboxes that somebody waits at. */
+  /** The mailboxes that a call waits for. */
   *addresses(): Generator<Address> {
     for (const { address } of this.#by_mailbox.values()) yield address
   }
 
-  /** Hands an announcement to the waiter it fits best, or wakes those who look. */
+  /** Hands an announcement to the call that it fits best, or wakes all that look. */
   announced(announcement: Announcement): void {
     if (this.#count === 0) return
     const waiting = this.#by_mailbox.get(mailboxKey(announcement))?.waiters
@@ -79,13 +81,13 @@ export class Waiters {
     else for (const waiter of waiting.filter((_, i) => fits[i] === 'look')) waiter.settle(announcement)
   }
 
-  /** Ends the waits of a session that has ended: what comes to its address is no longer for it. */
+  /** Ends the waits of a session that has ended: mail to its address is no longer for it. */
   ended(session: Session): void {
     const waiters = this.#by_mailbox.get(mailboxKey(session))?.waiters ?? []
     for (const waiter of waiters.filter((waiter) => waiter.session === session)) waiter.settle(undefined)
   }
 
-  /** Ends every wait, and any to come, empty-handed. */
+  /** Ends every wait without a message. A wait that begins later ends at once. */
   close(): void {
     this.#closed = true
     for (const { waiters } of [...this.#by_mailbox.values()])
@@ -102,15 +104,15 @@ export class Waiters {
   }
 }
 
-/** The session that a call is made in, to hold on to while the call waits: its caller may check in as another meanwhile. */
+/** The session to wait in. The call keeps it: its caller may check in as another client meanwhile. */
 export function sessionToWaitIn({ session }: Identity): Session | undefined {
   return session?.ended ? undefined : session
 }
 
 /**
- * Holds who has waited to its session: the address may be another's by now.
+ * Refuses a call whose session ended while it waited: another session may hold the address by now.
  *
- * @param detail what has been done all the same
+ * @param detail a sentence on what the call has done already
  * @throws BrokerError `session_replaced`, `session_ended`
  */
 export function stillIn(session: Session | undefined, detail = ''): void {
@@ -120,7 +122,7 @@ export function stillIn(session: Session | undefined, detail = ''): void {
   throw endedError(session.ended, `${what} while the call waited.${detail}`)
 }
 
-/** What a caller is told whose session is over. @param detail this case in a sentence */
+/** The error for a caller whose session has ended. @param detail this case in a sentence */
 export function endedError(end: SessionEnd, detail?: string): BrokerError {
   const code = end === 'replaced' ? 'session_replaced' : 'session_ended'
   return new BrokerError(code, detail === undefined ? {} : { detail })

@@ -18,8 +18,8 @@ export const PAGES: Readonly<Record<string, () => string>> = {
 function commandsPage(): string {
   return `# Commands
 
-Every command is an MCP tool, a WebSocket method, an HTTP route and a verb of the command line, under the same name and
-with the same parameters:
+Every command is an MCP tool, a WebSocket method and an HTTP route, and \`mcp-broker call\` runs it from the command
+line. The name and the parameters are the same everywhere:
 
 | door | how |
 |---|---|

@@ -1,14 +1,14 @@
 import { isLoopback } from '../core/loopback.ts'
 import type { Config } from './schema.ts'
 
-/** One thing wrong with the settings: what and where, and what to do. */
+/** One mistake in the settings: what is wrong and where, and what to do. */
 export interface Problem {
   readonly what: string
   readonly fix: string
 }
 
 /**
- * What is wrong between settings which are each right by themselves.
+ * The mistakes between settings that are each valid by themselves.
  *
  * @param origins where each value came from
  */
@@ -34,7 +34,7 @@ export function crossCheck(config: Config, origins: Readonly<Record<string, stri
   return exposed ? [...problems, exposed] : problems
 }
 
-/** Why these settings would open the broker to everybody, where they would and nobody has said that it is meant. */
+/** The mistake of settings that open the broker to everybody, unless `insecure` says that this is meant. */
 export function exposure({ host, admin_key, insecure }: Config): Problem | undefined {
   if (isLoopback(host) || admin_key !== undefined || insecure) return undefined
   return {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 
-/** A settings file that cannot be used; the message is for the operator, and names the file. */
+/** A settings file cannot be used. The message is for the operator, and names the file. */
 export class FileProblem extends Error {
   constructor(
     message: string,
@@ -48,7 +48,7 @@ async function read(path: string): Promise<string> {
 async function parse(path: string, text: string): Promise<unknown> {
   try {
     if (path.toLowerCase().endsWith('.json')) return JSON.parse(text)
-    // Loaded when needed: most brokers run without a file.
+    // Loaded only when it is needed: most brokers run without a file.
     const { parse } = await import('yaml')
     return parse(text)
   } catch (error) {

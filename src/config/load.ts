@@ -5,7 +5,7 @@ import { FileProblem, readSettingsFile } from './file.ts'
 import type { Config } from './schema.ts'
 import { ENV_PREFIX, fromText, SETTINGS, SETTINGS_BY_KEY, type Setting, wanted } from './settings.ts'
 
-/** The settings cannot be used; holds everything that is wrong with them, not the first thing only. */
+/** The settings cannot be used. Holds every mistake in them, and not only the first. */
 export class ConfigError extends Error {
   constructor(readonly problems: readonly Problem[]) {
     super(problems.map(({ what, fix }) => `${what} ${fix}`).join('\n'))
@@ -13,12 +13,12 @@ export class ConfigError extends Error {
   }
 }
 
-/** Where settings come from, besides the file that is named here or by `MCP_BROKER_CONFIG`. */
+/** Where settings come from, besides the file: the flag `config` or `MCP_BROKER_CONFIG` names it. */
 export interface Sources {
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Texts by flag name, without the leading `--`; `config` names the file. */
+  /** Texts by flag name, without the leading `--`. */
   readonly flags?: ReadonlyMap<string, string>
-  /** What was wrong with the command line already, to be told with the rest. */
+  /** Mistakes found in the command line before, to be reported with the rest. */
   readonly problems?: readonly Problem[]
 }
 
@@ -28,14 +28,14 @@ export interface Loaded {
   readonly origins: Readonly<Record<keyof Config, string>>
 }
 
-/** Variables which are not settings of the broker: the file's name, and what the calling verbs read. */
+/** Variables that are not settings of the broker: the file's name, and those of verbs that call a broker. */
 export const OTHER_VARIABLES: Readonly<Record<string, string>> = {
   MCP_BROKER_CONFIG: 'Path of the settings file, JSON or YAML; the same as --config.',
   MCP_BROKER_URL: 'Where the verbs that call a broker find it (default http://127.0.0.1:8123).',
   MCP_BROKER_API_KEY: 'The key that the verbs that call a broker pass to it.',
 }
 
-/** Names that later versions will understand. Taking them for granted today would lose somebody's messages. */
+/** Settings of later versions. This version refuses them: ignoring them would lose messages. */
 export const PLANNED: Readonly<Record<string, string>> = {
   data_dir: 'This version keeps messages in memory only, so nothing would be stored there.',
   redis_url: 'This version keeps messages in memory only, so Redis would not be used.',
@@ -49,9 +49,9 @@ interface Given {
 }
 
 /**
- * Gathers the settings: defaults, then the file, the environment and the flags, each over the one before.
+ * Gathers the settings. Flags win over variables, variables over the file, and the file over the defaults.
  *
- * @throws ConfigError with every problem found
+ * @throws ConfigError with every mistake found
  */
 export async function loadConfig({
   env,
@@ -90,7 +90,7 @@ async function fromFile(path: string, given: Map<keyof Config, Given>, problems:
     return
   }
   for (const [key, value] of Object.entries(values)) {
-    // Editors find the JSON Schema by it.
+    // Names the JSON Schema, for editors.
     if (key === '$schema') continue
     const setting = SETTINGS_BY_KEY.get(key)
     if (setting) given.set(setting.key, { value, name: key, origin: path })
@@ -149,8 +149,9 @@ function fromFlags(
 }
 
 /**
- * What Kubernetes sets in every pod beside a Service called `mcp-broker`: never meant for the broker, and
- * `MCP_BROKER_PORT=tcp://…` among it. Source: Kubernetes, "Service: environment variables".
+ * Whether Kubernetes set a variable. It sets several in every pod beside a Service called `mcp-broker`, such
+ * as `MCP_BROKER_PORT=tcp://…`, and none is meant for the broker. Source: Kubernetes, "Service: environment
+ * variables".
  */
 function isServiceLink(name: string, text: string): boolean {
   if (name === 'MCP_BROKER_PORT') return /^(tcp|udp|sctp):\/\//.test(text)
@@ -181,7 +182,7 @@ function wrongValue(setting: Setting, { value, name, origin }: Given): Problem {
   }
 }
 
-/** A value as an error shows it: short, and never a secret. */
+/** A value as an error shows it: cut short, and never a secret. */
 function shown({ secret, kind }: Setting, value: unknown): string {
   if (secret) return typeof value === 'string' ? `a text of ${value.length} characters` : `a ${typeof value}`
   const json = JSON.stringify(value) ?? String(value)

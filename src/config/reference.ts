@@ -5,7 +5,7 @@ import { choices, SETTINGS, type Setting, wanted } from './settings.ts'
 export const REFERENCE_FORMATS = ['markdown', 'json-schema', 'env'] as const
 export type ReferenceFormat = (typeof REFERENCE_FORMATS)[number]
 
-/** Every setting, as a page, as a JSON Schema for editors, or as a file of variables to fill in. */
+/** Every setting: as a page, as a JSON Schema for editors, or as a file of variables to fill in. */
 export function configReference(format: ReferenceFormat): string {
   return { markdown, 'json-schema': jsonSchema, env: envFile }[format]()
 }

@@ -3,15 +3,15 @@ import { DEFAULT_LIMITS as limits } from '../core/limits.ts'
 
 const count = (value: number, description: string) =>
   Type.Integer({ default: value, minimum: 1, description })
-/** Ten years: what lies beyond is a slip of the pen, and no date can hold it for ever. */
+/** Ten years. A longer time is a typing error, and could lie beyond what a date can hold. */
 const SECONDS_MAX = 315_360_000
 const duration = (value: number, description: string) =>
   Type.Number({ default: value, exclusiveMinimum: 0, maximum: SECONDS_MAX, description })
 
 /**
- * Every setting: its default, type, bounds and meaning. From here come the environment names (`MCP_BROKER_` and the
- * name in capitals), the flags (`--` and the name with hyphens), the file's keys, their validation, the reference page
- * and the JSON Schema.
+ * Every setting: its default, type, bounds and meaning. The variables (`MCP_BROKER_` and the name in
+ * capitals), the flags (`--` and the name with hyphens), the file's keys, their validation, the reference
+ * page and the JSON Schema are all made from it.
  */
 export const ConfigSchema = Type.Object(
   {
@@ -126,5 +126,5 @@ export const ConfigSchema = Type.Object(
   { additionalProperties: false },
 )
 
-/** Settings as the parts receive them: complete and checked. */
+/** The settings, complete and checked. */
 export type Config = Static<typeof ConfigSchema>

@@ -1,7 +1,7 @@
 import type { TSchema } from '@sinclair/typebox'
 import { type Config, ConfigSchema } from './schema.ts'
 
-/** What a setting's value is, which says how it is read from text. */
+/** The kind of a setting's value, which decides how it is read from text. */
 export type SettingKind = 'text' | 'whole number' | 'number' | 'switch' | 'choice' | 'list'
 
 /** One setting under its three names: the file's key, the environment variable and the flag. */
@@ -13,10 +13,10 @@ export interface Setting {
   readonly flag: string
   readonly kind: SettingKind
   readonly schema: TSchema
-  /** Undefined where leaving it out means that there is none. */
+  /** Undefined if a setting that is left out has no value. */
   readonly default: unknown
   readonly description: string
-  /** Never shown, only that it is set. */
+  /** The value is never shown, only that it is set. */
   readonly secret: boolean
 }
 
@@ -56,7 +56,7 @@ function kindOf(schema: TSchema): SettingKind {
   }
 }
 
-/** The values a choice has. */
+/** The values that a choice allows. */
 export function choices({ schema }: Setting): string[] {
   return (schema.anyOf as TSchema[]).map((literal) => String(literal.const))
 }
@@ -73,10 +73,10 @@ const SWITCH_WORDS: Readonly<Record<string, boolean>> = {
 }
 
 /**
- * Reads a value from a variable or a flag: numbers as decimal, switches as true or false (also yes, no, on, off, 1,
- * 0), lists separated by commas.
+ * Reads a value from a variable or a flag: numbers as decimal, switches as true or false (also yes, no, on,
+ * off, 1, 0), lists separated by commas.
  *
- * @returns the value; the text itself where it cannot be read, for the schema to refuse
+ * @returns the value; the text itself if it cannot be read, for the schema to refuse
  */
 export function fromText({ kind }: Setting, text: string): unknown {
   switch (kind) {
@@ -95,7 +95,7 @@ export function fromText({ kind }: Setting, text: string): unknown {
   }
 }
 
-/** Decimal only: a hexadecimal or empty text is more likely a mistake than a number. */
+/** Decimal only: hexadecimal or empty text is more likely a mistake than a number. */
 const NUMBER = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i
 
 /** What a value must be, in words: "a whole number from 0 to 65535". */

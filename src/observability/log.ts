@@ -1,7 +1,7 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
 import { readable } from './readable.ts'
 
-/** Members that are never written, down to two objects deep. Nobody should pass them; this is the second lock. */
+/** Members that are never written, down to two objects deep. No code should pass them in the first place. */
 const SECRETS = ['authorization', 'cookie', 'admin_key', 'api_key', 'key', 'payload'].flatMap((name) => [
   name,
   `*.${name}`,
@@ -12,16 +12,17 @@ export interface LogOptions {
   readonly level: string
   /** `auto` is readable in a terminal, JSON otherwise. */
   readonly format: 'auto' | 'json' | 'pretty'
-  /** Whether the lines go to a terminal, and whether it takes colours. */
+  /** Whether the lines go to a terminal. */
   readonly terminal: boolean
+  /** Whether it takes colours. */
   readonly colour: boolean
 }
 
 /**
- * The program's log: one JSON object a line, or a readable line for people; errors with their stack. It writes in the
- * thread that logs: a worker would not survive `bun build --compile`.
+ * The program's log: one JSON object a line, or a readable line for people; errors with their stack. It
+ * writes in the thread that logs: pino's worker threads do not work in a compiled binary.
  *
- * @param destination where the lines go; standard output unless said
+ * @param destination where the lines go; standard output if left out
  */
 export function createLog(options: LogOptions, destination: DestinationStream = pino.destination(1)): Logger {
   const pretty = options.format === 'pretty' || (options.format === 'auto' && options.terminal)

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Registry } from 'prom-client'
 
-/** What is true at the moment of a scrape. Counters count from the start of the process. */
+/** The values at the moment of a scrape. Counters count from the start of the process. */
 export interface Readings {
   readonly version: string
   /** Where accepted messages are kept. */
@@ -26,7 +26,7 @@ export interface Readings {
   readonly waiting: number
 }
 
-/** One metric: a single value, or one for each value of its label. Labels are few and fixed: nobody names a client. */
+/** One metric: a single value, or one for each value of its label. Labels are few and name no client. */
 interface Metric {
   readonly name: string
   readonly help: string
@@ -93,7 +93,7 @@ const METRICS: readonly Metric[] = [
   },
 ]
 
-/** The metrics of one broker in the Prometheus text format, read when they are asked for. */
+/** The metrics of one broker in the Prometheus text format, read at each scrape. */
 export class Metrics {
   readonly #registry = new Registry()
   readonly #set: ((readings: Readings) => void)[]

@@ -16,8 +16,8 @@ interface LogLine {
 }
 
 /**
- * A JSON log line for people: time of day (UTC), level, message, the other members as `name=value`, and an error's
- * stack below.
+ * A JSON log line for people: time of day (UTC), level, message, the other members as `name=value`, and
+ * below them an error's stack.
  */
 export function readable(json: string, colour: boolean): string {
   const { level, time, msg = '', err, ...rest } = JSON.parse(json) as LogLine
@@ -30,7 +30,7 @@ export function readable(json: string, colour: boolean): string {
   return `${tint ? `${tint}${head}\x1b[0m` : head} ${oneLine(msg + members.join(''))}${stack}\n`
 }
 
-/** A name that somebody else chose must not begin a line that looks like another entry. */
+/** Escapes line ends, so that a name from a client cannot begin a line that looks like another entry. */
 function oneLine(text: string): string {
   return escapeControls(text).replaceAll('\n', '\\x0a')
 }
@@ -42,10 +42,10 @@ function indent(text: string): string {
     .join('\n')
 }
 
-/** A name that somebody else chose must not move the cursor of a terminal; line ends and tabs stay. */
+/** Escapes what moves a terminal's cursor, so that a name from a client cannot. Line ends and tabs stay. */
 export function escapeControls(text: string): string {
   return text.replace(CONTROLS, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 
-/** Control characters (C0 but tab and line feed, DEL, C1), and those that turn the reading direction. */
+/** Control characters (C0 except tab and line feed, DEL, C1), and those that change the text direction. */
 const CONTROLS = /(?![\t\n])[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu

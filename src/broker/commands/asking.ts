@@ -10,7 +10,7 @@ import { deliveryStatus } from './reading.ts'
 import { closed, MessageSchema, messagesText, WAIT_SECONDS_DEFAULT } from './schema.ts'
 import { compose, type DirectReceipt, directInput, directReceipt, send } from './sending.ts'
 
-/** The reply to a message that waits in the mailbox already. */
+/** The reply to a message, if it is in the mailbox already. */
 async function waitingReply(broker: Broker, own: Address, message_id: string): Promise<Delivery | undefined> {
   const look: Take = {
     limit: broker.limits.mailbox_messages_max,
@@ -21,7 +21,11 @@ async function waitingReply(broker: Broker, own: Address, message_id: string): P
   return deliveries.find(({ message }) => message.in_reply_to === message_id)
 }
 
-/** Where a question stands by the time its sender waits no more. @param replied its recipient has, so it has read it */
+/**
+ * The status of a question when its sender stops waiting.
+ *
+ * @param replied whether the recipient has replied, so that it must have read the question
+ */
 async function statusOf(
   broker: Broker,
   { project }: Identity,
@@ -70,7 +74,7 @@ export const sendMessageAndWait = defineCommand({
     const message = compose(broker, input, sender_id, recipient_id)
     const own = { project: identity.project, client_id: sender_id }
     let asked_id = message.message_id
-    // Waits before it sends, so that no reply is too quick; ends the wait when sending fails.
+    // The wait begins before the send, so that no reply comes too early. It ends when the send fails.
     const over = new AbortController()
     const giveUp = signal ? AbortSignal.any([signal, over.signal]) : over.signal
     const reply = broker.waiters.wait(
@@ -81,7 +85,7 @@ export const sendMessageAndWait = defineCommand({
         // The question itself.
         if (other.message_id === asked_id) return undefined
         if (other.in_reply_to === asked_id) return 'exact'
-        // What comes again was sent before: it answers nothing that was asked since.
+        // A redelivered message is older than the question, so it does not answer it.
         const next = other.sender_id === recipient_id && other.in_reply_to === undefined && !redelivery
         return next ? 'any' : undefined
       },
@@ -91,13 +95,13 @@ export const sendMessageAndWait = defineCommand({
       const receipt = await send(broker, identity, message, recipient_id, input)
       asked_id = receipt.message_id
       const asked_before = asked_id !== message.message_id
-      // Asked again, the reply may have come between.
+      // When the question was asked before, its reply may have come since.
       const answered = (asked_before && (await waitingReply(broker, own, asked_id))) || (await reply)
       stillIn(session, ` The question, ${asked_id}, has been sent.`)
       const answer = signal?.aborted ? undefined : answered
-      // A bounce answers too, and comes from the broker: nobody has read the question.
+      // A bounce ends the wait too, but it comes from the broker and not from the recipient.
       const replied = answer !== undefined && answer.message.sender_id !== BROKER_CLIENT_ID
-      // At once: what is handed over here is not to be read from the mailbox too.
+      // Acknowledged now, so that the reply is not read from the mailbox too.
       if (answer) await broker.engine.settle(own, { message_ids: [answer.message.message_id] })
       const status = await statusOf(broker, identity, asked_id, recipient_id, replied)
       if (!answer) return { ...receipt, status, timed_out: true }

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { AnyJson, briefly, ClientId, named, PrioritySchema } from './schema.ts'
 
-/** What every command that sends takes: the message, and who sends it. */
+/** The parameters of every command that sends: the message, and its sender. */
 export const content = {
   message: Type.Optional(
     briefly(

@@ -68,7 +68,7 @@ export const listDeadLetters = defineCommand({
     ].join('\n\n'),
 })
 
-/** The first letters whose messages fit, but never none. */
+/** The first letters whose messages fit into `bytes_max`; the first one always does. */
 function within(letters: readonly DeadLetter[], bytes_max: number): readonly DeadLetter[] {
   let bytes = 0
   const over = letters.findIndex(({ message }, i) => {

@@ -1,9 +1,9 @@
 import type { Command } from '../command.ts'
 import { sendMessageAndWait } from './asking.ts'
 import { listDeadLetters, requeueDeadLetters } from './dead-letters.ts'
+import { checkinClient, disconnectSession, getMyIdentity, heartbeat, listSessions } from './presence.ts'
 import { ackMessages, getMessageStatus, getMessages, nackMessages, replayMessages } from './reading.ts'
 import { broadcastMessage, sendMessage } from './sending.ts'
-import { checkinClient, disconnectSession, getMyIdentity, heartbeat, listSessions } from './sessions.ts'
 
 /** The command table, in the order in which every door lists it. */
 export const COMMANDS: readonly Command[] = [

@@ -220,7 +220,7 @@ export const getMessageStatus = defineCommand({
     ].join('\n'),
 })
 
-/** Where a message stands in a mailbox, and why it died, if it did. */
+/** The status of a message in one mailbox, with the reason if it is a dead letter. */
 export function deliveryStatus({ state }: Found): { status: Static<typeof DeliveryStatus>; reason?: string } {
   if (typeof state === 'string') return { status: 'dead_lettered', reason: state }
   if (state === ACKED) return { status: 'acknowledged' }
@@ -230,7 +230,7 @@ export function deliveryStatus({ state }: Found): { status: Static<typeof Delive
 /** A date and a time with its zone. Source: RFC 3339, section 5.6. */
 const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/
 
-/** Milliseconds since the epoch; NaN for what is no time, a 30th of February among it. */
+/** Milliseconds since the epoch; NaN for text that is not a time, such as a 30th of February. */
 function parseTime(text: string): number {
   const midnight = `${text.slice(0, 10)}T00:00:00Z`
   const exists = RFC_3339.test(text) && new Date(midnight).getUTCDate() === Number(text.slice(8, 10))

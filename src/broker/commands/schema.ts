@@ -14,26 +14,30 @@ import type { Limits } from '../../core/limits.ts'
 import { formatTime, type Message, parseMessage } from '../../core/message.ts'
 import { type Session, sessionStatus } from '../../core/session.ts'
 
-/** Where a schema keeps a shorter description, for those whose window every word costs: the models that are told of tools. */
+/** The member for a shorter description, for lists of tools: each word there costs a model context. */
 export const BRIEF = Symbol('brief')
 
 export function briefly<T extends TSchema>(brief: string, schema: T): T {
   return { ...schema, [BRIEF]: brief }
 }
 
-/** An input or a nested object: what is not named is refused. */
+/** An input, or an object within one: unknown names are refused. */
 export function closed<P extends TProperties>(properties: P) {
   return Type.Object(properties, { additionalProperties: false })
 }
 
-/** An object of any names; {@link checkNames} bounds those that a caller chooses. */
+/** An object with any names. {@link checkNames} bounds the names that callers choose. */
 export function named<V extends TSchema>(value: V, options: ObjectOptions = {}) {
   return Type.Unsafe<Record<string, Static<V>>>(Type.Object({}, { ...options, additionalProperties: value }))
 }
 
 const NAME_CHARS_MAX = 128
 
-/** Bounds names in code: a pattern for it would not mean the same to all that read a schema. @throws BrokerError `invalid_params` */
+/**
+ * Bounds the length of names in code: a pattern for names does not mean the same to all readers of a schema.
+ *
+ * @throws BrokerError `invalid_params`
+ */
 export function checkNames(path: string, object: object | undefined): void {
   for (const name in object)
     if (name.length === 0 || name.length > NAME_CHARS_MAX)
@@ -43,7 +47,7 @@ export function checkNames(path: string, object: object | undefined): void {
       })
 }
 
-/** One word of several, published as `enum`: model providers do not all take `anyOf` and `const`. */
+/** One word of several, published as `enum`: not all model providers take `anyOf` and `const`. */
 export function choice<const W extends string>(words: readonly W[], options: SchemaOptions = {}) {
   return Type.Unsafe<W>({ ...options, [Kind]: CHOICE, type: 'string', enum: words })
 }
@@ -52,8 +56,9 @@ const CHOICE = 'Choice'
 TypeRegistry.Set<{ enum: readonly unknown[] }>(CHOICE, (schema, value) => schema.enum.includes(value))
 
 /**
- * Has no type: a list of types is refused by some providers, and each alternative to it by others. The description says
- * it instead, because some models take a value without a type for a text.
+ * This schema has no type: some model providers refuse a list of types, and others refuse each alternative
+ * to it. The description names the types instead, because some models take a value without a type for a
+ * text.
  */
 export const AnyJson = briefly(
   'any JSON value, such as an object; not JSON as a text',
@@ -112,7 +117,7 @@ export const CapabilitiesSchema = closed({
   ),
 })
 
-/** What one answer holds when the caller does not say: a model's window is not endless. */
+/** The size of one answer when the caller names none: a model's context window is limited. */
 export const ANSWER_BYTES_DEFAULT = 128 * 1024
 const ANSWER_BYTES_MAX = 1024 * 1024
 
@@ -122,7 +127,7 @@ export const BytesMax = Type.Integer({
   description: `stop before the answer grows past this (${ANSWER_BYTES_DEFAULT}); the first message always comes`,
 })
 
-/** A wait that nobody bounds ends before the client gives up: most give a call 60 s. */
+/** How long a question waits when the caller does not say. Most clients give up on a call after 60 s. */
 export const WAIT_SECONDS_DEFAULT = 50
 
 const Names = Type.Array(Type.String({ maxLength: 128 }), { maxItems: 100 })
@@ -142,7 +147,7 @@ export const CapabilityFilterSchema = briefly(
   ),
 )
 
-/** The filter in its one full form. */
+/** The filter in its full form. */
 export function capabilityFilter(filter: Static<typeof CapabilityFilterSchema> | undefined) {
   if (filter === undefined) return {}
   if (typeof filter === 'string') return { features: [filter] }
@@ -221,8 +226,8 @@ export function ago(time: string, now: number): string {
 }
 
 /**
- * Messages as Markdown for a model to read; payloads are whole. What a sender wrote stands in quoted lines or as JSON: no text can
- * look like another message, or like the broker's own words.
+ * Messages as Markdown for a model to read, with whole payloads. Text from a sender is quoted or written as
+ * JSON, so that it cannot look like another message, or like the broker's own words.
  */
 export function messagesText(messages: readonly Message[], now: number): string {
   return messages.map((message) => messageText(message, now)).join('\n\n')
@@ -242,7 +247,7 @@ function messageText(message: Message, now: number): string {
   return `${head}${headers}\n${typeof payload === 'string' ? quoted(payload) : jsonBlock(payload)}`
 }
 
-/** All that some reader takes for the end of a line. */
+/** Everything that some reader takes for the end of a line. */
 const LINE_END = /\r\n|[\n\v\f\r\u0085\u2028\u2029]/
 
 function quoted(text: string): string {
@@ -252,14 +257,14 @@ function quoted(text: string): string {
     .join('\n')
 }
 
-/** A word or two that somebody chose, within a line of ours: as it is where it is harmless, else as JSON. */
+/** A few words from a client, for use within a line: unchanged if they are harmless, else as JSON. */
 export function inline(text: string): string {
   return /^[\p{L}\p{N} ._:@/+#-]*$/u.test(text)
     ? text
     : oneLine(JSON.stringify(text)).replaceAll('`', '\\u0060')
 }
 
-/** JSON without the ends of lines that it may hold as they are. */
+/** JSON in one line: escapes the line ends that JSON allows in a string unescaped. */
 function oneLine(json: string): string {
   return json.replace(
     /[\u0085\u2028\u2029]/g,
@@ -267,7 +272,7 @@ function oneLine(json: string): string {
   )
 }
 
-/** JSON longer than this is not indented: deeply nested, that would be many times its size. */
+/** Longer JSON is not indented: indentation would make deeply nested JSON many times larger. */
 const INDENTED_CHARS_MAX = 4096
 
 function jsonBlock(value: unknown): string {

@@ -52,7 +52,7 @@ type SendInput = Static<ReturnType<typeof closed<typeof content>>>
 /** A payload nested deeper than this is refused. */
 const PAYLOAD_DEPTH_MAX = 64
 
-/** Makes the message that a call asks for, without storing it. */
+/** Makes the message that a call asks for, without storing it. @throws BrokerError */
 export function compose(
   broker: Broker,
   input: SendInput,
@@ -135,7 +135,7 @@ export function send(
     : directReceiptOf(broker, project, message, recipient_id, appended, key)
 }
 
-/** The idempotency key of a send, where the caller gave one. */
+/** The idempotency key of a send, if the caller gave one. */
 function keyOf(broker: Broker, input: SendInput, to: Addressed): IdempotencyKey | undefined {
   const { idempotency_key } = input
   return idempotency_key === undefined
@@ -143,7 +143,7 @@ function keyOf(broker: Broker, input: SendInput, to: Addressed): IdempotencyKey 
     : idempotencyKey(idempotency_key, input, to, broker.limits.ttl_seconds)
 }
 
-/** @throws BrokerError `idempotency_conflict` where the key stands for something else */
+/** The first send with a key. @throws BrokerError `idempotency_conflict` if it asked for something else */
 function sameAsFirst({ first, digest }: Repeated, key: IdempotencyKey | undefined): Sent {
   if (digest === key?.digest) return first
   const whom = first.broadcast ? 'a broadcast' : `a message to "${first.recipients[0]}"`
@@ -257,7 +257,7 @@ function broadcastReceiptOf(
   }
 }
 
-/** Everybody who has checked in or read its mail: an address that only ever sent has nobody who reads. */
+/** Every client with a session, except addresses that have only sent: nobody reads their mail. */
 const ALL_RECIPIENTS = { limit: Number.POSITIVE_INFINITY, senders: false }
 
 export const broadcastMessage = defineCommand({

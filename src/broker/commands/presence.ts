@@ -25,7 +25,7 @@ import {
   sessionView,
 } from './schema.ts'
 
-/** Kept for as long as the address is, and shown to everybody who asks who is there. */
+/** Capabilities are kept as long as the session, and shown to every caller that lists sessions. */
 const CAPABILITIES_CHARS_MAX = 4096
 
 const Status = choice(['active', 'stale', 'disconnected'])
@@ -67,7 +67,7 @@ export const checkinClient = defineCommand({
         detail: `capabilities is ${chars} characters of JSON; at most ${CAPABILITIES_CHARS_MAX} are kept.`,
       })
     const own = identity.session
-    // The caller's own session holds the address: another that it names can only be older.
+    // The caller's own session holds the address, so any other session that it names has ended.
     const resume = own?.client_id === client_id && !own.ended ? own.session_id : session_id
     return then(
       broker.checkin(identity, client_id, { resume, join: undefined, name, capabilities }),
@@ -97,11 +97,11 @@ export const checkinClient = defineCommand({
 })
 
 /**
- * The caller's own session. A session id is shown to everybody, so it is no right: only a caller without a session of its own
- * may name one, of its own key.
+ * The session that a call acts on: the caller's own. Session ids are public and grant nothing, so only a
+ * caller without a session of its own may name one, and only one of its own key.
  *
- * @throws BrokerError `session_mismatch`, `not_checked_in`, `session_replaced`, `session_ended`, `unknown_session`,
- *   `mailbox_not_owned`
+ * @throws BrokerError `session_mismatch`, `not_checked_in`, `session_replaced`, `session_ended`,
+ *   `unknown_session`, `mailbox_not_owned`
  */
 function sessionFor(
   broker: Broker,
@@ -178,7 +178,7 @@ export const disconnectSession = defineCommand({
   hints: { read_only: false, destructive: true, idempotent: false },
   run: (broker, identity, { session_id }, { connection }) =>
     then(sessionFor(broker, identity, session_id), (session) => {
-      // Whoever else is connected as this session is told; the caller knows, and stays connected.
+      // Other connections of the session are closed; the caller's own stays open.
       if (connection) broker.hub.release(session, connection)
       return then(broker.engine.endSession(session, 'closed'), () => {
         if (identity.session === session) identity.session = undefined
@@ -272,7 +272,7 @@ export const listSessions = defineCommand({
   },
 })
 
-/** Others that a ready mcp_recipients.json names. */
+/** How many other clients a ready mcp_recipients.json names. */
 const RECIPIENTS_SHOWN_MAX = 50
 
 export const getMyIdentity = defineCommand({
@@ -310,8 +310,8 @@ export const getMyIdentity = defineCommand({
     const own = identity.session?.ended ? undefined : identity.session
     if (own && client_id !== undefined && client_id !== own.client_id)
       throw new BrokerError('client_mismatch', { field: '/client_id' })
-    const named = client_id === undefined ? undefined : broker.engine.sessionOf({ project, client_id })
-    const session = own ?? (await named)
+    const asked = client_id === undefined ? undefined : broker.engine.sessionOf({ project, client_id })
+    const session = own ?? (await asked)
     const page = { limit: RECIPIENTS_SHOWN_MAX + 1, senders: false }
     const { sessions } = await broker.sessions(project, page)
     const others = sessions.filter((other) => other !== session).slice(0, RECIPIENTS_SHOWN_MAX)

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { Keys, type Scope } from '../../src/auth/identity.ts'
 import { runCommand } from '../../src/broker/command.ts'
-import { checkinClient } from '../../src/broker/commands/sessions.ts'
+import { checkinClient } from '../../src/broker/commands/presence.ts'
 import { startBroker, until } from '../harness.ts'
 import { gatedEngine } from '../simulation/slow-engine.ts'
 import { call } from '../transports/http/client.ts'
