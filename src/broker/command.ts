@@ -147,7 +147,7 @@ function* take<T>(items: Iterable<T>, limit: number): Generator<T> {
 const UNKNOWN_NAME = 'Unexpected property'
 const MISSING = 'Expected required property'
 
-/** The part of a path that leads to a secret (`writeOnly`), of which no error repeats anything; undefined without one. */
+/** The path of a secret (`writeOnly`) at or above `path`; errors repeat nothing of it. Undefined without one. */
 function secretPath(schema: TSchema, path: string): string | undefined {
   let here: TSchema | undefined = schema
   let walked = ''

@@ -58,7 +58,7 @@ async function runVerb(verb: Verb, args: readonly string[], surroundings: Surrou
     terminal.out(verbHelp(verb, terminal))
     return EXIT.ok
   }
-  // After an unknown flag nobody knows which words are its value and which are not.
+  // After an unknown flag it is not clear which words are its value.
   const problems = parsed.problems.length > 0 ? parsed.problems : miscounted(verb, parsed.positionals)
   const line = { ...parsed, problems }
   const json = wantsJson(line)
@@ -95,7 +95,7 @@ function miscounted({ name, args, positionals: [least, most] }: Verb, words: rea
   return []
 }
 
-/** Two lines for each problem: what is wrong, what to do; or one JSON object. */
+/** Prints each problem in two lines, what is wrong and what to do; or all as one JSON object. */
 function tell(
   problems: readonly Problem[],
   exit: ExitCode,

@@ -55,11 +55,11 @@ export function authorization({ key }: Target): Record<string, string> {
   return key === undefined ? {} : { authorization: `Bearer ${key}` }
 }
 
-/** How long a broker may take to answer what needs no waiting. */
+/** How long a broker may take to answer a call that does not wait. */
 const ANSWER_MS_MAX = 30_000
 
 /**
- * Carries out a command on the running broker. The request follows from the command's row: its parameters go into the
+ * Carries out a command on the running broker. The request follows from the command's row: parameters go into the
  * path, then into the query or the body.
  *
  * @param wait_seconds how long the command itself may wait
@@ -111,7 +111,7 @@ interface SendOptions {
 /**
  * One request to the broker.
  *
- * @throws CliError when nobody answers, or the answer is an error
+ * @throws CliError when there is no answer, or the answer is an error
  */
 export async function send(target: Target, path: string, options: SendOptions = {}): Promise<Response> {
   const { method = 'GET', body, accept = 'application/json', ms_max = ANSWER_MS_MAX, errors = true } = options
@@ -157,7 +157,7 @@ async function refusal(response: Response, target: Target): Promise<CliError> {
   return brokersError(body, target)
 }
 
-/** An error of the broker in its own words, but where a key is missing or wrong: here it is given in a variable. */
+/** The broker's error in its own words; for a missing or wrong key, the hint names the variable to set. */
 export function brokersError(body: Partial<ErrorBody>, { key }: Target): CliError {
   if (body.code === 'unauthenticated')
     return new CliError(

@@ -1,6 +1,6 @@
 import { quoted } from './program.ts'
 
-/** How one MCP client is told of a server. Each takes the key from the environment or asks for it; none stores it. */
+/** How an MCP client is configured. Each takes the key from the environment or asks for it; none stores it. */
 export interface Client {
   readonly title: string
   /** Where the configuration goes. */

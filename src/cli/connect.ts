@@ -68,7 +68,7 @@ function unknownClient(word: string): CliError {
   )
 }
 
-/** Whether the broker needs a key. Without a broker that answers, a key of the caller's own is taken for a sign. */
+/** Whether the broker needs a key. If no broker answers, a key that the caller has is taken for a yes. */
 async function ask(target: Target): Promise<{ key: boolean; warning?: string }> {
   try {
     await send({ ...target, key: undefined }, '/v1/identity', { ms_max: 3000 })

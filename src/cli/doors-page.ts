@@ -2,7 +2,7 @@ import { EVENTS_PATH, EventsInput } from '../transports/events.ts'
 import { AuthenticateParams, SubscribeParams, WAITING_MAX } from '../transports/ws/rpc.ts'
 import { membersTable } from './tables.ts'
 
-/** What differs between the doors; what they share is on the page of the commands. */
+/** The page of what differs between the doors. The page of the commands has what they share. */
 export function doorsPage(): string {
   return `# Doors
 

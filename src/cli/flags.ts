@@ -18,7 +18,7 @@ export interface Flag {
 }
 
 export interface Parsed {
-  /** What was said of each flag, in order; a switch says `true` or `false`, an optional one without a value ''. */
+  /** The values of each flag, in order. A switch is `true` or `false`, an optional flag without a value is ''. */
   readonly flags: ReadonlyMap<string, readonly string[]>
   readonly positionals: readonly string[]
   readonly problems: readonly Problem[]

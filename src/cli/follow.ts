@@ -13,7 +13,7 @@ export interface Subscribed {
 }
 
 export interface Ended {
-  /** The WebSocket's close code and what was said with it. */
+  /** The WebSocket's close code and reason. */
   readonly code: number
   readonly reason: string
   /** Why it was ended from here. */
@@ -39,8 +39,8 @@ interface Frame {
 /**
  * Reads one mailbox over one WebSocket, until that ends.
  *
- * @param following is told of all that comes; what it throws ends the connection, and is in the result
- * @param quiet_ms_max after this long without a frame the broker is asked for a sign of life, and after as long again
+ * @param following gets each event; an error that it throws ends the connection, and is in the result
+ * @param quiet_ms_max after so long without a frame the broker is asked for a sign of life, and after as long again
  *   given up
  */
 export function follow(

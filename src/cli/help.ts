@@ -68,7 +68,7 @@ function heading(text: string, { colour }: Terminal): string[] {
   return [colour ? `\x1b[1m${text}\x1b[0m` : text]
 }
 
-/** Two columns, the second wrapped; where an entry of the first is too wide for that, the second goes below. */
+/** Two columns, the second wrapped. Beside an entry that is too wide, the second column goes below it. */
 function columns(terminal: Terminal, rows: readonly (readonly [string, string])[]): string[] {
   const width = Math.max(...rows.map(([left]) => left.length))
   if (width > COLUMN_MAX)

@@ -80,7 +80,7 @@ function startError(error: unknown, { host, port }: Config, log: Logger): unknow
     case 'ENOTFOUND':
       return noAddress(host)
     default:
-      // For such a name Bun may also give the number of an error that happened before: that it asked a file for its terminal.
+      // For such a name Bun may also report an earlier error: that a file is no terminal.
       if ((error as NodeJS.ErrnoException).code === 'ENOTTY' && isIP(host) === 0) return noAddress(host)
       log.fatal({ err: error }, 'not started')
       return new CliError(

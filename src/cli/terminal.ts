@@ -11,7 +11,7 @@ export interface Terminal {
 }
 
 export function processTerminal(env: Readonly<Record<string, string | undefined>>): Terminal {
-  // A pipe may say at the write or later that nobody reads.
+  // A pipe reports that its reader has gone, at the write or later.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', unread)
   const interactive = process.stdout.isTTY === true
   const plain = Boolean(env.NO_COLOR) || env.TERM === 'dumb'
@@ -32,7 +32,7 @@ function write(stream: NodeJS.WriteStream, line: string): void {
   }
 }
 
-/** Whoever reads has seen enough, as in `mcp-broker watch backend | head -1`: that is no failure. */
+/** The reader of the pipe has gone, as in `mcp-broker watch backend | head -1`: that is no failure. */
 function unread(error: unknown): void {
   if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
   process.exit(EXIT.ok)

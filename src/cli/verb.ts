@@ -18,7 +18,7 @@ export interface Verb {
   readonly args: string
   /** How many words may follow. */
   readonly positionals: readonly [least: number, most: number]
-  /** Lines to try, with what they do: the first thing that its help shows. */
+  /** Examples, each with its meaning: the first part of the verb's help. */
   readonly examples: readonly (readonly [line: string, what: string])[]
   /** What else there is to know; paragraphs. */
   readonly notes?: readonly string[]
@@ -29,12 +29,12 @@ export interface Verb {
   run(line: Parsed, surroundings: Surroundings): Promise<ExitCode>
 }
 
-/** A verb cannot do what was asked; told in two lines. */
+/** A verb cannot do what it was asked; printed in two lines. */
 export class CliError extends Error implements Problem {
   constructor(
     readonly what: string,
     readonly fix: string,
-    /** Whether the command line is at fault, and not what it met. */
+    /** Whether the command line is wrong, and not the broker or the network. */
     readonly usage = false,
     /** The broker's error, where it is one. */
     readonly error?: Partial<ErrorBody>,

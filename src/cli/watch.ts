@@ -95,7 +95,10 @@ export const watch: Verb = {
   },
 }
 
-/** Equal jitter: half of the pause is certain, so that many watchers do not come back at once, nor at once at all. */
+/**
+ * Equal jitter: half of the pause is fixed, half random. So many watchers do not reconnect at the same moment, and none
+ * reconnects at once.
+ */
 function pause(tries: number): number {
   const ms = Math.min(PAUSE_MS.last, PAUSE_MS.first * 2 ** tries)
   return ms / 2 + (Math.random() * ms) / 2

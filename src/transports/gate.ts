@@ -124,7 +124,7 @@ export function queryOf(request: Request): URLSearchParams {
   return at === -1 ? NO_QUERY : new URLSearchParams(url.slice(at + 1))
 }
 
-/** An answer in JSON that ends its line, for terminals, and must not be cached. @param json already encoded */
+/** A JSON answer that must not be cached. It ends with a newline, for terminals. @param json already encoded */
 export function jsonResponse(json: string, status = 200): Response {
   return new Response(`${json}\n`, {
     status,

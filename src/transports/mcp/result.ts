@@ -12,7 +12,7 @@ export const ERROR_META_KEY = 'mcp-broker/error'
  * The result of a tool: its output as structured content, and as a text for a model to read.
  *
  * @param output what `runCommand` returned
- * @param unread messages that wait for the caller, named at the end of the text unless the command itself has said so
+ * @param unread messages that wait for the caller; the text ends with it, unless the command itself says it
  * @param now milliseconds since the epoch
  */
 export function toolResult(command: Command, output: unknown, unread: number, now: number): CallToolResult {

@@ -113,7 +113,7 @@ export function refusalJson(error: BrokerError): string {
   return errorJson(null, error, correlationId())
 }
 
-/** {@link call}, logged. A function of its own, so that a call that is not logged allocates nothing for it. */
+/** {@link call}, logged. Apart from it, so that a call that is not logged allocates no closure. */
 function loggedCall(context: DoorContext, connection: WsConnection, request: Request): MaybePromise<unknown> {
   const run = () => call(context, connection, request)
   return context.calls!.watch('WebSocket', loggedName(request.method), run)
