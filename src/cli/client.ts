@@ -59,8 +59,8 @@ export function authorization({ key }: Target): Record<string, string> {
 const ANSWER_MS_MAX = 30_000
 
 /**
- * Carries out a command on the running broker. The request follows from the command's row: parameters go into the
- * path, then into the query or the body.
+ * Carries out a command on the running broker. The request follows from the command's row: parameters go
+ * into the path, then into the query or the body.
  *
  * @param wait_seconds how long the command itself may wait
  * @returns what the command's output schema says

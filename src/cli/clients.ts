@@ -1,6 +1,8 @@
 import { quoted } from './program.ts'
 
-/** How an MCP client is configured. Each takes the key from the environment or asks for it; none stores it. */
+/**
+ * How an MCP client is configured. Each takes the key from the environment or asks for it; none stores it.
+ */
 export interface Client {
   readonly title: string
   /** Where the configuration goes. */

@@ -18,7 +18,10 @@ export interface Flag {
 }
 
 export interface Parsed {
-  /** The values of each flag, in order. A switch is `true` or `false`, an optional flag without a value is ''. */
+  /**
+   * The values of each flag, in order. A switch is `true` or `false`, an optional flag without a value is
+   * ''.
+   */
   readonly flags: ReadonlyMap<string, readonly string[]>
   readonly positionals: readonly string[]
   readonly problems: readonly Problem[]

@@ -40,8 +40,8 @@ interface Frame {
  * Reads one mailbox over one WebSocket, until that ends.
  *
  * @param following gets each event; an error that it throws ends the connection, and is in the result
- * @param quiet_ms_max after so long without a frame the broker is asked for a sign of life, and after as long again
- *   given up
+ * @param quiet_ms_max after so long without a frame the broker is asked for a sign of life, and after as
+ *   long again given up
  */
 export function follow(
   target: Target,

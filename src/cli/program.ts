@@ -2,8 +2,9 @@ import { relative } from 'node:path'
 import { packageManager } from '../../package.json'
 
 /**
- * What a user types to run this program, for every hint that names a command: the compiled binary as it was called,
- * the source by its pinned version of Bun. The reference pages say `mcp-broker`: they are the same everywhere.
+ * What a user types to run this program, for every hint that names a command: the compiled binary as it was
+ * called, the source by its pinned version of Bun. The reference pages say `mcp-broker`: they are the same
+ * everywhere.
  */
 export const PROGRAM = import.meta.path.startsWith('/$bunfs/')
   ? quoted(process.argv0)

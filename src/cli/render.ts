@@ -59,7 +59,10 @@ export function printPayload(terminal: Terminal, payload: unknown): void {
   terminal.out(terminal.interactive ? escapeControls(text) : text)
 }
 
-/** One message: for people in a terminal; in a pipe `sent_at`, `message_id`, `sender_id` and payload, with tabs. */
+/**
+ * One message: for people in a terminal; in a pipe `sent_at`, `message_id`, `sender_id` and payload, with
+ * tabs.
+ */
 export function printMessage(terminal: Terminal, message: Message): void {
   const { message_id, sender_id, sent_at, payload } = message
   if (!terminal.interactive) {

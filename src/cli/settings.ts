@@ -2,7 +2,10 @@ import { PLANNED, type Sources } from '../config/load.ts'
 import { SETTINGS } from '../config/settings.ts'
 import type { Flag, Parsed } from './flags.ts'
 
-/** A flag for every setting, one for the settings file, and the planned ones, which are refused with a reason. */
+/**
+ * A flag for every setting, one for the settings file, and the planned ones, which are refused with a
+ * reason.
+ */
 export const settingFlags: Readonly<Record<string, Flag>> = Object.fromEntries([
   [
     'config',

@@ -96,8 +96,8 @@ export const watch: Verb = {
 }
 
 /**
- * Equal jitter: half of the pause is fixed, half random. So many watchers do not reconnect at the same moment, and none
- * reconnects at once.
+ * Equal jitter: half of the pause is fixed, half random. So many watchers do not reconnect at the same
+ * moment, and none reconnects at once.
  */
 function pause(tries: number): number {
   const ms = Math.min(PAUSE_MS.last, PAUSE_MS.first * 2 ** tries)

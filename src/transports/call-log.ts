@@ -5,7 +5,11 @@ import type { MaybePromise } from '../engine/engine.ts'
 /** The ids of errors whose calls have been logged, for the doors to tell the same. */
 const IDS = new WeakMap<object, string>()
 
-/** An id for one request or call, as in the log. @param thrown its error, whose call may be logged already */
+/**
+ * An id for one request or call, as in the log.
+ *
+ * @param thrown its error, whose call may be logged already
+ */
 export function correlationId(thrown?: unknown): string {
   const logged = typeof thrown === 'object' && thrown !== null ? IDS.get(thrown) : undefined
   return logged ?? Bun.randomUUIDv7('base64url')
@@ -24,8 +28,8 @@ interface Ended {
 }
 
 /**
- * A log line at level debug for each request and each call: the command, how it ended and how long it took, never its
- * content. Where the log's level is higher the doors have no such log, so it costs them nothing.
+ * A log line at level debug for each request and each call: the command, how it ended and how long it took,
+ * never its content. Where the log's level is higher the doors have no such log, so it costs them nothing.
  */
 export class CallLog {
   constructor(private readonly log: Logger) {}

@@ -124,7 +124,11 @@ export function queryOf(request: Request): URLSearchParams {
   return at === -1 ? NO_QUERY : new URLSearchParams(url.slice(at + 1))
 }
 
-/** A JSON answer that must not be cached. It ends with a newline, for terminals. @param json already encoded */
+/**
+ * A JSON answer that must not be cached. It ends with a newline, for terminals.
+ *
+ * @param json already encoded
+ */
 export function jsonResponse(json: string, status = 200): Response {
   return new Response(`${json}\n`, {
     status,
