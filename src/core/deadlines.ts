@@ -1,6 +1,7 @@
 /**
- * Items by the time at which they must be looked at: a binary min-heap. An item may stand in it more than once; the
- * caller recognises a stale entry when it comes up. Appending in rising order, the usual case, costs one comparison.
+ * Items by the time at which they must be looked at: a binary min-heap. An item may be in it more than
+ * once; the caller recognises an outdated one when it comes out. A push in rising order of time, the
+ * usual case, costs one comparison.
  */
 export class Deadlines<T> {
   #dues: number[] = []
@@ -29,7 +30,7 @@ export class Deadlines<T> {
     this.#items[at] = item
   }
 
-  /** Takes the earliest item out, or undefined when its deadline lies after `now`. */
+  /** Removes and returns the earliest item; undefined when its deadline lies after `now`. */
   popDue(now: number): T | undefined {
     if (this.next_ms > now) return undefined
     const first = this.#items[0]

@@ -1,55 +1,66 @@
 import type { StoredMessage } from './message.ts'
 
 /**
- * Where a message of one mailbox stands:
+ * The states of a message in one mailbox:
  *
- *   pending → leased → acked → gone
- *      ↑         │ lease over, nack          acked: history, for replay and resume
- *      ├─────────┤                           gone: overwritten, expired or dead-lettered
- *      └ delayed ┘ nack with a delay
+ *   from                       to        by
+ *   pending                    leased    a read with `manual`
+ *   pending                    acked     a read with `auto`
+ *   pending, leased, delayed   acked     an acknowledgement
+ *   leased                     pending   a nack, the end of the lease, or the end of its session
+ *   leased                     delayed   a nack with a delay
+ *   delayed                    pending   the end of the delay
+ *   pending, leased, delayed   dead      its expiry, an overflow, or one failure too many
+ *
+ * An acked message is history, for replay and resume, until it is overwritten or expires. A dead one
+ * becomes a dead letter.
  */
 export const PENDING = 0
 export const LEASED = 1
 export const DELAYED = 2
 export const ACKED = 3
-export const GONE = 4
-export type State = typeof PENDING | typeof LEASED | typeof DELAYED | typeof ACKED | typeof GONE
+export const DEAD = 4
+export type State = typeof PENDING | typeof LEASED | typeof DELAYED | typeof ACKED | typeof DEAD
 
 export type DeadReason = 'expired' | 'overflowed' | 'attempts_exhausted' | 'rejected'
 
-/** `auto` acknowledges what is read, `manual` leases it, `none` only looks. */
+/** How a read treats messages: `auto` acknowledges them, `manual` leases them, `none` only peeks. */
 export type AckMode = 'auto' | 'manual' | 'none'
 
-/** One message in one mailbox, until it is acknowledged. */
+/** One message in one mailbox. After its acknowledgement, `history.ts` keeps it. */
 export class Entry {
   state: State = PENDING
   /** Deliveries so far: the `attempt` a reader sees. */
   attempts = 0
-  /** Deliveries that ended in a nack or a lapsed lease; these are what `attempts_max` counts. */
+  /** Deliveries that ended in a nack or a lapsed lease; `attempts_max` limits these. */
   failures = 0
   /**
-   * Delivered in its turn: the bearer of a cursor at or past it has read it, also when its lease has been given back since.
-   * Not so when it was nacked, redelivered, or read aside from any cursor: then only the acknowledgement counts.
+   * It was delivered in its turn: a client with a cursor at or past it has read it, even if the lease has
+   * been given back since. False after a nack or a redelivery, and for a message that was read by `take`,
+   * which moves no cursor: then only an acknowledgement counts.
    */
   cursor_acks = false
-  /** When the sweep must look at it: its expiry, or the end of its lease or delay, whichever is first. */
+  /**
+   * When `Mailbox.advance` must look at it: at its expiry, or at the end of its lease or delay if that is
+   * first.
+   */
   due_ms: number
 
   constructor(
     readonly offset: number,
-    /** Let go of when the entry goes, so that a hole holds no payload. */
+    /** Replaced by {@link NO_MESSAGE} when the entry leaves the ring, so that a hole holds no payload. */
     public message: StoredMessage,
   ) {
     this.due_ms = message.expires_ms
   }
 
-  /** No longer the mailbox's to deliver: history, or not even that. */
+  /** Acked or dead: a hole, if it is in the ring. */
   get gone(): boolean {
     return this.state >= ACKED
   }
 }
 
-/** What an entry that is gone holds. */
+/** Takes the place of the message in an entry that has left the ring. */
 export const NO_MESSAGE: StoredMessage = {
   message_id: '',
   sender_id: '',
@@ -66,7 +77,10 @@ export const NO_MESSAGE: StoredMessage = {
 /** How much to read, and how. */
 export interface Take {
   readonly limit: number
-  /** UTF-8 bytes of JSON. `take` stops before it passes this, but never before its first message; `read` once it has. */
+  /**
+   * Limits the sum of `StoredMessage.bytes`: `take` stops before it passes this, but never before its first
+   * message; `read` stops after the message that reaches it.
+   */
   readonly bytes_max: number
   readonly ack: AckMode
 }
@@ -75,14 +89,15 @@ export interface Take {
 export interface Delivery {
   readonly offset: number
   readonly message: StoredMessage
+  /** Which delivery this is, from 1 up. */
   readonly attempt: number
 }
 
 /** A message that a subscriber is due. */
 export interface Due extends Delivery {
-  /** The cursor that is safe once it has been sent. */
+  /** The offset that is safe to resume from once this message has been sent. */
   readonly safe_offset: number
-  /** Reading it was its acknowledgement. */
+  /** This read acknowledged it. */
   readonly acknowledged: boolean
 }
 
@@ -93,9 +108,9 @@ export interface Dead {
   readonly reason: DeadReason
 }
 
-/** What a mailbox did of its own accord, for the engine to announce and to tell the sender of. */
+/** Messages that time or a failed delivery changed: the engine announces them and tells of the dead. */
 export interface Fallen {
   readonly dead: Dead[]
-  /** Pending again after a lease or a delay ran out. */
+  /** Pending again. */
   readonly released: Entry[]
 }

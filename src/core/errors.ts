@@ -1,19 +1,19 @@
 /**
- * The one error catalogue. Every door renders the same entry: HTTP as RFC 9457 problem details,
- * WebSocket as a JSON-RPC error, MCP as a tool error, the CLI as two lines.
+ * The one error catalogue. Every door renders the same entry: HTTP as RFC 9457 problem details, WebSocket
+ * as a JSON-RPC error, MCP as a tool error, the CLI as two lines.
  *
- * JSON-RPC codes lie outside the range the specification reserves (-32768…-32000), but for the four errors which the
- * JSON-RPC 2.0 specification itself defines (section 5.1). Close codes: 3000–3499 and 4000–4499 invite a
- * reconnect, 3500–3999 and 4500–4999 do not.
+ * JSON-RPC codes lie outside the range that the JSON-RPC 2.0 specification reserves (-32768…-32000),
+ * except for the four errors that it defines itself (section 5.1). Close codes 3000–3499 and 4000–4499
+ * invite a reconnect, 3500–3999 and 4500–4999 do not.
  */
 export interface ErrorEntry {
   /** One sentence: what is wrong. */
   readonly title: string
   readonly http_status: number
   readonly rpc_code: number
-  /** WebSocket close code, for errors which end the connection. */
+  /** WebSocket close code, for errors that end the connection. */
   readonly close_code?: number
-  /** Whether the same call can succeed later without being changed. */
+  /** Whether the same call, unchanged, can succeed later. */
   readonly retryable: boolean
   /** One sentence: what to do about it. */
   readonly next: string
@@ -307,19 +307,19 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS
 
-/** What an error may say beyond its entry. */
+/** What one error may say beyond its entry. */
 export interface ErrorDetail {
-  /** This case in one sentence: the value's trouble. Defaults to the entry's title. */
+  /** One sentence: what is wrong in this case. Defaults to the entry's title. */
   readonly detail?: string
   /** JSON pointer of the parameter that is wrong, such as `/headers/trace`. */
   readonly field?: string
-  /** When trying again makes sense, in milliseconds. */
+  /** How long to wait before trying again, in milliseconds. */
   readonly retry_after_ms?: number
-  /** What to do, where this case knows better than the entry. */
+  /** What to do in this case. Defaults to the entry's `next`. */
   readonly next?: string
 }
 
-/** An entry of the catalogue, thrown by the core and rendered by the doors. */
+/** An entry of the catalogue as a thrown error; the doors render it. */
 export class BrokerError extends Error {
   readonly code: ErrorCode
   readonly entry: ErrorEntry
@@ -334,7 +334,7 @@ export class BrokerError extends Error {
   }
 }
 
-/** An error as it travels in JSON, the same members at every door. */
+/** An error in JSON, with the same members at every door. */
 export interface ErrorBody {
   code: ErrorCode
   detail: string
@@ -359,7 +359,7 @@ export function errorBody(error: BrokerError, correlation_id?: string): ErrorBod
   }
 }
 
-/** Any thrown value as an entry of the catalogue; what is not one already is `internal`. */
+/** Any thrown value as an error of the catalogue: `internal`, unless it is one already. */
 export function asBrokerError(thrown: unknown): BrokerError {
   return thrown instanceof BrokerError ? thrown : new BrokerError('internal')
 }

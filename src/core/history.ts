@@ -1,20 +1,20 @@
 import { ACKED, Entry } from './entry.ts'
 import { idInJson, type Rank, readStored } from './message.ts'
 
-/** What is noted of a message beside it, so that letting go of one that has grown cold touches nothing but these. */
+/** The numbers kept beside each text, by index, so that removing a message does not read its text. */
 const OFFSET = 0
 const BYTES = 1
 const EXPIRES = 2
-/** How often it was delivered, and its rank in the two lowest bits. */
+/** How often it was delivered, times four, plus its rank. */
 const MARKS = 3
 const FIELDS = 4
 
 const CAPACITY_MIN = 16
-/** What all that are empty share: most mailboxes are. */
+/** Shared by all empty histories, since most are empty. */
 const NO_TEXTS: string[] = []
 const NO_NOTES = new Float64Array(0)
 
-/** What was overwritten or has expired. */
+/** A message that was overwritten or has expired. */
 export interface Evicted {
   readonly offset: number
   readonly bytes: number
@@ -22,18 +22,18 @@ export interface Evicted {
 }
 
 /**
- * The acknowledged messages of one mailbox in rising order of offset, for replay and resume: a circular buffer that
- * doubles as they come and halves as they go. It is long and seldom looked at, so it keeps the text of each and the notes:
- * what else there is to know of a message is read from its text when somebody asks.
+ * The acknowledged messages of one mailbox in rising order of offset, for replay and resume: a circular
+ * buffer that doubles and halves with their number. It is long and rarely read, so it keeps the text of
+ * each message and four numbers; the rest is parsed from the text when a reader asks for it.
  */
 export class History {
   #texts: string[] = NO_TEXTS
   #notes = NO_NOTES
   #head = 0
   #length = 0
-  /** Highest offset that was ever taken in. */
+  /** Highest offset ever added. */
   newest = 0
-  /** None expires before this; in milliseconds since the epoch. */
+  /** No message here expires before this, in milliseconds since the epoch. */
   due_ms = Number.POSITIVE_INFINITY
 
   get length(): number {
@@ -45,7 +45,7 @@ export class History {
     return this.#texts.length
   }
 
-  /** Takes in what has been acknowledged. Most come in order; one that does not moves those behind it. */
+  /** Adds an acknowledged message. Most come in order of offset; one that does not moves those after it. */
   add({ offset, message, attempts }: Entry): void {
     if (this.#length === this.#texts.length) this.#resize(Math.max(CAPACITY_MIN, this.#length * 2))
     let index = this.#length++
@@ -61,7 +61,7 @@ export class History {
     if (message.expires_ms < this.due_ms) this.due_ms = message.expires_ms
   }
 
-  /** Overwrites the oldest. There must be one. */
+  /** Removes the oldest message, to make room. There must be one. */
   evict(): Evicted {
     const evicted = this.#evictedAt(0)
     this.#texts[this.#head] = ''
@@ -71,7 +71,7 @@ export class History {
     return evicted
   }
 
-  /** Lets go of what has expired by `now`: one pass over what is here, when the first of it may have. */
+  /** Removes what has expired by `now`, in one pass, made only when something may have expired. */
   expire(now: number): readonly Evicted[] {
     if (this.due_ms > now) return NOTHING
     const expired: Evicted[] = []
@@ -100,7 +100,7 @@ export class History {
     return (this.#note(index, MARKS) & 3) as Rank
   }
 
-  /** A message as an entry of its own: what is done to it is not noted here. */
+  /** A message as a new entry: changes to the entry are not kept here. */
   entryAt(index: number): Entry {
     const expires_ms = this.#note(index, EXPIRES)
     const message = readStored(this.#texts[this.#slot(index)]!, expires_ms, this.#note(index, BYTES))
@@ -110,7 +110,7 @@ export class History {
     return entry
   }
 
-  /** Notes one more delivery of the message at this offset, if it is here. */
+  /** Counts one more delivery of the message at this offset, if it is here. */
   delivered(offset: number): void {
     const index = this.indexAfter(offset - 1)
     if (index < this.#length && this.offsetAt(index) === offset)
@@ -130,13 +130,17 @@ export class History {
     return low
   }
 
-  /** The message of this id. @param ids_rise whether ids rise with the offsets: then it is found by halving */
+  /**
+   * The message with this id, as a new entry.
+   *
+   * @param ids_rise ids rise with the offsets, which allows a binary search
+   */
   find(message_id: string, ids_rise: boolean): Entry | undefined {
     const index = this.#indexOf(message_id, ids_rise)
     return index === undefined ? undefined : this.entryAt(index)
   }
 
-  /** Those of these ids that are here, found in one pass; no message is read for it. */
+  /** Those of these ids that are here, found in one pass without parsing a message. */
   among(message_ids: ReadonlySet<string>): string[] {
     const here: string[] = []
     for (let index = 0; index < this.#length; index++) {

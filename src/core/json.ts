@@ -1,10 +1,10 @@
-/** Why a JSON value is not taken: nested too deeply, or a number that has been changed in reading it. */
+/** Why a JSON value is refused: it is nested too deeply, or parsing changed a number in it. */
 export type JsonFlaw = 'depth' | 'number'
 
 /**
- * What is wrong with a parsed JSON value; `depth` goes before `number`.
+ * What is wrong with a parsed JSON value; `depth` if both are.
  *
- * @param depth_max arrays and objects that may lie within each other
+ * @param depth_max how many arrays and objects may be nested in each other
  */
 export function jsonFlaw(value: unknown, depth_max: number): JsonFlaw | undefined {
   if (typeof value === 'number') return isChanged(value) ? 'number' : undefined
@@ -27,19 +27,26 @@ export function jsonFlaw(value: unknown, depth_max: number): JsonFlaw | undefine
   return flaw
 }
 
-/** JSON.stringify writes larger numbers with an exponent: they are no integers to those who write them. */
+/**
+ * From here on JSON.stringify writes an exponent: a sender does not mean such a number as an exact
+ * integer.
+ */
 const INTEGER_MAX = 1e21
 
 /**
- * Whether the number that was written cannot be told any more: an integer beyond 2^53 - 1 may have lost digits, and one
- * beyond the range of a double has become infinite. Source: RFC 8259, section 6; RFC 7493, section 2.2.
+ * Whether parsing may have changed a number: an integer beyond 2^53 - 1 may have lost digits, and a
+ * number beyond the range of a double has become infinite. Source: RFC 8259, section 6; RFC 7493, section
+ * 2.2.
  */
 function isChanged(number: number): boolean {
   const size = Math.abs(number)
   return size > Number.MAX_SAFE_INTEGER && (size < INTEGER_MAX || size === Number.POSITIVE_INFINITY)
 }
 
-/** Where the first changed number of a value is, as a JSON pointer; undefined where there is none. */
+/**
+ * JSON pointer of the first number in a value that parsing may have changed; undefined when there is
+ * none.
+ */
 export function changedNumberAt(value: unknown): string | undefined {
   if (typeof value === 'number') return isChanged(value) ? '' : undefined
   if (typeof value !== 'object' || value === null) return undefined

@@ -1,27 +1,30 @@
-/** Bytes in use, shared by all mailboxes of an engine. */
+/** Bytes that an engine holds: one meter for all its mailboxes, dead letters and idempotency keys. */
 export interface Meter {
   bytes: number
-  /** Those of them that are history, which gives way to what is new. */
+  /** The part of `bytes` that is history, which is overwritten when new messages need room. */
   history_bytes: number
 }
 
-/** Every bound the broker keeps, with its unit last in the name. The defaults are in `config/schema.ts`. */
+/**
+ * The bounds on messages, mailboxes and sessions, each with its unit last in the name. The defaults are
+ * {@link DEFAULT_LIMITS}; `config/schema.ts` takes them from there.
+ */
 export interface Limits {
-  /** Unacknowledged messages one mailbox holds. */
+  /** Unacknowledged messages that one mailbox holds. */
   readonly mailbox_messages_max: number
-  /** Bytes of message JSON one mailbox holds, history included. */
+  /** Bytes of message JSON that one mailbox holds, history included. */
   readonly mailbox_bytes_max: number
-  /** Acknowledged messages one mailbox keeps for replay and resume. */
+  /** Acknowledged messages that one mailbox keeps for replay and resume. */
   readonly history_messages_max: number
   /** What a full mailbox does: refuse the sender, or move its oldest message to the dead letters. */
   readonly mailbox_overflow: 'reject' | 'drop_oldest'
   /** Failed deliveries after which a message is dead-lettered. */
   readonly attempts_max: number
-  /** How long a message read with manual acknowledgement is leased. */
+  /** How long the lease on a message lasts that was read with manual acknowledgement. */
   readonly lease_seconds: number
-  /** Time to live of a message which does not say. */
+  /** Time to live of a message that names none. */
   readonly ttl_seconds: number
-  /** Longest time to live a message may ask for. */
+  /** Longest time to live that a message may ask for. */
   readonly ttl_seconds_max: number
   /** How long an idempotency key is remembered. */
   readonly idempotency_seconds: number
@@ -29,17 +32,20 @@ export interface Limits {
   readonly idempotency_keys_max: number
   /** Addresses in one project. */
   readonly clients_max: number
-  /** Bytes of message JSON in the whole engine. */
+  /** Bytes in the whole engine: messages, history, dead letters and idempotency keys. */
   readonly stored_bytes_max: number
-  /** Dead letters kept in one project; past it the oldest is dropped, and counted. */
+  /** Dead letters kept in one project; past it the oldest is dropped. */
   readonly dead_letters_max: number
   /** Bytes of dead letters kept in one project. */
   readonly dead_letters_bytes_max: number
-  /** Without an open connection, a waiting call or another sign of life for this long a session is stale. */
+  /**
+   * A session is stale after this long without an open connection, a waiting call or another sign of
+   * life.
+   */
   readonly stale_seconds: number
-  /** The same for a session that counts as disconnected. */
+  /** A session counts as disconnected after this long without any of these. */
   readonly disconnected_seconds: number
-  /** A disconnected client with an empty mailbox is forgotten after this long. */
+  /** An address that nothing is stored for is forgotten this long after its last sign of life. */
   readonly forget_seconds: number
 }
 

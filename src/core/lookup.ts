@@ -2,7 +2,11 @@ import { type Entry, LEASED, PENDING } from './entry.ts'
 import type { Retained } from './position.ts'
 import type { Ring } from './ring.ts'
 
-/** The entry of an id. @param ids_rise whether ids rise with the offsets: then it is found by halving */
+/**
+ * The entry of a message.
+ *
+ * @param ids_rise ids rise with the offsets, which allows a binary search
+ */
 export function entryOf(
   { live, history }: Retained,
   message_id: string,
@@ -17,15 +21,15 @@ function liveEntryOf(live: Ring<Entry>, message_id: string, ids_rise: boolean): 
   return undefined
 }
 
-/** Where each of many ids stands in a mailbox. */
+/** Many ids, sorted by what a mailbox knows of them. */
 export interface Standing {
-  /** Not acknowledged yet. */
+  /** Not yet acknowledged. */
   readonly live: Entry[]
   readonly acknowledged: string[]
   readonly unknown: string[]
 }
 
-/** One pass over what is here, which is bounded, however many ids there are. */
+/** Sorts ids in one pass over the mailbox, which is bounded, however many ids there are. */
 export function standingOf({ live, history }: Retained, message_ids: ReadonlySet<string>): Standing {
   const entries: Entry[] = []
   const here = new Set<string>()
@@ -44,8 +48,9 @@ export function standingOf({ live, history }: Retained, message_ids: ReadonlySet
 /**
  * The next pending entries, highest priority first, then oldest.
  *
- * @param pending_of how many there are of each rank
- * @param scan none of a rank lies at or below this offset
+ * @param pending_of how many of each rank are pending
+ * @param scan no pending entry of rank r lies at or below `scan[r]`
+ * @param bytes_max stops before the sum of `StoredMessage.bytes` passes this, but never before the first
  */
 export function nextPending(
   live: Ring<Entry>,
@@ -69,7 +74,7 @@ export function nextPending(
   return taken
 }
 
-/** Entries read but not acknowledged, oldest first. */
+/** Leased entries, oldest first. */
 export function leasedOf(live: Ring<Entry>): Entry[] {
   const leased: Entry[] = []
   for (let i = 0; i < live.length; i++) {
@@ -80,8 +85,8 @@ export function leasedOf(live: Ring<Entry>): Entry[] {
 }
 
 /**
- * What the bearer of a cursor at `offset` has read, though it is not acknowledged: all that was delivered in its turn at or
- * before it, whoever holds the lease by now.
+ * The unacknowledged entries that a client with a cursor at `offset` has read: those at or before it that
+ * were delivered in their turn, even if another reader holds the lease now.
  */
 export function readThrough(live: Ring<Entry>, offset: number): Entry[] {
   const read: Entry[] = []

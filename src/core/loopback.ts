@@ -1,4 +1,4 @@
-/** Whether a host name or address is this machine's own, and nobody else's way in. */
+/** Whether a host name or address can be reached from this machine alone. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
 }

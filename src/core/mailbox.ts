@@ -1,6 +1,7 @@
 import {
   ACKED,
   type AckMode,
+  DEAD,
   DELAYED,
   type Dead,
   type DeadReason,
@@ -8,7 +9,6 @@ import {
   type Due,
   Entry,
   type Fallen,
-  GONE,
   LEASED,
   NO_MESSAGE,
   PENDING,
@@ -32,28 +32,28 @@ import { Recent } from './recent.ts'
 import { Ring } from './ring.ts'
 
 /**
- * The bounded ring buffer of one client. Pure: time comes in as milliseconds since the epoch. Call `sweep` with the same
- * `now` before reading: what has expired is only taken out there.
+ * The bounded ring buffer of one client; `entry.ts` has the states of a message. Pure: time comes in as
+ * milliseconds since the epoch. Call `advance` with the same `now` before reading: it removes what expired.
  */
 export class Mailbox {
-  /** Highest offset whose acknowledged message has been overwritten: history below is not whole. */
+  /** Highest offset whose acknowledged message has been overwritten: history up to here is not complete. */
   evicted_through = 0
   pending = 0
   /** Not acknowledged: pending, leased and delayed. */
   live = 0
   bytes = 0
   #live_bytes = 0
-  /** What is not acknowledged yet. */
+  /** Not yet acknowledged. */
   #ring = new Ring<Entry>()
   #history = new History()
   readonly #recent = new Recent()
   /** Nothing in the ring falls due before this. */
   #due_ms = Number.POSITIVE_INFINITY
-  /** Of the newest message. */
+  /** Id of the newest message. */
   #last_id = ''
-  /** Ids rise with offsets, as those of UUIDv7 do unless a message is put back: then one is found by halving. */
+  /** Ids rise with the offsets, as UUIDv7 do until an older message is put back: binary search works. */
   #ids_rise = true
-  /** What the two hold of each rank. */
+  /** Ring and history together. */
   readonly #retained: Retained = { live: this.#ring, history: this.#history, of_rank: [0, 0, 0, 0], last: 0 }
   /** Highest offset overwritten, of each rank. */
   #evicted_of: [number, number, number, number] = [0, 0, 0, 0]
@@ -63,7 +63,7 @@ export class Mailbox {
   #scan: [number, number, number, number] = [0, 0, 0, 0]
 
   constructor(
-    /** Names this history; a mailbox made anew gets another. From a CSPRNG. */
+    /** Names this history; a mailbox made again under the same address gets another. From a CSPRNG. */
     readonly epoch: string,
     private readonly meter: Meter,
   ) {}
@@ -73,7 +73,7 @@ export class Mailbox {
     return this.#retained.last
   }
 
-  /** Acknowledged messages that are kept. */
+  /** Acknowledged messages kept. */
   get history(): number {
     return this.#history.length
   }
@@ -92,7 +92,7 @@ export class Mailbox {
     return this.#ring.capacity + this.#history.capacity
   }
 
-  /** When `sweep` has something to do, in milliseconds since the epoch; may be early, never late. */
+  /** When `advance` next has something to do, in milliseconds since the epoch; may be early, never late. */
   get next_due_ms(): number {
     return Math.min(this.#due_ms, this.#history.due_ms)
   }
@@ -100,7 +100,7 @@ export class Mailbox {
   /**
    * Stores a message, overwriting the oldest history where it needs room.
    *
-   * @param attempts deliveries before it came here: a dead letter that is requeued goes on counting
+   * @param attempts deliveries so far: a requeued dead letter keeps its count
    * @returns the new entry, or undefined when the mailbox is full
    */
   append(message: StoredMessage, limits: Limits, attempts = 0): Entry | undefined {
@@ -123,12 +123,12 @@ export class Mailbox {
     return entry
   }
 
-  /** Overwrites history, as much as it takes and there is, for so many bytes more to be within `stored_bytes_max`. */
+  /** Overwrites the oldest history until `bytes` more fit `stored_bytes_max`, or none is left. */
   makeRoom(bytes: number, limits: Limits): void {
     while (this.history > 0 && this.meter.bytes + bytes > limits.stored_bytes_max) this.#evictOldest()
   }
 
-  /** Takes the oldest unacknowledged message out, to make room; undefined when there is none. */
+  /** Removes the oldest unacknowledged message, to make room; undefined when there is none. */
   dropOldest(): Dead | undefined {
     return this.live === 0 ? undefined : this.#bury(this.#ring.at(0), 'overflowed')
   }
@@ -144,8 +144,8 @@ export class Mailbox {
   }
 
   /**
-   * The next messages that a reader is due, highest priority first; its position moves past them. Fewer than asked for, in
-   * number and in bytes: there are no more.
+   * The next messages that a reader is due, highest priority first; moves its position past them. There
+   * are no more when the answer reaches neither `limit` nor `bytes_max`.
    */
   read(position: Position, { limit, bytes_max, ack }: Take, now: number, limits: Limits): Due[] {
     const due: Due[] = []
@@ -155,7 +155,7 @@ export class Mailbox {
     while (due.length < limit && bytes < bytes_max) {
       const entry = in_line ? in_line[due.length] : nextEntry(this.#retained, position)
       if (!entry) break
-      // Delivering it may let go of its message.
+      // Read before the delivery, which may remove the message from the entry.
       const { offset, message } = entry
       const safe_offset = in_line ? offset : safeOffset(position)
       const acknowledged = ack === 'auto' && entry.state === PENDING
@@ -169,14 +169,14 @@ export class Mailbox {
   }
 
   /**
-   * Notes that an entry goes out to a reader: with `auto` it is acknowledged, with `manual` leased. One that was read
-   * already stays as it is, unless `again` says that this repeats a delivery which may have been lost.
+   * Notes that an entry goes out: `auto` acknowledges it, `manual` leases it. One delivered before stays
+   * as it is, unless `again`: this repeats a delivery that may have been lost, and counts.
    */
   #deliver(entry: Entry, ack: AckMode, again: boolean, now: number, limits: Limits): void {
     if (ack === 'none') return
     if (entry.state === PENDING) {
       entry.attempts++
-      if (ack === 'auto') this.#settle(entry, now, limits)
+      if (ack === 'auto') this.#acknowledge(entry, now, limits)
       else this.#lease(entry, now, limits)
     } else if (again && entry.state === LEASED) {
       entry.attempts++
@@ -196,40 +196,40 @@ export class Mailbox {
     return standingOf(this.#retained, message_ids)
   }
 
-  /** Entries read but not acknowledged, oldest first. */
+  /** Leased entries, oldest first; without the delayed ones. */
   leasedEntries(): Entry[] {
     return this.leased > 0 ? leasedOf(this.#ring) : []
   }
 
-  /** Acknowledges an entry, which counts as its delivery where there was none; false when it was acknowledged before. */
+  /** Acknowledges an entry, delivered or not; false when it was acked or dead before. */
   ack(entry: Entry, now: number, limits: Limits): boolean {
     if (entry.state >= ACKED) return false
     if (entry.attempts === 0) entry.attempts = 1
-    this.#settle(entry, now, limits)
+    this.#acknowledge(entry, now, limits)
     return true
   }
 
-  /** The reader of a leased entry says that it failed: no cursor stands for having read it any more. */
+  /** The reader of a leased entry reports a failure: from now on no cursor acknowledges it. */
   nack(entry: Entry, delay_ms: number, now: number, limits: Limits, fallen: Fallen): void {
     entry.cursor_acks = false
     this.#fail(entry, delay_ms, now, limits, fallen)
   }
 
-  /** Makes all that is leased pending again. No failure: the reader has gone, or another has taken its place. */
+  /** Makes every leased message pending again. No failure: the session that read them has ended. */
   giveBack(): Entry[] {
     const leased = this.leasedEntries()
     for (const entry of leased) this.#release(entry)
     return leased
   }
 
-  /** What the bearer of a cursor has read, though it is not acknowledged. */
+  /** The unacknowledged entries that a client with a cursor at `offset` has read. */
   readThrough(offset: number): Entry[] {
     return readThrough(this.#ring, offset)
   }
 
   /**
-   * The delivery of a leased entry failed: it is pending again, after `delay_ms` if given, or dead after `attempts_max`
-   * failures; `fallen` notes which.
+   * Counts a failed delivery of a leased entry, and adds it to `fallen`: it is dead after `attempts_max` of
+   * them, else pending again. With a delay it is delayed instead, and `fallen` does not have it.
    */
   #fail(entry: Entry, delay_ms: number, now: number, limits: Limits, fallen: Fallen): void {
     entry.failures++
@@ -244,12 +244,12 @@ export class Mailbox {
   }
 
   /**
-   * Does what time has brought: takes out what has expired, gives back what was leased or delayed for long enough. One
-   * pass over what is stored, when the first of it may be due.
+   * Brings the mailbox to `now`: removes what has expired, and gives back what was leased or delayed for
+   * long enough; a lapsed lease is a failure. Passes over the ring only when something may be due.
    *
    * @returns what changed, or undefined when nothing was due
    */
-  sweep(now: number, limits: Limits): Fallen | undefined {
+  advance(now: number, limits: Limits): Fallen | undefined {
     for (const expired of this.#history.expire(now)) this.#forget(expired)
     this.#trim(now, limits)
     if (this.#due_ms > now) return undefined
@@ -275,35 +275,38 @@ export class Mailbox {
     return fallen
   }
 
-  /** Where a reader starts that names no cursor, and what a check-in answers: nothing unread lies at or before it. */
+  /**
+   * Where a reader without a cursor starts, and what a check-in answers: just before the oldest
+   * unacknowledged message, or at `evicted_through`, below which a reader cannot resume.
+   */
   get settled_offset(): number {
     return this.live === 0 ? this.last : Math.max(this.#ring.at(0).offset - 1, this.evicted_through)
   }
 
-  /** Whether everything after this cursor is still here. */
+  /** Whether a reader can resume from this cursor: nothing after it has been overwritten. */
   covers(epoch: string, offset: number): boolean {
     return epoch === this.epoch && offset <= this.last && offset >= this.evicted_through
   }
 
   /**
-   * Begins reading after `offset`; without one, at the oldest message not yet acknowledged. Pending messages at or before
-   * it are redelivered all the same: resuming further on does not acknowledge them.
+   * Begins reading after `offset`; without one, after `settled_offset`. Pending messages at or before it are
+   * redelivered: resuming after a message does not acknowledge it.
    */
   open(offset: number | undefined): Position {
     return positionAt(this.#retained, this.epoch, offset ?? this.settled_offset, offset === undefined)
   }
 
-  /** Whether what this reader was still due has been overwritten: others read the mailbox too, and were faster. */
+  /** Whether a message that this reader was still due has been overwritten: others read faster. */
   laps(position: Position): boolean {
     return isLapped(position, this.#evicted_of)
   }
 
-  /** The entries at these offsets, without those that are not here or are acknowledged. */
+  /** The unacknowledged entries at these offsets; the other offsets are left out. */
   entriesAt(offsets: readonly number[]): Entry[] {
     return this.#ring.entriesAt(offsets)
   }
 
-  /** Retained entries after an offset in the order they came, whatever their state. */
+  /** Retained entries after an offset, in rising order of offset and in any state. */
   after(offset: number): Generator<Entry> {
     return entriesAfter(this.#retained, offset)
   }
@@ -315,7 +318,7 @@ export class Mailbox {
     this.#due(entry, now + limits.lease_seconds * 1000)
   }
 
-  /** Pending again. */
+  /** Makes a leased or delayed entry pending again. */
   #release(entry: Entry): void {
     const { rank, expires_ms } = entry.message
     entry.state = PENDING
@@ -324,7 +327,7 @@ export class Mailbox {
     this.#scan[rank] = Math.min(this.#scan[rank], entry.offset - 1)
   }
 
-  #settle(entry: Entry, now: number, limits: Limits): void {
+  #acknowledge(entry: Entry, now: number, limits: Limits): void {
     const { message } = entry
     this.#recent.add(now)
     this.#history.add(entry)
@@ -333,7 +336,7 @@ export class Mailbox {
     this.#trim(now, limits)
   }
 
-  /** What has just been acknowledged stays for now, whatever the limit: others who read the mailbox may be about to. */
+  /** Keeps what was acknowledged just now, beyond the limit: other readers may be about to read it. */
   #trim(now: number, { history_messages_max }: Limits): void {
     if (this.#history.length <= history_messages_max) return
     const kept = Math.max(history_messages_max, this.#recent.count(now))
@@ -348,7 +351,7 @@ export class Mailbox {
     this.#forget(evicted)
   }
 
-  /** Nothing of a message is kept any more that was history. */
+  /** Uncounts a message that has left the history. */
   #forget({ bytes, rank }: Evicted): void {
     this.bytes -= bytes
     this.meter.bytes -= bytes
@@ -356,17 +359,18 @@ export class Mailbox {
     this.#retained.of_rank[rank]--
   }
 
+  /** Removes an unacknowledged entry that is to become a dead letter. */
   #bury(entry: Entry, reason: DeadReason): Dead {
     const { message, attempts } = entry
     this.bytes -= message.bytes
     this.meter.bytes -= message.bytes
     this.#retained.of_rank[message.rank]--
-    this.#leave(entry, GONE)
+    this.#leave(entry, DEAD)
     return { message, attempts, reason }
   }
 
   /** Takes an entry out of the ring. */
-  #leave(entry: Entry, state: typeof ACKED | typeof GONE): void {
+  #leave(entry: Entry, state: typeof ACKED | typeof DEAD): void {
     const { rank, bytes } = entry.message
     if (entry.state === PENDING) this.#pend(rank, -1)
     entry.state = state
@@ -377,7 +381,7 @@ export class Mailbox {
     if (this.#ring.length === 0) this.#due_ms = Number.POSITIVE_INFINITY
   }
 
-  /** Has the sweep look at an entry at `due_ms`, or at its expiry if that is earlier. */
+  /** Has `advance` look at an entry at `due_ms`, or at its expiry if that is earlier. */
   #due(entry: Entry, due_ms: number): void {
     const { expires_ms } = entry.message
     entry.due_ms = Math.min(due_ms, expires_ms)

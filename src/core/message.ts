@@ -5,7 +5,7 @@ export type Priority = (typeof PRIORITIES)[number]
 export type Rank = 0 | 1 | 2 | 3
 export const RANK_DEFAULT: Rank = 1
 
-/** The address that bounces come from; nobody can check in under it. */
+/** The address that bounces come from; no client can check in under it. */
 export const BROKER_CLIENT_ID = 'mcp-broker'
 
 /** A message as every wire shows it. Members at their default are left out. */
@@ -30,8 +30,8 @@ export interface Message {
 }
 
 /**
- * A message as it is stored: immutable, encoded once, however many mailboxes hold it and however many sockets it
- * goes to. Times are milliseconds since the epoch.
+ * A message as it is stored: immutable, and encoded once for all mailboxes that hold it and all sockets
+ * it goes to. Times are milliseconds since the epoch.
  */
 export interface StoredMessage {
   readonly message_id: string
@@ -41,17 +41,17 @@ export interface StoredMessage {
   readonly broadcast: boolean
   readonly sent_ms: number
   readonly expires_ms: number
-  /** What its sender asked for; from `sent_ms` on, or from when it was taken back from the dead letters. */
+  /** Time to live, counted from `sent_ms`, or from when the message was requeued from the dead letters. */
   readonly ttl_ms: number
   /** {@link Message} as JSON, without `attempt`. */
   readonly json: string
-  /** Size of `json` in UTF-16 units, which stands for its bytes in memory. */
+  /** Length of `json` in UTF-16 code units, which stands for its size in memory. */
   readonly bytes: number
 }
 
-/** What a sender says in a message, as on the wire, checked. */
+/** What a sender says in a message, as on the wire, already checked. */
 export interface Content {
-  /** Text; the same as a payload that is a string. One of the two is given. */
+  /** Text, the same as a payload that is a string. Either this or `payload` is given. */
   readonly message?: string | undefined
   readonly payload?: unknown
   readonly headers?: Record<string, string> | undefined
@@ -62,7 +62,7 @@ export interface Content {
   readonly protocol_version?: string | undefined
 }
 
-/** The last two times formatted, the later used first: messages come many to the millisecond, with two times each. */
+/** The two times formatted last. Many messages share a millisecond, and one may carry two times. */
 let last = { ms: -1, text: '' }
 let before = { ms: -1, text: '' }
 
@@ -76,9 +76,10 @@ export function formatTime(ms: number): string {
 }
 
 /**
- * Makes the stored form of a message: the only place where one is encoded.
+ * Makes the stored form of a message. A message is encoded here, once; only {@link renewMessage} does it
+ * again.
  *
- * @param recipient_id undefined on a broadcast
+ * @param recipient_id undefined for a broadcast
  * @param message_id UUIDv7, so that ids sort by time
  * @param now milliseconds since the epoch
  * @param ttl_default seconds; a message with this time to live does not carry `expires_at`
@@ -125,7 +126,7 @@ export function createMessage(
   }
 }
 
-/** What every message's JSON begins with; its id follows, and a quote. */
+/** Every message's JSON begins with this; the id and a quote follow. */
 const BEFORE_ID = '{"message_id":"'
 
 /** The `message_id` in a message's JSON, without parsing the rest. */
@@ -134,9 +135,10 @@ export function idInJson(json: string): string {
 }
 
 /**
- * The stored form again, from its JSON.
+ * The stored form of a message, read back from its JSON.
  *
- * @param expires_ms which the JSON does not say where it is the default
+ * @param expires_ms not in the JSON when the time to live is the default
+ * @param bytes as counted when it was stored
  */
 export function readStored(json: string, expires_ms: number, bytes: number): StoredMessage {
   const { message_id, sender_id, in_reply_to, priority, broadcast, sent_at } = JSON.parse(json) as Message
@@ -155,7 +157,7 @@ export function readStored(json: string, expires_ms: number, bytes: number): Sto
   }
 }
 
-/** The message's JSON with its attempt, which alone differs between deliveries. */
+/** The message's JSON with its attempt, the only member that differs between deliveries. */
 export function messageJson(message: StoredMessage, attempt: number): string {
   return attempt <= 1 ? message.json : `${message.json.slice(0, -1)},"attempt":${attempt}}`
 }
@@ -166,7 +168,7 @@ export function parseMessage(message: StoredMessage, attempt: number): Message {
 }
 
 /**
- * The same message with its time to live begun anew, for one that is taken back from the dead letters. It carries
+ * The same message with its time to live counted from `now`, for a dead letter that is requeued. It carries
  * `expires_at`, which no longer follows from `sent_at`.
  */
 export function renewMessage(message: StoredMessage, now: number): StoredMessage {

@@ -4,23 +4,25 @@ import { RANK_DEFAULT, type Rank } from './message.ts'
 import type { Ring } from './ring.ts'
 
 /**
- * How far one reader has come, per priority: everything of rank r at or below `sent[r]` has been sent to it. With
- * nothing left behind the four are equal. `redeliver` holds offsets at or below these that became pending again.
+ * How far one reader has come, per priority: everything of rank r at or below `sent[r]` has been sent to
+ * it. The four are equal while no priority lags behind. `redeliver` holds offsets of messages that became
+ * pending again.
  */
 export interface Position {
   epoch: string
   sent: [number, number, number, number]
   redeliver: number[]
-  /** The mailbox's last offset when reading began: up to here a message may have been sent before. */
+  /** The mailbox's last offset when reading began: a message up to here may have been sent before. */
   resumed_through: number
-  /** Leave acknowledged messages up to `resumed_through` out: the reader named no cursor to resume from. */
+  /** The reader named no cursor: it is not sent the acknowledged messages up to `resumed_through`. */
   unacked_only: boolean
-  /** Something it was still due has been overwritten after others acknowledged it: it must resume, and be told so. */
+  /** A message that the reader was still due is no longer here: the reader must be told, and resume. */
   lapped: boolean
 }
 
 /**
- * Where reading after `from` begins. What is pending at or before it is redelivered.
+ * The position of a reader that begins after the offset `from`. Messages pending at or before it are
+ * redelivered.
  *
  * @param unacked_only the reader named no cursor
  */
@@ -37,7 +39,11 @@ export function positionAt(
   return { epoch, sent, redeliver, resumed_through: last, unacked_only, lapped: false }
 }
 
-/** Whether what a reader was still due has been overwritten; `evicted_of` is the highest offset that was, of each rank. */
+/**
+ * Whether a message that a reader was still due has been overwritten.
+ *
+ * @param evicted_of the highest offset overwritten, of each rank
+ */
 export function isLapped(
   { sent, unacked_only, resumed_through }: Position,
   evicted_of: Position['sent'],
@@ -46,23 +52,26 @@ export function isLapped(
   return evicted_of.some((evicted, rank) => evicted > Math.max(seen, sent[rank as Rank]))
 }
 
-/** The cursor that is safe to resume from: all at or before it has been sent. */
+/** The offset that is safe to resume from: every message at or before it has been sent. */
 export function safeOffset({ sent }: Position): number {
   return Math.min(sent[0], sent[1], sent[2], sent[3])
 }
 
-/** All that a mailbox holds. */
+/** The messages that a mailbox holds. */
 export interface Retained {
-  /** What is not acknowledged yet. */
+  /** Not yet acknowledged. */
   readonly live: Ring<Entry>
   readonly history: History
-  /** How many of both there are of each rank. */
+  /** How many of each rank the two hold. */
   readonly of_rank: [number, number, number, number]
   /** Offset of the newest message; 0 before the first. */
   last: number
 }
 
-/** The next entry a reader is due, highest priority first, with its position moved past it; undefined at the end. */
+/**
+ * The next entry that a reader is due, highest priority first; moves its position past it. Undefined at
+ * the end.
+ */
 export function nextEntry(retained: Retained, position: Position): Entry | undefined {
   for (let rank = 3; rank >= 0; rank--) {
     const again = position.redeliver.length > 0 ? nextAgain(retained, position, rank as Rank) : undefined
@@ -83,8 +92,10 @@ export function nextEntry(retained: Retained, position: Position): Entry | undef
 }
 
 /**
- * What {@link nextEntry} would answer, one after the other, where no priority has a say and nobody has read ahead, which is the
- * rule: all that is next in line, as far as `limit` and `bytes_max` go. Undefined where it is not so.
+ * The entries that {@link nextEntry} would answer one after the other, as far as `limit` and `bytes_max`
+ * go; moves the position past them. Works for the usual case: every message has the default priority,
+ * nothing is to be redelivered, and nothing ahead of the reader is acknowledged. Undefined in any other
+ * case.
  */
 export function entriesInLine(
   { live, history, of_rank, last }: Retained,
@@ -115,13 +126,13 @@ function nextAgain({ live }: Retained, { redeliver, sent }: Position, rank: Rank
     const entry = liveAt(live, offset)
     if (entry?.state === PENDING && entry.message.rank !== rank) continue
     redeliver.splice(i--, 1)
-    // Further on than the reader has come, it is met in its turn.
+    // The reader comes to an offset ahead of it in its turn.
     if (entry?.state === PENDING && offset <= sent[entry.message.rank]) return entry
   }
   return undefined
 }
 
-/** The offset alone: an entry of the history is read from its text, which may be long. */
+/** Answers an offset, not an entry: making an entry of the history parses its text, which may be long. */
 function nextOfRank(
   { live, history, of_rank, last }: Retained,
   { sent, unacked_only, resumed_through }: Position,
@@ -157,7 +168,7 @@ function liveAt(live: Ring<Entry>, offset: number): Entry | undefined {
   return entry.offset === offset && !entry.gone ? entry : undefined
 }
 
-/** Retained entries after an offset in the order they came, whatever their state. */
+/** Retained entries after an offset, in rising order of offset and in any state. */
 export function* entriesAfter({ live, history }: Retained, offset: number): Generator<Entry> {
   let past = history.indexAfter(offset)
   for (let i = live.indexAfter(offset); i < live.length; i++) {

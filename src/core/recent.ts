@@ -1,14 +1,14 @@
-/** Longer than a turn of the event loop takes, most of the time. */
+/** Most turns of the event loop take less. */
 const MOMENT_MS = 10
 
-/** How many things happened just now: all within the last moment, some of the one before, and none of three moments ago. */
+/** Counts what happened just now: all of the last `MOMENT_MS`, and nothing older than three times that. */
 export class Recent {
   /** When the moment began, in milliseconds since the epoch. */
   #since_ms = Number.NEGATIVE_INFINITY
   #now = 0
   #before = 0
 
-  /** Notes one. */
+  /** Counts one at `now`, in milliseconds since the epoch. */
   add(now: number): void {
     if (now - this.#since_ms >= MOMENT_MS) {
       this.#before = this.count(now)

@@ -1,4 +1,4 @@
-/** What the ring needs to know of an entry: its offset, and whether it is only a hole by now. */
+/** What the ring reads of an entry: its offset, and whether it has become a hole (`gone`). */
 export interface RingEntry {
   readonly offset: number
   readonly gone: boolean
@@ -9,8 +9,9 @@ const CAPACITY_MIN = 16
 const CAPACITY_KEPT = 64
 
 /**
- * Entries in rising order of offset, in a buffer that doubles as they come and halves as they go. An entry that goes
- * from the middle leaves a hole; holes are closed when they are half of the ring, so that each costs constant time.
+ * Entries in rising order of offset, in a buffer that doubles and halves with their number. An entry
+ * removed from the middle leaves a hole. When more than half of the ring is holes, the ring is copied
+ * without them, so that a removal takes constant time on average.
  */
 export class Ring<E extends RingEntry> {
   #slots: (E | undefined)[] = []
@@ -28,7 +29,7 @@ export class Ring<E extends RingEntry> {
     return this.#slots.length
   }
 
-  /** The first is never a hole. */
+  /** The entry or hole at an index below `length`; index 0 is never a hole. */
   at(index: number): E {
     return this.#slots[(this.#head + index) & (this.#slots.length - 1)]!
   }
@@ -39,7 +40,7 @@ export class Ring<E extends RingEntry> {
     this.#length++
   }
 
-  /** Tells the ring that an entry of its own has become a hole. */
+  /** Notes that an entry in the ring has just become a hole. Call it once for each. */
   release(): void {
     this.#holes++
     while (this.#length > 0 && this.at(0).gone) {
@@ -49,7 +50,7 @@ export class Ring<E extends RingEntry> {
       this.#holes--
     }
     if (this.#length === 0) {
-      // Some slots are kept: a mailbox that is read as it fills would make them anew again and again.
+      // Some slots stay: a mailbox that is read as fast as it fills would allocate them again and again.
       if (this.#slots.length > CAPACITY_KEPT) this.#slots = new Array(CAPACITY_KEPT)
       this.#head = 0
     } else if (this.#holes > CAPACITY_MIN && this.#holes * 2 > this.#length) {
@@ -76,12 +77,12 @@ export class Ring<E extends RingEntry> {
     return low
   }
 
-  /** The entries at these offsets, without holes and those that are not here. */
+  /** The entries at these offsets. Offsets of holes, or not in the ring, are left out. */
   entriesAt(offsets: readonly number[]): E[] {
     const entries: E[] = []
     let index = 0
     for (const offset of offsets) {
-      // Most come in a row.
+      // Most offsets are consecutive: the entry after the last one is tried first.
       if (index >= this.#length || this.at(index).offset !== offset) index = this.indexAfter(offset - 1)
       if (index === this.#length) continue
       const entry = this.at(index)
@@ -92,7 +93,11 @@ export class Ring<E extends RingEntry> {
     return entries
   }
 
-  /** The entry for which `compare` answers 0, where it rises with the offsets; holes are not asked. */
+  /**
+   * The entry for which `compare` answers 0, by binary search.
+   *
+   * @param compare must rise with the offsets; is not called for holes
+   */
   findRising(compare: (entry: E) => number): E | undefined {
     let low = 0
     let high = this.#length
@@ -108,7 +113,7 @@ export class Ring<E extends RingEntry> {
     return undefined
   }
 
-  /** Copies what is not a hole into a buffer that fits it, of at most `capacity` slots. */
+  /** Copies all but the holes into a new buffer. @param capacity slots, a power of two */
   #resize(capacity: number): void {
     const slots: (E | undefined)[] = new Array(capacity)
     let length = 0

@@ -1,10 +1,12 @@
 import { distance } from 'fastest-levenshtein'
 
 /**
- * The known names nearest to a mistyped one, best first: those within a third of its length in edits (two letters
- * swapped count as two), or which share its beginning. Of a long name, only the latter.
+ * The known names nearest to a mistyped one, best first. A name is near when one of the two begins with
+ * the other, or when it takes few edits to turn one into the other: a third of the mistyped name's
+ * length, at least one or two (two swapped letters count as two). Only the first rule holds for a long
+ * name.
  *
- * @param limit how many to give at most
+ * @param limit how many names to give at most
  */
 export function nearestNames(wanted: string, known: Iterable<string>, limit = 3): string[] {
   const reach = Math.max(wanted.length > 3 ? 2 : 1, Math.floor(wanted.length / 3))
@@ -21,11 +23,11 @@ export function nearestNames(wanted: string, known: Iterable<string>, limit = 3)
   return near.slice(0, limit).map(({ name }) => name)
 }
 
-/** A hint is not worth more than this many comparisons, nor comparing longer names. */
+/** A hint is not worth more comparisons than this, nor comparisons of longer names. */
 const NAMES_LOOKED_AT_MAX = 1000
 const CHARS_COMPARED_MAX = 32
 
-/** In how many edits they differ; Infinity where that is surely more than `reach`, or is not worth the time. */
+/** How many edits lie between two names; Infinity when surely more than `reach`, or not worth the time. */
 function edited(wanted: string, other: string, reach: number): number {
   if (Math.abs(wanted.length - other.length) > reach) return Number.POSITIVE_INFINITY
   return wanted.length > CHARS_COMPARED_MAX ? Number.POSITIVE_INFINITY : distance(wanted, other)

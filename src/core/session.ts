@@ -2,7 +2,10 @@ import type { Limits } from './limits.ts'
 
 export const SESSION_STATUSES = ['active', 'stale', 'disconnected'] as const
 export type SessionStatus = (typeof SESSION_STATUSES)[number]
-/** How a recipient stood when a message was stored for it; `unknown`: nobody has checked in under the address. */
+/**
+ * A recipient's status when a message is stored for it; `unknown`: no client has checked in under the
+ * address.
+ */
 export type RecipientStatus = SessionStatus | 'unknown'
 
 /** What a client says it can do. */
@@ -13,12 +16,13 @@ export interface Capabilities {
 }
 
 /**
- * One client's lease on its address. `last_seen_ms` moves with every frame or call, and an open connection or a call that
- * waits counts as heard now; the status follows from it:
+ * One client's lease on its address. `last_seen_ms` is its last sign of life: a frame, a call, or for as
+ * long as they last an open connection and a waiting call. The status follows from it, both times counted
+ * from there:
  *
  *   active ─ stale_seconds → stale ─ disconnected_seconds → disconnected
  *
- * and any frame or call makes it active again, until the session is ended: replaced by a newer one, or closed.
+ * A sign of life makes the session active again. A session that has ended, replaced or closed, stays so.
  */
 export interface Session {
   readonly session_id: string
@@ -28,17 +32,20 @@ export interface Session {
   capabilities: Capabilities
   readonly created_ms: number
   last_seen_ms: number
-  /** Begun for an address that was only ever named as a sender, and never checked in or read its mail. */
+  /** Its client was only ever named as a sender: it has not checked in, nor read its mail. */
   sender_only: boolean
-  /** When it was last put in its place among the others, in milliseconds since the epoch. */
+  /** When it was last moved to its place in the list of sessions, in milliseconds since the epoch. */
   placed_ms: number
-  /** The status last told of, so that a change is told once. */
+  /** The status announced last, so that a change is announced once. */
   told: SessionStatus
-  /** Why it is over; undefined while it holds the address. */
+  /** Why it ended; undefined while it holds the address. */
   ended: SessionEnd | undefined
 }
 
-/** `replaced`: a newer session took the address over. `closed`: its owner ended it. */
+/**
+ * `replaced`: a newer session took the address over. `closed`: a caller ended it, or its address was
+ * forgotten.
+ */
 export type SessionEnd = 'replaced' | 'closed'
 
 /** The status at `now`, in milliseconds since the epoch. */
@@ -49,7 +56,7 @@ export function sessionStatus(session: Session, now: number, limits: Limits): Se
   return silent_ms < limits.disconnected_seconds * 1000 ? 'stale' : 'disconnected'
 }
 
-/** When the status next changes if nothing is heard, in milliseconds since the epoch; Infinity when it will not. */
+/** When `status` changes without a sign of life, in milliseconds since the epoch; Infinity: never. */
 export function statusChange(session: Session, status: SessionStatus, limits: Limits): number {
   if (session.ended !== undefined || status === 'disconnected') return Number.POSITIVE_INFINITY
   return (
@@ -57,7 +64,7 @@ export function statusChange(session: Session, status: SessionStatus, limits: Li
   )
 }
 
-/** A capability filter: every feature and every protocol name listed must be offered. */
+/** Matches clients that offer every feature and every protocol name listed. */
 export interface CapabilityFilter {
   features?: string[]
   protocols?: string[]

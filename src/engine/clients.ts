@@ -224,7 +224,7 @@ export class Clients {
   }
 
   /** Lets go of keys whose window is over; answers when to look again. */
-  sweepIdempotency(client: Client, now: number): number {
+  forgetKeys(client: Client, now: number): number {
     for (const [key, { until_ms }] of client.idempotency ?? []) {
       if (until_ms > now) return until_ms
       this.#dropKey(client.idempotency!, key)

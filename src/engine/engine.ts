@@ -124,7 +124,7 @@ export interface Opened {
   readonly pending: number
 }
 
-export interface History {
+export interface HistoryPage {
   readonly deliveries: readonly Delivery[]
   readonly recovered: boolean
   readonly epoch: string
@@ -268,7 +268,7 @@ export interface Engine {
     from: { after?: { epoch: string; offset: number } | undefined; since_ms?: number | undefined },
     limit: number,
     bytes_max: number,
-  ): MaybePromise<History>
+  ): MaybePromise<HistoryPage>
   /** Everywhere in the project where this message is or died; with `recipient_id`, whether it is in that mailbox. */
   find(project: string, message_id: string, recipient_id?: string): MaybePromise<readonly Found[]>
   mailbox(address: Address): MaybePromise<MailboxState | undefined>

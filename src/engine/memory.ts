@@ -13,6 +13,7 @@ import type { Mailbox } from '../core/mailbox.ts'
 import { renewMessage, type StoredMessage } from '../core/message.ts'
 import type { Position } from '../core/position.ts'
 import type { Session, SessionEnd } from '../core/session.ts'
+import { Checkins, type CheckinsOptions } from './checkins.ts'
 import { type Client, Clients } from './clients.ts'
 import type {
   Address,
@@ -25,7 +26,7 @@ import type {
   EngineStats,
   Found,
   Health,
-  History,
+  HistoryPage,
   IdempotencyKey,
   MailboxState,
   Opened,
@@ -41,12 +42,11 @@ import type {
 } from './engine.ts'
 import { retryAfter, STORED } from './engine.ts'
 import { findIn, settledBy } from './find.ts'
-import { historyPage } from './history.ts'
+import { historyPage } from './history-page.ts'
 import { appendOverOldest } from './overflow.ts'
 import { PROBE, probeMessage } from './probe.ts'
-import { Sessions, type SessionsOptions } from './sessions.ts'
 
-export interface MemoryEngineOptions extends SessionsOptions {
+export interface MemoryEngineOptions extends CheckinsOptions {
   /** Names a mailbox's history; lower case letters and digits, from a CSPRNG. */
   readonly newEpoch: () => string
 }
@@ -59,7 +59,7 @@ const SWEEP_MS_MAX = 50
 export class MemoryEngine implements Engine {
   readonly stored = 'memory'
   readonly #clients: Clients
-  readonly #sessions: Sessions
+  readonly #checkins: Checkins
   #events!: EngineEvents
   /** The probe that was announced last. */
   #probed: string | undefined
@@ -70,12 +70,12 @@ export class MemoryEngine implements Engine {
     this.#limits = options.limits
     this.#now = options.now
     this.#clients = new Clients(options.limits, options.newEpoch)
-    this.#sessions = new Sessions(this.#clients, options, (client) => this.#giveBack(client))
+    this.#checkins = new Checkins(this.#clients, options, (client) => this.#giveBack(client))
   }
 
   start(events: EngineEvents): void {
     this.#events = events
-    this.#sessions.start(events)
+    this.#checkins.start(events)
   }
 
   stop(): void {
@@ -153,7 +153,7 @@ export class MemoryEngine implements Engine {
     const { mailbox } = client
     let entry = mailbox.append(message, limits, attempts)
     if (!entry) {
-      this.#sweepMailbox(client, now)
+      this.#advance(client, now)
       entry = mailbox.append(message, limits, attempts)
     }
     let dropped: Dead[] | undefined
@@ -173,7 +173,7 @@ export class MemoryEngine implements Engine {
     const client = this.#clients.find(address)
     if (!client) return { deliveries: NO_DELIVERIES, epoch: '0', offset: 0, remaining: 0 }
     const now = this.#now()
-    this.#sweepMailbox(client, now)
+    this.#advance(client, now)
     const { mailbox } = client
     const deliveries = mailbox.take(take, now, this.#limits)
     if (take.ack === 'auto') for (const { message } of deliveries) this.#events.acknowledged(address, message)
@@ -185,18 +185,18 @@ export class MemoryEngine implements Engine {
     const now = this.#now()
     const client = this.#clients.open(address.project, address.client_id, now)
     if (!client) throw new Error('open: the address must be checked in first')
-    this.#sweepMailbox(client, now)
+    this.#advance(client, now)
     const { mailbox } = client
     const recovered = after === undefined || mailbox.covers(after.epoch, after.offset)
     const from = recovered ? after?.offset : mailbox.evicted_through
-    if (ack === 'auto' && recovered && after) this.#settleThrough(address, mailbox, after.offset, now)
+    if (ack === 'auto' && recovered && after) this.#acknowledgeThrough(address, mailbox, after.offset, now)
     const position = mailbox.open(from)
     // Who only looks leaves everything pending: what its cursor covers it has seen.
     if (ack === 'none' && recovered && after) position.redeliver = []
     return { position, recovered, pending: mailbox.pending }
   }
 
-  #settleThrough(address: Address, mailbox: Mailbox, offset: number, now: number): void {
+  #acknowledgeThrough(address: Address, mailbox: Mailbox, offset: number, now: number): void {
     for (const entry of mailbox.readThrough(offset)) {
       const { message } = entry
       mailbox.ack(entry, now, this.#limits)
@@ -207,7 +207,7 @@ export class MemoryEngine implements Engine {
   /** Gives back what a session that is over had leased. */
   #giveBack(client: Client): void {
     const now = this.#now()
-    this.#sweepMailbox(client, now)
+    this.#advance(client, now)
     this.#tell(client, { dead: [], released: client.mailbox.giveBack() }, now)
   }
 
@@ -217,7 +217,7 @@ export class MemoryEngine implements Engine {
     if (!client || position.lapped) return []
     client.announced = false
     const now = this.#now()
-    this.#sweepMailbox(client, now)
+    this.#advance(client, now)
     const due = client.mailbox.read(position, take, now, this.#limits)
     if (take.ack === 'auto')
       for (const { message, acknowledged } of due)
@@ -230,7 +230,7 @@ export class MemoryEngine implements Engine {
     const client = this.#clients.find(address)
     if (!client) return { settled: 0, unknown: settle.message_ids ?? [] }
     const now = this.#now()
-    this.#sweepMailbox(client, now)
+    this.#advance(client, now)
     const { mailbox } = client
     const { entries, acknowledged, unknown } = settledBy(mailbox, settle)
     let settled = 0
@@ -257,10 +257,10 @@ export class MemoryEngine implements Engine {
     from: Parameters<Engine['history']>[1],
     limit: number,
     bytes_max: number,
-  ): History {
+  ): HistoryPage {
     const client = this.#clients.find(address)
     if (client) {
-      this.#sweepMailbox(client, this.#now())
+      this.#advance(client, this.#now())
       return historyPage(client.mailbox, from, limit, bytes_max)
     }
     const recovered = from.after === undefined
@@ -299,11 +299,11 @@ export class MemoryEngine implements Engine {
   }
 
   checkin(checkin: Checkin): CheckedIn {
-    return this.#sessions.checkin(checkin)
+    return this.#checkins.checkin(checkin)
   }
 
   session(project: string, session_id: string): Session | undefined {
-    return this.#sessions.find(project, session_id)
+    return this.#checkins.find(project, session_id)
   }
 
   sessionOf(address: Address): Session | undefined {
@@ -311,7 +311,7 @@ export class MemoryEngine implements Engine {
   }
 
   listSessions(project: string, page: SessionPage): SessionList {
-    return this.#sessions.list(project, page)
+    return this.#checkins.list(project, page)
   }
 
   clientIds(project: string): Iterable<string> {
@@ -319,15 +319,15 @@ export class MemoryEngine implements Engine {
   }
 
   ownedBy(address: Address, key_id: string | undefined): boolean {
-    return this.#sessions.ownedBy(address, key_id)
+    return this.#checkins.ownedBy(address, key_id)
   }
 
   touch(session: Session): void {
-    this.#sessions.touch(session)
+    this.#checkins.touch(session)
   }
 
   endSession(session: Session, end: SessionEnd): void {
-    this.#sessions.end(session, end)
+    this.#checkins.end(session, end)
   }
 
   sweep(): void {
@@ -337,10 +337,10 @@ export class MemoryEngine implements Engine {
     while (performance.now() - began_ms < SWEEP_MS_MAX) {
       const client = this.#clients.popDue(now)
       if (!client) break
-      this.#sweepMailbox(client, now)
-      const session_due = this.#sessions.sweep(client, now)
-      const idempotency_due = this.#clients.sweepIdempotency(client, now)
-      const forget_due = this.#sessions.forget(client, now)
+      this.#advance(client, now)
+      const session_due = this.#checkins.tellSilence(client, now)
+      const idempotency_due = this.#clients.forgetKeys(client, now)
+      const forget_due = this.#checkins.forget(client, now)
       this.#clients.schedule(
         client,
         Math.min(client.mailbox.next_due_ms, session_due, idempotency_due, forget_due),
@@ -348,8 +348,8 @@ export class MemoryEngine implements Engine {
     }
   }
 
-  #sweepMailbox(client: Client, now: number): void {
-    const fallen = client.mailbox.sweep(now, this.#limits)
+  #advance(client: Client, now: number): void {
+    const fallen = client.mailbox.advance(now, this.#limits)
     if (fallen) this.#tell(client, fallen, now)
   }
 

@@ -138,7 +138,7 @@ export class Model {
     }
   }
 
-  sweep(now: number): Expected {
+  advance(now: number): Expected {
     const expected: Expected = { dead: [], released: [] }
     for (const known of this.retained) {
       if (known.message.expires_ms <= now) {

@@ -87,7 +87,7 @@ export class World {
     else if (step.do === 'read') this.#read(step.reader, step.limit, step.bytes_max)
     else if (step.do === 'clock') {
       this.now += step.by * SECOND
-      this.#sweep()
+      this.#advance()
     } else this.#settle(step.do, step.pick, step.delay * SECOND)
   }
 
@@ -138,11 +138,11 @@ export class World {
     this.#fell(fallen, expected)
   }
 
-  #sweep(): void {
+  #advance(): void {
     const due = this.mailbox.next_due_ms <= this.now
-    const fallen = this.mailbox.sweep(this.now, this.limits)
+    const fallen = this.mailbox.advance(this.now, this.limits)
     if (!due) expect(fallen).toBeUndefined()
-    this.#fell(fallen ?? { dead: [], released: [] }, this.model.sweep(this.now))
+    this.#fell(fallen ?? { dead: [], released: [] }, this.model.advance(this.now))
   }
 
   /** What fell is what the model expects; as a subscription does, readers note what is pending again. */

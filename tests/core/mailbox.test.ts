@@ -64,16 +64,16 @@ describe('a mailbox gives memory back', () => {
     const mailbox = filled(16_384)
     expect(mailbox.footprint).toBe(16_384)
     mailbox.take({ ...ALL, ack: 'auto' }, 0, limits)
-    mailbox.sweep(19, limits)
+    mailbox.advance(19, limits)
     expect(mailbox.retained).toBe(16_384)
-    mailbox.sweep(20, limits)
+    mailbox.advance(20, limits)
     expect(mailbox.retained).toBe(100)
     expect(mailbox.footprint).toBeLessThanOrEqual(512)
   })
 
   test('after a burst that expired: nothing is held', () => {
     const mailbox = filled(16_384)
-    expect(mailbox.sweep(300_000, limits)?.dead.length).toBe(16_384)
+    expect(mailbox.advance(300_000, limits)?.dead.length).toBe(16_384)
     expect(mailbox.footprint).toBeLessThanOrEqual(80)
   })
 
@@ -83,12 +83,12 @@ describe('a mailbox gives memory back', () => {
       const entry = mailbox.append(message(n), limits)!
       mailbox.ack(entry, n, limits)
     }
-    expect(mailbox.sweep(60_000, limits)).toBeUndefined()
+    expect(mailbox.advance(60_000, limits)).toBeUndefined()
     expect(mailbox.retained).toBe(101)
     expect(mailbox.entriesAt([1])[0]?.message.message_id).toBe('m1')
     expect(mailbox.footprint).toBeLessThanOrEqual(512)
-    expect(mailbox.sweep(299_999, limits)).toBeUndefined()
-    expect(mailbox.sweep(300_000, limits)?.dead.length).toBe(1)
+    expect(mailbox.advance(299_999, limits)).toBeUndefined()
+    expect(mailbox.advance(300_000, limits)?.dead.length).toBe(1)
     expect(mailbox.retained).toBe(0)
   })
 
@@ -99,8 +99,8 @@ describe('a mailbox gives memory back', () => {
       mailbox.read(mailbox.open(0), { ...ALL, ack: 'manual' }, Math.floor(now), limits)
     expect(mailbox.entriesAt([1])[0]?.attempts).toBe(19_998)
     expect(mailbox.footprint).toBeLessThanOrEqual(16)
-    expect(mailbox.sweep(64_999, limits)).toBeUndefined()
-    expect(mailbox.sweep(65_000, limits)?.released.length).toBe(10)
+    expect(mailbox.advance(64_999, limits)).toBeUndefined()
+    expect(mailbox.advance(65_000, limits)?.released.length).toBe(10)
   })
 })
 

@@ -1,6 +1,6 @@
 import type { Delivery } from '../core/entry.ts'
 import type { Mailbox } from '../core/mailbox.ts'
-import type { History } from './engine.ts'
+import type { HistoryPage } from './engine.ts'
 
 /**
  * One page of what a mailbox retains, in the order it came.
@@ -16,7 +16,7 @@ export function historyPage(
   }: { after?: { epoch: string; offset: number } | undefined; since_ms?: number | undefined },
   limit: number,
   bytes_max: number,
-): History {
+): HistoryPage {
   const { epoch, last } = mailbox
   const recovered = after === undefined || mailbox.covers(after.epoch, after.offset)
   let offset = recovered ? (after?.offset ?? 0) : mailbox.evicted_through

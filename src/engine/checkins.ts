@@ -4,7 +4,7 @@ import { type Client, type Clients, isEmpty } from './clients.ts'
 import type { Address, CheckedIn, Checkin, EngineEvents, SessionList, SessionPage } from './engine.ts'
 import { PLACED_MS } from './last-heard.ts'
 
-export interface SessionsOptions {
+export interface CheckinsOptions {
   readonly limits: Limits
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -22,7 +22,7 @@ function isAbsent(client: Client, now: number, limits: Limits): boolean {
 }
 
 /** Who holds which address, and how long ago it was heard of. */
-export class Sessions {
+export class Checkins {
   readonly #limits: Limits
   readonly #now: () => number
   #events!: EngineEvents
@@ -30,7 +30,7 @@ export class Sessions {
   /** @param release gives back what a session that ended had leased */
   constructor(
     private readonly clients: Clients,
-    private readonly options: SessionsOptions,
+    private readonly options: CheckinsOptions,
     private readonly release: (client: Client) => void,
   ) {
     this.#limits = options.limits
@@ -133,7 +133,7 @@ export class Sessions {
   }
 
   /** Tells of a session that fell silent; answers when to look again. */
-  sweep(client: Client, now: number): number {
+  tellSilence(client: Client, now: number): number {
     const { session } = client
     if (!session) return Number.POSITIVE_INFINITY
     const status = sessionStatus(session, now, this.#limits)
