@@ -22,7 +22,7 @@ export class Turns {
 
   /** Runs a long call: at once if this turn has time for it, else in a later turn. */
   run<R>(call: () => MaybePromise<R>): MaybePromise<R> {
-    return this.full ? this.inLaterTurn(call) : this.#timed(call)
+    return this.full ? this.inLaterTurn(call) : this.timed(call)
   }
 
   /** Runs a long call in a later turn. */
@@ -30,18 +30,12 @@ export class Turns {
     return new Promise((resolve, reject) => {
       this.later(() => {
         try {
-          resolve(call())
+          resolve(this.timed(call))
         } catch (error) {
           reject(error)
         }
       })
     })
-  }
-
-  /** Notes that one caller has used all of this turn's time. */
-  spend(): void {
-    this.#spent_ms = TURN_MS_MAX
-    this.#schedule()
   }
 
   /** Calls `begin` in a later turn that has time for a long call. `begin` must not throw. */
@@ -60,7 +54,8 @@ export class Turns {
     }
   }
 
-  #timed<R>(call: () => R): R {
+  /** Runs a long call at once, and counts its time. */
+  timed<R>(call: () => R): R {
     const began_ms = performance.now()
     try {
       return call()
@@ -82,8 +77,7 @@ export class Turns {
     this.#spent_ms = 0
     this.#serving = true
     let served = 0
-    while (served < this.#waiting.length && this.#spent_ms < TURN_MS_MAX)
-      this.#timed(this.#waiting[served++]!)
+    while (served < this.#waiting.length && this.#spent_ms < TURN_MS_MAX) this.#waiting[served++]!()
     this.#serving = false
     this.#waiting.splice(0, served)
     if (this.#waiting.length > 0) this.#schedule()

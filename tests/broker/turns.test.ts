@@ -34,7 +34,7 @@ test('long calls share each turn, in the order they came, and others run between
 
 test('a failure of a call that waited reaches its caller, and holds up nobody', async () => {
   const turns = new Turns()
-  turns.spend()
+  turns.run(() => busy(6))
   const failing = turns.run(() => {
     throw new Error('on fire')
   })

@@ -114,7 +114,6 @@ export const ackMessages = defineCommand({
   caller: 'client_id',
   http: { method: 'POST', path: '/v1/mailboxes/{client_id}/ack' },
   hints: { read_only: false, destructive: false, idempotent: true },
-  long: true,
   run: (broker, identity, { client_id, message_ids }) =>
     then(broker.reader(identity, client_id), (address) =>
       then(broker.engine.settle(address, { message_ids }), ({ settled, unknown }) => ({
@@ -147,7 +146,6 @@ export const nackMessages = defineCommand({
   caller: 'client_id',
   http: { method: 'POST', path: '/v1/mailboxes/{client_id}/nack' },
   hints: { read_only: false, destructive: false, idempotent: false },
-  long: true,
   run: (broker, identity, { client_id, message_ids, delay_seconds }) =>
     then(broker.reader(identity, client_id), (address) =>
       then(

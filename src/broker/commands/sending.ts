@@ -128,7 +128,8 @@ export function send(
   recipient_id: string,
   input: SendInput,
 ): MaybePromise<DirectReceipt> {
-  const key = keyOf(broker, input, { recipient_id })
+  // Most sends have none, and make no object for it.
+  const key = input.idempotency_key === undefined ? undefined : keyOf(broker, input, { recipient_id })
   const appended = broker.append(project, message, recipient_id, key)
   return appended instanceof Promise
     ? appended.then((appended) => directReceiptOf(broker, project, message, recipient_id, appended, key))
@@ -271,7 +272,6 @@ export const broadcastMessage = defineCommand({
   caller: 'sender_id',
   http: { method: 'POST', path: '/v1/broadcasts', status: 201 },
   hints: { read_only: false, destructive: false, idempotent: false },
-  long: true,
   run: (broker, identity, input) =>
     then(broker.sender(identity, input.sender_id), (sender_id) =>
       then(broker.engine.listSessions(identity.project, ALL_RECIPIENTS), ({ sessions }) => {

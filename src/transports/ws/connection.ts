@@ -25,8 +25,6 @@ export class WsConnection implements Connection {
   identity: Identity | undefined
   /** Whether what is due in one turn is gathered into one frame. */
   batch = false
-  /** Frames that began on arrival. */
-  frames = 0
   /** Unanswered calls that were asked to wait. */
   waiting = 0
   /** What is kept for other unanswered calls and for their batches' answers, in characters. */

@@ -2,14 +2,10 @@ import { BrokerError } from '../../core/errors.ts'
 import type { DoorContext } from '../door.ts'
 import type { WsConnection } from './connection.ts'
 import { Batch, Held } from './held.ts'
-import { type Later, onRequest, refusalJson } from './rpc.ts'
+import { isLong, type Later, onRequest, refusalJson } from './rpc.ts'
 
 /** Requests in one batch. */
 const BATCH_MAX = 1000
-/** How long one connection's calls may take before others are served, in milliseconds. */
-const SLICE_MS = 5
-/** Calls between two looks at the clock, except in a batch that was interrupted before. */
-const CALLS_PER_LOOK = 8
 /** A connection with more than this held up, in characters, is not read. */
 const HELD_CHARS_MAX = 256 * 1024
 /** While more than this is kept for unanswered calls of one connection, in characters, no others begin. */
@@ -19,15 +15,13 @@ const CALL_CHARS = 1024
 
 /**
  * Carries out one frame: a JSON-RPC 2.0 request, a notification, or a batch of these. Calls begin in the
- * order they came; a call that is answered later holds up others only if {@link Later.holds_up}.
+ * order they came; a call that is answered later holds up others only if {@link Later.holds_up}. A long call
+ * for which this turn has no time left waits for a later turn, and so do the calls behind it.
  */
 export function onFrame(context: DoorContext, connection: WsConnection, received: string | Buffer): void {
   const { held } = connection
   if (held === undefined) {
     begin(context, connection, received)
-    // One read of the socket may bring thousands of frames, which Bun hands over in one turn.
-    if (++connection.frames % CALLS_PER_LOOK === 0 && Date.now() - context.broker.now() > SLICE_MS)
-      yieldTurn(context, connection)
     return
   }
   held.push(received)
@@ -49,13 +43,12 @@ function begin(context: DoorContext, connection: WsConnection, received: string 
       connection.answer([refusalJson(new BrokerError('invalid_request', { detail }))], false)
       return
     }
-    const batch = new Batch(frame, Math.ceil(received.length / frame.length))
-    if (!context.broker.turns.full) goThrough(context, connection, batch)
-    else {
-      // Long calls have used up the time of this turn, and this batch may take long too.
-      yieldTurn(context, connection)
-      connection.held!.batch = batch
-    }
+    goThrough(context, connection, new Batch(frame, Math.ceil(received.length / frame.length)))
+    return
+  }
+  if (context.broker.turns.full && isLong(frame)) {
+    awaitTurn(context, connection)
+    connection.held!.first = received
     return
   }
   const answer = onRequest(context, connection, frame)
@@ -67,18 +60,19 @@ function begin(context: DoorContext, connection: WsConnection, received: string 
 function goThrough(context: DoorContext, connection: WsConnection, batch: Batch): void {
   const { requests, request_chars } = batch
   const { length } = requests
-  // A batch that was interrupted before may be slow: the clock is read after each of its calls.
-  const calls_per_look = batch.next === 0 ? CALLS_PER_LOOK : 1
-  // A batch that ends before the first look at the clock is not timed.
-  const until_ms = length > calls_per_look ? performance.now() + SLICE_MS : 0
+  const { turns } = context.broker
   while (batch.next < length) {
     // A request of this batch may have closed the connection.
     if (!connection.open) return
+    if (turns.full && isLong(requests[batch.next])) {
+      awaitTurn(context, connection)
+      connection.held!.batch = batch
+      return
+    }
     const answer = onRequest(context, connection, requests[batch.next++])
     if (typeof answer === 'string') gather(context, connection, batch, answer)
     else if (answer !== undefined) answerLater(context, connection, answer, request_chars, batch)
     if (batch.next === length) break
-    if (batch.next % calls_per_look === 0 && performance.now() > until_ms) yieldTurn(context, connection)
     if (isHeldUp(connection)) {
       connection.held!.batch = batch
       return
@@ -167,12 +161,10 @@ function letGo(context: DoorContext, connection: WsConnection, chars: number): v
   if (before > KEPT_CHARS_MAX && connection.kept_chars <= KEPT_CHARS_MAX) release(context, connection)
 }
 
-/** Lets other connections be served before this one goes on. */
-function yieldTurn(context: DoorContext, connection: WsConnection): void {
-  const { turns } = context.broker
+/** Holds a connection up until a turn that has time for its long call. */
+function awaitTurn(context: DoorContext, connection: WsConnection): void {
   holdUp(connection)
-  turns.spend()
-  turns.later(() => release(context, connection))
+  context.broker.turns.later(() => release(context, connection))
 }
 
 function isHeldUp({ held }: WsConnection): boolean {
@@ -190,11 +182,7 @@ function release(context: DoorContext, connection: WsConnection): void {
   const { held } = connection
   // A connection that has closed has dropped what it held.
   if (held === undefined || --held.reasons > 0) return
-  const until_ms = performance.now() + SLICE_MS
-  while (connection.held === held && held.reasons === 0) {
-    if (performance.now() > until_ms) yieldTurn(context, connection)
-    else goOn(context, connection, held)
-  }
+  while (connection.held === held && held.reasons === 0) goOn(context, connection, held)
 }
 
 /** Begins the held batch or the oldest held frame; with neither left, nothing is held up any more. */

@@ -32,6 +32,8 @@ export class Held {
   /** How many reasons hold the calls up; none begins while there is one. */
   reasons = 0
   batch: Batch | undefined
+  /** A frame that was taken out, and has to wait again. It goes before the others. */
+  first: string | Buffer | undefined
   /** New frames are pushed to the first list; the second holds the oldest in reverse, to be popped. */
   #came: (string | Buffer)[] = []
   #turned: (string | Buffer)[] = []
@@ -49,6 +51,11 @@ export class Held {
 
   /** Takes the oldest frame; undefined when there is none. */
   shift(): string | Buffer | undefined {
+    const { first } = this
+    if (first !== undefined) {
+      this.first = undefined
+      return first
+    }
     if (this.#turned.length === 0) {
       this.#turned = this.#came.reverse()
       this.#came = []

@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox'
-import { asksToWait, checkInput, runCommand, shortened } from '../../broker/command.ts'
+import type { Identity } from '../../auth/identity.ts'
+import { asksToWait, type Command, checkInput, runCommand, shortened } from '../../broker/command.ts'
 import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
 import { ClientId, CursorText, choice, closed } from '../../broker/commands/schema.ts'
 import { asBrokerError, BrokerError, errorBody } from '../../core/errors.ts'
@@ -108,6 +109,22 @@ function later(
   }
 }
 
+/** Carries out a command that may take long, and counts its time. Apart, so that others make no closure. */
+function longCall(
+  { broker }: DoorContext,
+  connection: WsConnection,
+  identity: Identity,
+  command: Command,
+  params: unknown,
+): MaybePromise<unknown> {
+  return broker.turns.timed(() => runCommand(broker, command, identity, params, connection.call))
+}
+
+/** Whether a request, not checked yet, asks for a command that may take long. */
+export function isLong(request: unknown): boolean {
+  return COMMANDS_BY_NAME.get((request as { method: string } | null)?.method ?? '')?.long === true
+}
+
 /** The answer to a frame that is no valid request; its id is null. */
 export function refusalJson(error: BrokerError): string {
   return errorJson(null, error, correlationId())
@@ -162,6 +179,7 @@ function call(
   const command = COMMANDS_BY_NAME.get(method)
   if (connection.waiting >= WAITING_MAX && command && asksToWait(command, params))
     throw new BrokerError('too_many_waiting', { retry_after_ms: 1000 })
+  if (command?.long) return longCall(context, connection, identity, command, params)
   if (command) return runCommand(context.broker, command, identity, params, connection.call)
   if (method === 'subscribe') return subscribe(context, connection, params)
   if (method === 'unsubscribe') {
