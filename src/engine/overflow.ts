@@ -7,9 +7,10 @@ const RETRY_AFTER_MS_MIN = 100
 const RETRY_AFTER_MS_MAX = 1000
 
 /**
- * How long the sender to a full mailbox should wait, in milliseconds; nobody can foresee when it is read.
+ * How long a sender refused by a full mailbox or store should wait, in milliseconds. When a mailbox will be
+ * read cannot be foreseen.
  *
- * @param due_in_ms when something in the mailbox falls due; may be Infinity
+ * @param due_in_ms how soon something in the mailbox falls due; may be Infinity
  */
 export function retryAfter(due_in_ms: number): number {
   return Math.min(RETRY_AFTER_MS_MAX, Math.max(RETRY_AFTER_MS_MIN, due_in_ms))
