@@ -89,7 +89,7 @@ export interface Take {
 export interface Delivery {
   readonly offset: number
   readonly message: StoredMessage
-  /** Which delivery this is, from 1 up. */
+  /** Deliveries so far, this one included. A peek is none: with `none`, 0 means never delivered. */
   readonly attempt: number
 }
 

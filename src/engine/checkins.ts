@@ -12,22 +12,25 @@ export interface CheckinsOptions {
   readonly newId: () => string
 }
 
-/** Addresses looked at when there is no place for another. */
+/** Addresses looked at to find one that can be forgotten for another. */
 const LOOKED_AT_MAX = 64
 
-/** Whether nobody would miss an address: its holder has gone, or it was only ever named as a sender. */
+/**
+ * Whether nobody uses an address: its session is disconnected or gone, or it was only ever named as a
+ * sender.
+ */
 function isAbsent(client: Client, now: number, limits: Limits): boolean {
   const status = client.status(now, limits)
   return status === 'disconnected' || status === 'unknown' || client.session?.sender_only === true
 }
 
-/** Who holds which address, and how long ago it was heard of. */
+/** Which session holds which address, who owns it, and when each was last heard. */
 export class Checkins {
   readonly #limits: Limits
   readonly #now: () => number
   #events!: EngineEvents
 
-  /** @param release gives back what a session that ended had leased */
+  /** @param release gives back the leases of a session that has ended */
   constructor(
     private readonly clients: Clients,
     private readonly options: CheckinsOptions,
@@ -132,7 +135,11 @@ export class Checkins {
     this.#events.sessionEnded(session, end)
   }
 
-  /** Tells of a session that fell silent; answers when to look again. */
+  /**
+   * Announces the status of a session that has fallen silent.
+   *
+   * @returns when to look again, in milliseconds since the epoch
+   */
   tellSilence(client: Client, now: number): number {
     const { session } = client
     if (!session) return Number.POSITIVE_INFINITY
@@ -144,7 +151,11 @@ export class Checkins {
     return statusChange(session, status, this.#limits)
   }
 
-  /** Lets go of an address that nobody has held for long, and that nothing is stored for; answers when to look again. */
+  /**
+   * Forgets an address that was unused for long and that nothing is stored for.
+   *
+   * @returns when to look again, in milliseconds since the epoch
+   */
   forget(client: Client, now: number): number {
     const due = this.clients.forgetDue(client, now)
     if (due > now) return due
@@ -152,7 +163,10 @@ export class Checkins {
     return Number.POSITIVE_INFINITY
   }
 
-  /** Lets go of one of those that came first, if nobody is there and nothing is stored; looks at a few only. */
+  /**
+   * Forgets one unused address that nothing is stored for, to make room. Looks at a few addresses, at
+   * others each time.
+   */
   #makePlace(project: string, now: number): boolean {
     const { clients } = this.clients.project(project)
     let looked = 0
@@ -162,7 +176,7 @@ export class Checkins {
         this.#letGo(client)
         return true
       }
-      // Behind all others, so that the next search looks at these first.
+      // It moves behind all others, so that the next search looks at those first.
       clients.delete(client.client_id)
       clients.set(client.client_id, client)
     }

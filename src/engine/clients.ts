@@ -7,27 +7,27 @@ import type { Address, EngineStats, IdempotencyKey, MailboxState, Repeated, Sent
 import { LastHeard, type Place } from './last-heard.ts'
 import { PROBE } from './probe.ts'
 
-/** What an idempotency key stands for, within its window. */
+/** The send that first used an idempotency key. */
 interface Remembered {
   readonly first: Sent
   readonly digest: string
   readonly until_ms: number
 }
 
-/** All that is kept of one address. */
+/** Everything kept of one address. */
 export class Client {
   session: Session | undefined
-  /** Of its session, among the others of the project. */
+  /** Its session's place among those of the project, by when each was heard. */
   place: Place | undefined
   /** The key that first checked in here. */
   owner: string | undefined
   owned = false
   idempotency: Map<string, Remembered> | undefined
-  /** Something new was announced, and nobody has read on since. */
+  /** A message was announced, and no reader has read since. */
   announced = false
-  /** When the engine next looks at it. */
+  /** When the engine next looks at it, in milliseconds since the epoch. */
   due_ms = Number.POSITIVE_INFINITY
-  /** Since when nobody is there. */
+  /** When its last session ended, or when it was made. */
   idle_since_ms: number
 
   constructor(
@@ -58,7 +58,7 @@ export interface ProjectState {
 }
 
 const DEADLINES_MIN = 64
-/** What a remembered idempotency key takes besides its own text, about. */
+/** What a remembered idempotency key takes besides its own text, roughly. */
 const KEY_BYTES = 512
 const RECIPIENT_BYTES = 64
 
@@ -68,7 +68,7 @@ export class Clients {
   readonly projects = new Map<string, ProjectState>()
   #deadlines = new Deadlines<Client>()
   #deadlines_max = DEADLINES_MIN
-  /** The one found last: messages come in runs. */
+  /** The one found last: messages for one address come in runs. */
   #last: Client | undefined
   readonly #rounds = this.#everyRound()
 
@@ -77,7 +77,10 @@ export class Clients {
     private readonly newEpoch: () => string,
   ) {}
 
-  /** Lets go of an address before its time, so that there is place for another; told by the sessions how. */
+  /**
+   * Forgets an unused address early, to make room for another; false when it finds none. Set by
+   * `checkins.ts`.
+   */
   makePlace: (project: string, now: number) => boolean = () => false
 
   /** Deadlines held in memory, for the test that they are given back. */
@@ -115,7 +118,7 @@ export class Clients {
     return found
   }
 
-  /** Forgets an address. */
+  /** Removes an address. */
   drop(client: Client): void {
     this.project(client.project).clients.delete(client.client_id)
     this.#last = undefined
@@ -135,7 +138,7 @@ export class Clients {
     return state
   }
 
-  /** Finds or makes what is kept of an address; undefined when there is no room for another. */
+  /** Finds or makes an address; undefined when it is new and there is no room for it. */
   open(project: string, client_id: string, now: number): Client | undefined {
     const known = this.find({ project, client_id })
     if (known) return known
@@ -146,14 +149,14 @@ export class Clients {
     return client
   }
 
-  /** Whether so many bytes more are beyond `stored_bytes_max`. */
+  /** Whether `bytes` more would pass `stored_bytes_max`. */
   lacks(bytes: number): boolean {
     return this.meter.bytes + bytes > this.limits.stored_bytes_max
   }
 
   /**
-   * Overwrites history, that of `first` before others', until so many bytes more are within `stored_bytes_max`. What is
-   * unread is not touched.
+   * Overwrites history until `bytes` more fit within `stored_bytes_max`, that of `first` before that of
+   * others. Unacknowledged messages stay.
    *
    * @returns whether there is room
    */
@@ -164,12 +167,12 @@ export class Clients {
     return !this.lacks(bytes)
   }
 
-  /** All clients, round and round: nobody's history is always the first to go. */
+  /** All clients, round and round, so that the same client's history is not always the first to go. */
   *#everyRound(): Generator<Client, never> {
     for (;;) for (const { clients } of this.projects.values()) yield* clients.values()
   }
 
-  /** Sees to it that the client comes up in {@link popDue} at `due_ms` or before. */
+  /** Has {@link popDue} answer the client at `due_ms` or earlier. */
   schedule(client: Client, due_ms: number): void {
     if (due_ms >= client.due_ms) return
     client.due_ms = due_ms
@@ -177,7 +180,7 @@ export class Clients {
     if (this.#deadlines.size > this.#deadlines_max) this.#tidyDeadlines()
   }
 
-  /** A client whose time has come, to be scheduled anew; undefined when there is none. */
+  /** A client that is due, which the caller must schedule again; undefined when there is none. */
   popDue(now: number): Client | undefined {
     for (let client = this.#deadlines.popDue(now); client; client = this.#deadlines.popDue(now)) {
       if (client.due_ms > now) continue
@@ -187,7 +190,7 @@ export class Clients {
     return undefined
   }
 
-  /** A deadline brought forward leaves the later one behind: begins anew before these are the most of it. */
+  /** Rebuilds the heap without outdated entries: a client scheduled earlier leaves its later one behind. */
   #tidyDeadlines(): void {
     this.#deadlines = new Deadlines()
     for (const { clients } of this.projects.values())
@@ -196,7 +199,7 @@ export class Clients {
     this.#deadlines_max = DEADLINES_MIN + 4 * this.#deadlines.size
   }
 
-  /** What came of the send that used this key before, within its window. */
+  /** What came of the send that used this key before; undefined when none did within the window. */
   remembered(project: string, sender_id: string, key: string, now: number): Repeated | undefined {
     const remembered = this.find({ project, client_id: sender_id })?.idempotency?.get(key)
     if (!remembered || remembered.until_ms <= now) return undefined
@@ -214,7 +217,7 @@ export class Clients {
     if (!client) return
     client.idempotency ??= new Map()
     const until_ms = now + this.limits.idempotency_seconds * 1000
-    // Anew at the end: the oldest comes first.
+    // Deleted and set again, the key moves to the end: the map stays ordered by age.
     this.#dropKey(client.idempotency, key)
     client.idempotency.set(key, { first, digest, until_ms })
     this.meter.bytes += weight(key, first)
@@ -223,7 +226,11 @@ export class Clients {
     this.schedule(client, until_ms)
   }
 
-  /** Lets go of keys whose window is over; answers when to look again. */
+  /**
+   * Forgets idempotency keys whose window is over.
+   *
+   * @returns when to look again, in milliseconds since the epoch
+   */
   forgetKeys(client: Client, now: number): number {
     for (const [key, { until_ms }] of client.idempotency ?? []) {
       if (until_ms > now) return until_ms
@@ -240,7 +247,10 @@ export class Clients {
     this.meter.bytes -= weight(key, remembered.first)
   }
 
-  /** When an address that nobody holds and nothing is stored for may be forgotten; Infinity while there is something. */
+  /**
+   * When an address may be forgotten, in milliseconds since the epoch; Infinity while something is stored
+   * for it.
+   */
   forgetDue({ mailbox, idempotency, session, idle_since_ms, owned }: Client, now: number): number {
     if (!isEmpty({ mailbox, idempotency })) return Number.POSITIVE_INFINITY
     if (!owned) return now
@@ -252,7 +262,7 @@ function weight(key: string, { recipients }: Sent): number {
   return key.length + KEY_BYTES + recipients.length * RECIPIENT_BYTES
 }
 
-/** Whether nothing would be lost with an address but its name. */
+/** Whether nothing is stored for an address: no message, no history, no idempotency key. */
 export function isEmpty({ mailbox, idempotency }: Pick<Client, 'mailbox' | 'idempotency'>): boolean {
   return mailbox.retained === 0 && idempotency === undefined
 }

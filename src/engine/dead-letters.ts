@@ -8,11 +8,11 @@ export interface DeadLetterFilter {
   readonly message_ids?: ReadonlySet<string> | undefined
 }
 
-/** What one call requeues at most, so that others are served between. */
+/** What one call requeues at most, so that others are served in between. */
 const REQUEUED_MAX = 500
 const REQUEUED_BYTES_MAX = 256 * 1024
 
-/** Numbers rise as letters come. */
+/** A dead letter with its number; numbers rise as letters come. */
 interface Numbered {
   readonly number: number
   readonly letter: DeadLetter
@@ -61,8 +61,12 @@ export class DeadLetters {
   }
 
   /**
-   * Takes out each matching letter that `take` says it has taken, as many as one call may. More may be added meanwhile. Of a
-   * recipient that did not take one no more are tried: none overtakes another.
+   * Offers matching letters to `take`, oldest first, and removes those it takes; one call offers a
+   * limited number. After a refusal, no later letter for the same recipient is offered, to keep their
+   * order. Letters that are added meanwhile are left to another requeue.
+   *
+   * @param from `next` of the call before; undefined begins with the oldest
+   * @param take puts a letter back into its mailbox; false when there is no room
    */
   drain(
     filter: DeadLetterFilter,

@@ -3,7 +3,11 @@ import type { Mailbox } from '../core/mailbox.ts'
 import type { Client, ProjectState } from './clients.ts'
 import type { Found, Settle } from './engine.ts'
 
-/** Everywhere in a project where a message is or died. @param recipient_id look into that mailbox alone */
+/**
+ * The mailboxes and dead letters of a project that hold a message.
+ *
+ * @param recipient_id undefined looks at every client
+ */
 export function findIn(
   { clients, dead }: ProjectState,
   message_id: string,
@@ -27,7 +31,10 @@ export function findIn(
   return found
 }
 
-/** The entries that are to be settled, and of the ids that name none those acknowledged before and those unknown. */
+/**
+ * The entries that a {@link Settle} means. Of the ids that mean no entry, `acknowledged` has those that were
+ * acknowledged before, and `unknown` the others.
+ */
 export function settledBy(
   mailbox: Mailbox,
   { message_ids, offsets }: Settle,

@@ -3,9 +3,9 @@ import type { Mailbox } from '../core/mailbox.ts'
 import type { HistoryPage } from './engine.ts'
 
 /**
- * One page of what a mailbox retains, in the order it came.
+ * One page of what a mailbox retains, in rising order of offset.
  *
- * @param since_ms leaves out what was sent before, in milliseconds since the epoch
+ * @param since_ms leaves out messages sent before, in milliseconds since the epoch
  * @param bytes_max stops before the page grows past this, but never before its first message
  */
 export function historyPage(

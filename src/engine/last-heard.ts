@@ -1,27 +1,27 @@
 import { Ring } from '../core/ring.ts'
 import type { Session } from '../core/session.ts'
 
-/** A session that is heard again and again is moved this often. */
+/** A session that is heard again and again is moved to the end once in this time. */
 export const PLACED_MS = 100
-/** How far beyond the limit those are looked for that were heard since they were placed. */
+/** Sessions looked at beyond the limit, for those that were heard after they were placed. */
 const BEYOND_MAX = 256
 
-/** A session's place among the others; one that was heard again since is a hole. */
+/** A session's place among the others; a hole once the session has moved or ended. */
 export interface Place {
   readonly offset: number
   readonly session: Session
   gone: boolean
 }
 
-/** The sessions of one project, in the order in which each was last heard: a session that is heard moves to the end. */
+/** The sessions of one project, in the order in which they were last heard, within `PLACED_MS`. */
 export class LastHeard {
   readonly #ring = new Ring<Place>()
   #last = 0
-  /** Sessions here, and those of them that were only ever named as a sender. */
+  /** Sessions here; `senders` counts those of clients that were only ever named as a sender. */
   count = 0
   senders = 0
 
-  /** Moves a session to the end, or takes it in. @param before where it was */
+  /** Moves a session to the end, or adds it. @param before its place so far */
   move(session: Session, before: Place | undefined): Place {
     if (before) this.#leave(before)
     else this.#counted(session, 1)
@@ -35,7 +35,7 @@ export class LastHeard {
     this.#counted(place.session, -1)
   }
 
-  /** The session has now checked in, or read its mail. */
+  /** Counts a session as more than a sender: its client has checked in, or read its mail. */
   noSender(session: Session): void {
     this.#counted(session, -1)
     session.sender_only = false
@@ -43,9 +43,10 @@ export class LastHeard {
   }
 
   /**
-   * The sessions heard last, the latest first; all of them, where there is no limit, in the order in which they were placed.
+   * The sessions heard last, the latest first. Without a limit they come in the order in which they were
+   * placed, which is that order give or take {@link PLACED_MS}.
    *
-   * @param senders those too that were only ever named as a sender
+   * @param senders include those of clients that were only ever named as a sender
    */
   latest(limit: number, senders: boolean): Session[] {
     const sessions: Session[] = []
@@ -53,7 +54,7 @@ export class LastHeard {
     for (let i = this.#ring.length - 1; i >= 0 && sessions.length < limit + BEYOND_MAX; i--) {
       const { session, gone } = this.#ring.at(i)
       if (gone || (session.sender_only && !senders)) continue
-      // One that was heard since it was placed may belong before the last of those that are asked for.
+      // A session heard after it was placed may belong before the last of those found so far.
       if (sessions.length >= limit && session.placed_ms + PLACED_MS <= oldest_ms) break
       sessions.push(session)
       oldest_ms = Math.min(oldest_ms, session.last_seen_ms)

@@ -40,28 +40,28 @@ import type {
   Settled,
   Taken,
 } from './engine.ts'
-import { retryAfter, STORED } from './engine.ts'
+import { STORED } from './engine.ts'
 import { findIn, settledBy } from './find.ts'
 import { historyPage } from './history-page.ts'
-import { appendOverOldest } from './overflow.ts'
+import { appendOverOldest, retryAfter } from './overflow.ts'
 import { PROBE, probeMessage } from './probe.ts'
 
 export interface MemoryEngineOptions extends CheckinsOptions {
-  /** Names a mailbox's history; lower case letters and digits, from a CSPRNG. */
+  /** Makes the name of a mailbox's history: lower-case letters and digits, from a CSPRNG. */
   readonly newEpoch: () => string
 }
 
 const NO_DELIVERIES: readonly Delivery[] = []
-/** How long others wait while what is due is done. */
+/** How long one sweep may hold up everything else. */
 const SWEEP_MS_MAX = 50
 
-/** Everything in this process, answered at once, and lost with it. */
+/** Keeps everything in this process, answers at once, and loses all with the process. */
 export class MemoryEngine implements Engine {
   readonly stored = 'memory'
   readonly #clients: Clients
   readonly #checkins: Checkins
   #events!: EngineEvents
-  /** The probe that was announced last. */
+  /** Id of the probe that was announced last. */
   #probed: string | undefined
   readonly #limits: Limits
   readonly #now: () => number
@@ -82,7 +82,7 @@ export class MemoryEngine implements Engine {
     this.#clients.projects.clear()
   }
 
-  /** Stores a message under an address of its own, sees it announced, and takes it out again. */
+  /** Stores a message under an address of its own, checks that it was announced, and removes it. */
   health(): Health {
     const message = probeMessage(this.options.newId(), this.#now())
     const { outcome } = this.#store(PROBE.project, PROBE.client_id, message, this.#now())
@@ -142,7 +142,7 @@ export class MemoryEngine implements Engine {
     return sent
   }
 
-  /** @param attempts deliveries so far, of a message that is requeued */
+  /** @param attempts deliveries so far, for a message that is requeued */
   #store(project: string, client_id: string, message: StoredMessage, now: number, attempts = 0): Appended {
     const limits = this.#limits
     if (message.bytes > limits.mailbox_bytes_max) return { outcome: 'too_large' }
@@ -164,7 +164,7 @@ export class MemoryEngine implements Engine {
     if (!entry) return { outcome: 'full', retry_after_ms: retryAfter(mailbox.next_due_ms - now) }
     this.#clients.schedule(client, mailbox.next_due_ms)
     this.#announce(client, entry, false)
-    // Only now: what bounces to this very mailbox must not take the room that was made.
+    // Told only now: a bounce into this very mailbox must not take the room that was made.
     if (dropped) for (const dead of dropped) this.#died(client, dead, now)
     return STORED[client.status(now, limits)]
   }
@@ -191,7 +191,7 @@ export class MemoryEngine implements Engine {
     const from = recovered ? after?.offset : mailbox.evicted_through
     if (ack === 'auto' && recovered && after) this.#acknowledgeThrough(address, mailbox, after.offset, now)
     const position = mailbox.open(from)
-    // Who only looks leaves everything pending: what its cursor covers it has seen.
+    // A client that only peeks leaves messages pending: those before its cursor it has seen.
     if (ack === 'none' && recovered && after) position.redeliver = []
     return { position, recovered, pending: mailbox.pending }
   }
@@ -204,7 +204,7 @@ export class MemoryEngine implements Engine {
     }
   }
 
-  /** Gives back what a session that is over had leased. */
+  /** Makes pending again what a session that has ended had leased. */
   #giveBack(client: Client): void {
     const now = this.#now()
     this.#advance(client, now)
@@ -246,7 +246,7 @@ export class MemoryEngine implements Engine {
         settled++
       } else if (settle.message_ids) unknown.push(message.message_id)
     }
-    // What has been acknowledged is known, but not leased.
+    // An acknowledged message is known, but not leased.
     if (settle.failed_delay_ms !== undefined) unknown.push(...acknowledged)
     this.#tell(client, fallen, now)
     return { settled, unknown }
@@ -333,7 +333,7 @@ export class MemoryEngine implements Engine {
   sweep(): void {
     const now = this.#now()
     const began_ms = performance.now()
-    // What is left comes with the next tick; whoever reads sweeps a mailbox before.
+    // The next tick does the rest. Readers do not notice: a read advances its mailbox first.
     while (performance.now() - began_ms < SWEEP_MS_MAX) {
       const client = this.#clients.popDue(now)
       if (!client) break
@@ -355,7 +355,7 @@ export class MemoryEngine implements Engine {
 
   #tell(client: Client, fallen: Fallen, now: number): void {
     for (const dead of fallen.dead) this.#died(client, dead, now)
-    // A bounce that came back to this very mailbox may have pushed it out.
+    // A bounce into this very mailbox may have pushed the entry out.
     for (const entry of fallen.released) if (!entry.gone) this.#announce(client, entry, true)
     this.#clients.schedule(client, client.mailbox.next_due_ms)
   }
@@ -371,7 +371,7 @@ export class MemoryEngine implements Engine {
       this.#probed = entry.message.message_id
       return
     }
-    // Who has been told reads all that has come since.
+    // A reader that was told before reads everything that has come since.
     if (client.announced && !redelivery && !this.#events.wants_each) return
     client.announced = true
     this.#events.announced({

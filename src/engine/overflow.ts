@@ -3,12 +3,25 @@ import type { Limits } from '../core/limits.ts'
 import type { Mailbox } from '../core/mailbox.ts'
 import { BROKER_CLIENT_ID, type StoredMessage } from '../core/message.ts'
 
+const RETRY_AFTER_MS_MIN = 100
+const RETRY_AFTER_MS_MAX = 1000
+
 /**
- * Stores a message in a full mailbox that drops its oldest. A bounce displaces no mail: what it displaced would bounce
- * in turn, until all that is old is gone.
+ * How long a sender refused by a full mailbox or store should wait, in milliseconds. When a mailbox will be
+ * read cannot be foreseen.
  *
- * @param dropped gets what made room
- * @param attempts deliveries so far, of a message that is requeued
+ * @param due_in_ms how soon something in the mailbox falls due; may be Infinity
+ */
+export function retryAfter(due_in_ms: number): number {
+  return Math.min(RETRY_AFTER_MS_MAX, Math.max(RETRY_AFTER_MS_MIN, due_in_ms))
+}
+
+/**
+ * Stores a message in a full mailbox by dropping its oldest messages. A bounce drops none: each dropped
+ * message would bounce in turn, until every old message is gone.
+ *
+ * @param dropped receives the messages dropped
+ * @param attempts deliveries so far, for a message that is requeued
  * @returns undefined when the mailbox stays full
  */
 export function appendOverOldest(

@@ -2,15 +2,15 @@ import { BROKER_CLIENT_ID, createMessage, type StoredMessage } from '../core/mes
 import type { Address } from './engine.ts'
 
 /**
- * Where an engine stores the messages by which it proves its health. No project has this name, since theirs begin with
- * a letter; what is announced here stays with the engine.
+ * Where an engine stores the messages that prove its health. No project can have this name, since theirs
+ * begin with a letter. The engine announces nothing of it to the broker.
  */
 export const PROBE: Address = { project: '_health', client_id: 'probe' }
 
-/** Long enough to be seen, short enough that one which was lost sight of does no harm. */
+/** Long enough for the probe to be announced, short enough that one left behind does no harm. */
 const PROBE_TTL_SECONDS = 10
 
-/** @param now milliseconds since the epoch */
+/** The message of one probe. @param now milliseconds since the epoch */
 export function probeMessage(message_id: string, now: number): StoredMessage {
   return createMessage(
     { message: 'probe' },

@@ -129,7 +129,7 @@ export function sendingContract(make: MakeEngine): void {
     await rig.take('r')
     expect((await rig.send('r', { payload })).deliveries[0]!.outcome).toBe('stored')
     expect((await rig.engine.stats()).stored_bytes).toBeLessThanOrEqual(2000)
-    // What others have read gives way too, and what they have not read does not.
+    // The history of other mailboxes gives way too; their unread messages do not.
     expect((await rig.send('stranger', { payload })).deliveries[0]!.outcome).toBe('stored')
     expect(await rig.engine.stats()).toMatchObject({ pending: 2, history: 0 })
     expect((await rig.send('another', { payload })).deliveries[0]!.outcome).toBe('storage_full')
@@ -189,7 +189,7 @@ export function sendingContract(make: MakeEngine): void {
     expect(again).toEqual({ ...first, repeated: true, digest: '"once"' })
     expect((await rig.send('r', { payload: 'other sender', sender_id: 'other' }, 'k')).repeated).toBeFalse()
     expect((await rig.send('r', { payload: 'other key' }, 'k2')).repeated).toBeFalse()
-    // A sender that nothing else is kept for is remembered all the same.
+    // The key alone keeps the sender's address: its mailbox is empty by then.
     await rig.sendAll('sender', ['back'], { ttl_seconds: 1 })
     await rig.pass(99.999)
     expect((await rig.send('r', { payload: 'within' }, 'k')).repeated).toBeTrue()

@@ -104,7 +104,7 @@ export function subscribingContract(make: MakeEngine): void {
     await using rig = await Rig.start(make)
     const ids = await rig.sendAll('r', ['a', 'b', 'c'])
     const first = await rig.engine.open(rig.at('r'), undefined, 'auto')
-    // Where arrival can be confirmed, a subscriber with auto leases until it is.
+    // A subscriber with auto whose connection confirms arrival leases messages until then.
     const due = await rig.read('r', first, { ack: 'manual' })
     const after = { epoch: first.position.epoch, offset: due[1]!.safe_offset }
     const resumed = await rig.engine.open(rig.at('r'), after, 'auto')
@@ -119,10 +119,10 @@ export function subscribingContract(make: MakeEngine): void {
     await rig.read('r', first, { ack: 'manual' })
     const cursor = { epoch: first.position.epoch, offset: 2 }
     await rig.engine.settle(rig.at('r'), { message_ids: [a!], failed_delay_ms: 0 })
-    // Redelivered on a connection that is gone before it arrives; the client has the cursor from before.
+    // The redelivery is lost with its connection: the client still has its cursor from before.
     first.position.redeliver.push(1)
     expect((await rig.read('r', first, { ack: 'manual' })).map(({ offset }) => offset)).toEqual([1])
-    // Another reader coming by in its turn changes nothing of that.
+    // Another reader, which peeks at it in its turn, does not change that.
     const other = await rig.engine.open(rig.at('r'), { epoch: cursor.epoch, offset: 0 }, 'none')
     expect(payloads(await rig.read('r', other, { ack: 'none' }))).toEqual(['a', 'b'])
     await rig.engine.open(rig.at('r'), cursor, 'auto')

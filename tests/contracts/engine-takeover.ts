@@ -86,7 +86,7 @@ export function takeoverContract(make: MakeEngine): void {
         await rig.checkedIn('r')
         const opened = await rig.engine.open(rig.at('r'), cursor, 'auto')
         expect(opened.recovered).toBeTrue()
-        // What was written when the connection broke, and how much of it came through.
+        // The connection breaks after all of `written` was written, and some of it has arrived.
         const written = await rig.read('r', opened, { ack: 'manual', limit: reads })
         for (const due of written.slice(0, arrives)) {
           arrived.push(...payloads([due]))

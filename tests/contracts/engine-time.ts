@@ -61,7 +61,7 @@ export function timeContract(make: MakeEngine): void {
   test('a sweep looks at what is due, however much is stored', async () => {
     await using rig = await Rig.start(make, { stored_bytes_max: 1e9 })
     let looks = 0
-    // What holds the message itself is counted at each look; what has its own index of times never looks.
+    // Counts each read of a message: an engine with an index of deadlines of its own makes none.
     const watched = (message: StoredMessage): StoredMessage =>
       new Proxy(message, {
         get(target, property, receiver) {

@@ -9,7 +9,8 @@ import { timeContract } from './engine-time.ts'
 import type { MakeEngine } from './rig.ts'
 
 /**
- * What every engine promises, through its interface alone. Answers may be promises and events may come after them.
+ * What every engine promises, tested through its interface alone. Answers may be promises, and events may
+ * come after them.
  *
  * @param make gives an engine on an empty store at each call; the tests stop it
  */

@@ -28,10 +28,10 @@ const EVERYTHING: Take = { limit: 10_000, bytes_max: Number.MAX_SAFE_INTEGER, ac
 /** What a message says, and who says it. */
 export type Said = Content & { readonly sender_id?: string }
 
-/** What came of a send, the first one's if its key was used before. */
+/** What came of a send; if its key was used before, what came of the first. */
 export type Outcome = Omit<Sent, 'outcome'> & { readonly repeated: boolean; readonly digest?: string }
 
-/** A key whose digest is of the content alone. */
+/** An idempotency key, with the payload as its digest. */
 function keyOf(key: string | undefined, said: Said): IdempotencyKey | undefined {
   return key === undefined ? undefined : { key, digest: JSON.stringify(said.payload ?? null) }
 }
@@ -45,13 +45,13 @@ function outcomeOf(sent: Sent | Repeated): Outcome {
   return { ...said, repeated: false }
 }
 
-/** An engine under test, with its clock, and everything that it said. */
+/** An engine under test, with its clock and everything it has told. */
 export class Rig implements AsyncDisposable {
   now = Date.UTC(2026, 0, 31, 12)
   readonly announced: Announcement[] = []
   readonly acknowledged: { client_id: string; message_id: string }[] = []
   readonly died: DeadLetter[] = []
-  /** What a broker would do about it: told while the engine is still at it. */
+  /** Stands for the broker's reaction to a death: called during the engine's own call. */
   onDied: (letter: DeadLetter) => void = () => undefined
   /** Whether every message is to be announced. */
   wants_each = true
@@ -162,7 +162,7 @@ export class Rig implements AsyncDisposable {
     return this.engine.read(this.at(client_id), position, { ...EVERYTHING, ...take })
   }
 
-  /** Lets time go by, and the engine do what is due. */
+  /** Lets time pass, then has the engine do what is due. */
   async pass(seconds: number): Promise<void> {
     this.now += seconds * 1000
     await this.engine.sweep()
@@ -188,7 +188,7 @@ export class Rig implements AsyncDisposable {
     return checked
   }
 
-  /** Waits until what was said of something is this, since an engine may say it after it has answered. */
+  /** Waits until `what` is as expected, since an engine may tell things after it has answered. */
   async hears<T>(what: () => T, expected: T): Promise<void> {
     await until(
       'the engine to say it',
@@ -198,7 +198,10 @@ export class Rig implements AsyncDisposable {
     expect(what()).toEqual(expected)
   }
 
-  /** Checks that the bytes counted are those of the messages in this mailbox and the dead letters. */
+  /**
+   * Checks that the engine counts the bytes of the messages in this mailbox and the dead letters, and no
+   * others.
+   */
   async expectBytesOf(client_id: string): Promise<void> {
     const { letters } = await this.engine.listDeadLetters(PROJECT, {}, 10_000)
     const { deliveries } = await this.engine.history(this.at(client_id), {}, 10_000, Number.MAX_SAFE_INTEGER)
@@ -206,7 +209,7 @@ export class Rig implements AsyncDisposable {
     expect((await this.engine.stats()).stored_bytes).toBe(bytes)
   }
 
-  /** The sessions of the project, the latest heard first. @param senders those too that only ever sent */
+  /** The sessions of a project, the latest heard first. @param senders include those that only ever sent */
   async sessionsOf(project = PROJECT, senders = true): Promise<readonly Session[]> {
     return (await this.engine.listSessions(project, { limit: 1000, senders })).sessions
   }

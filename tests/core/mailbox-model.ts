@@ -24,20 +24,20 @@ export interface Known {
   until_ms: number
 }
 
-/** What the model expects a sweep or a failure to bring about. */
+/** What the model expects of time that passes, or of a failure. */
 export interface Expected {
   readonly dead: { offset: number; reason: DeadReason }[]
   readonly released: number[]
 }
 
 /**
- * A mailbox as one would explain it on paper: a list that is never shortened, searched from the start each time. No rings,
- * heaps, counters or indexes to be wrong.
+ * A mailbox as one would explain it on paper: a list that is never shortened, and is searched from the start
+ * each time. It has no rings, heaps, counters or indexes that could be wrong.
  */
 export class Model {
   readonly all: Known[] = []
 
-  /** When each acknowledgement came. */
+  /** The time of each acknowledgement. */
   readonly #acked_at: number[] = []
 
   constructor(private readonly limits: Limits) {}
@@ -108,14 +108,14 @@ export class Model {
   }
 
   ack(known: Known, now: number): void {
-    // Acknowledged unread, it has been delivered in some other way.
+    // An acknowledged message that was never read was delivered in some other way.
     known.attempts = Math.max(1, known.attempts)
     known.fate = 'acked'
     this.#acked_at.push(now)
     this.#trim(now)
   }
 
-  /** So many acknowledged messages may be kept: those of this very moment, whatever the limit. */
+  /** How many acknowledged messages are kept at most: beyond the limit, those of this very moment. */
   historyMax(now: number): number {
     return Math.max(this.limits.history_messages_max, this.#acked_at.filter((ms) => ms === now).length)
   }
@@ -154,7 +154,7 @@ export class Model {
     return expected
   }
 
-  /** The earliest time at which a sweep has something to do. */
+  /** The earliest time at which `advance` has something to do. */
   get due_ms(): number {
     return Math.min(
       ...this.retained.map(({ fate, message, until_ms }) =>

@@ -16,24 +16,27 @@ import { type Position, safeOffset } from '../../src/core/position.ts'
 import type { Step } from './mailbox-histories.ts'
 import { bytesOf, type Expected, type Known, Model } from './mailbox-model.ts'
 
-/** A reader, and what a client behind it would know. */
+/** A reader, with what its client knows. */
 interface Reader {
   readonly position: Position
   readonly ack: AckMode
   readonly from: number
   /** Sent to it since it began. */
   readonly here: Set<number>
-  /** Sent to it, now or before the cursor that it resumed from. */
+  /** Sent to it since it began, or before the cursor that it resumed from. */
   readonly seen: Set<number>
-  /** Was not readable when the reader came by, being delayed: due only once it is pending again. */
+  /** Delayed when the reader came by: due only once it is pending again. */
   readonly skipped: Set<number>
-  /** Not promised by a cursor: acknowledged, overwritten or in another's hands when a reader began without one. */
+  /**
+   * Acknowledged, overwritten or leased to another when the reader began without a cursor: not promised to
+   * it.
+   */
   readonly excused: Set<number>
-  /** First deliveries, by rank, for the promise of order. */
+  /** Offset of the last first delivery of each rank, to check the order. */
   readonly last_of: [number, number, number, number]
 }
 
-/** A cursor as a client holds it, with what its bearer had been sent by then. */
+/** A cursor that a client holds, with what it had been sent by then. */
 interface Held {
   readonly offset: number
   readonly seen: ReadonlySet<number>
@@ -94,7 +97,7 @@ export class World {
   #append(rank: Rank, bytes: number, ttl: number): void {
     const message_id = idOf(this.model.all.length + 1, this.ids_rise)
     const content = { payload: null, priority: PRIORITIES[rank], ttl_seconds: ttl }
-    // Weighed as the step says, whatever its text takes.
+    // The step says how many bytes count, not the text.
     const message = { ...createMessage(content, 'sender', 'r', message_id, this.now, 300), bytes }
     let entry = this.mailbox.append(message, this.limits)
     let known = this.model.append(message)
@@ -145,7 +148,7 @@ export class World {
     this.#fell(fallen ?? { dead: [], released: [] }, this.model.advance(this.now))
   }
 
-  /** What fell is what the model expects; as a subscription does, readers note what is pending again. */
+  /** Compares what fell with the model. Readers note what is pending again, as a subscription does. */
   #fell(fallen: Fallen, expected: Expected): void {
     const dead = fallen.dead.map(({ message, reason }) => ({ offset: offsetOf(message), reason }))
     const released = fallen.released.map(({ offset }) => offset)
@@ -190,7 +193,10 @@ export class World {
     }
   }
 
-  /** Reads everything after a covered cursor, changing nothing: nothing is missing, and with one priority nothing repeated. */
+  /**
+   * Peeks at everything after a covered cursor: nothing is missing, and with one priority nothing is
+   * repeated.
+   */
   #resumeIsWhole(held: Held): void {
     const position = this.mailbox.open(held.offset)
     const drained = new Set<number>()
@@ -256,7 +262,7 @@ export class World {
     reader.here.add(offset)
     reader.seen.add(offset)
     const excused = new Set(reader.excused)
-    // Still to be redelivered: a resume finds it pending, or the delivery that came after this cursor counts.
+    // It is redelivered later: a resume finds it pending, or it was delivered after this cursor.
     for (const pending of this.model.in('pending'))
       if (pending.offset <= safe_offset) excused.add(pending.offset)
     this.cursors.push({
@@ -267,7 +273,7 @@ export class World {
     })
   }
 
-  /** What a reader must be given before it is told that there is nothing more, and what it may be given. */
+  /** What a reader must be sent before it is told that there is no more, and what it may be sent. */
   #owed({ here, skipped, from, ack, position }: Reader): { must: Known[]; may: Known[] } {
     const must: Known[] = []
     const may: Known[] = []
@@ -294,7 +300,7 @@ export class World {
       if (!entry) continue
       if (known.fate !== 'acked') live.push(entry)
       expect(entry.attempts).toBe(known.attempts)
-      // Once acknowledged, nobody asks how often it failed before.
+      // History does not keep the number of failures.
       if (known.fate !== 'acked') expect(entry.failures).toBe(known.failures)
       expect(entry.message).toEqual(known.message)
     }

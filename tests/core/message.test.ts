@@ -84,7 +84,7 @@ describe('a stored message', () => {
         ...(ttl_seconds === TTL_DEFAULT ? {} : { expires_at: new Date(expires_ms).toISOString() }),
         ...same,
       }
-      // By text, since a comparison of objects does not see members called __proto__.
+      // Compared as text: a comparison of objects does not see members called __proto__.
       expect(sorted(wire)).toBe(sorted(expected))
       expect(stored.expires_ms).toBe(expires_ms)
       expect(PRIORITIES[stored.rank]).toBe(priority)

@@ -15,8 +15,8 @@ export function checkAsync<T>(
 }
 
 /**
- * The seed is random unless `MCP_BROKER_TEST_SEED` fixes it, and `MCP_BROKER_TEST_RUNS` multiplies the runs; a failure
- * prints seed, path and the smallest counterexample.
+ * The seed is random unless `MCP_BROKER_TEST_SEED` fixes it, and `MCP_BROKER_TEST_RUNS` multiplies the runs;
+ * a failure prints seed, path and the smallest counterexample.
  */
 function settings(runs: number) {
   const seed = Number(process.env.MCP_BROKER_TEST_SEED)

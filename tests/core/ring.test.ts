@@ -8,7 +8,7 @@ interface Item {
   gone: boolean
 }
 
-/** The live entries of a ring, by its own indexes. */
+/** The offsets of a ring's entries without the holes, by index. */
 function live(ring: Ring<Item>): number[] {
   const offsets: number[] = []
   for (let i = 0; i < ring.length; i++) if (!ring.at(i).gone) offsets.push(ring.at(i).offset)

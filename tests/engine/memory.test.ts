@@ -41,7 +41,7 @@ describe('the memory engine', () => {
     expect((await rig.read('r', opened, { limit: 1, ack: 'manual' })).length).toBe(1)
     await rig.sendAll('r', ['c', 'd'])
     expect(offsets()).toEqual([1, 3])
-    // What is pending again lies behind the readers: they would not come to it.
+    // Readers are past the offset of a message that is pending again: without an announcement they miss it.
     await rig.engine.settle(rig.at('r'), { failed_delay_ms: 0 })
     expect(offsets()).toEqual([1, 3, 1])
     rig.wants_each = true
@@ -54,7 +54,7 @@ describe('the memory engine', () => {
       mailbox_messages_max: 2,
       mailbox_overflow: 'drop_oldest',
     })
-    // To itself: its expiry is told into the mailbox that is being swept.
+    // The client sends to itself: the bounce goes into the mailbox that is being advanced.
     await rig.sendAll('r', ['leased'], { sender_id: 'r' })
     await rig.lease('r')
     await rig.sendAll('r', ['expires'], { sender_id: 'r', ttl_seconds: 60 })
