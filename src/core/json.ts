@@ -7,24 +7,23 @@ export type JsonFlaw = 'depth' | 'number'
  * @param depth_max how many arrays and objects may be nested in each other
  */
 export function jsonFlaw(value: unknown, depth_max: number): JsonFlaw | undefined {
-  if (typeof value === 'number') return isChanged(value) ? 'number' : undefined
-  if (typeof value !== 'object' || value === null) return undefined
-  if (depth_max === 0) return 'depth'
-  let flaw: JsonFlaw | undefined
+  // Nearly all values are right, and each message comes through here: which flaw it is, is asked afterwards.
+  if (!isFlawed(value, depth_max, true)) return undefined
+  return isFlawed(value, depth_max, false) ? 'depth' : 'number'
+}
+
+/** @param numbers whether a changed number counts, or only the depth */
+function isFlawed(value: unknown, depth_max: number, numbers: boolean): boolean {
+  if (typeof value !== 'object') return numbers && typeof value === 'number' && isChanged(value)
+  if (value === null) return false
+  if (depth_max === 0) return true
   if (Array.isArray(value)) {
-    for (const item of value) {
-      const found = jsonFlaw(item, depth_max - 1)
-      if (found === 'depth') return found
-      flaw ??= found
-    }
-    return flaw
+    for (const item of value) if (isFlawed(item, depth_max - 1, numbers)) return true
+    return false
   }
-  for (const key in value) {
-    const found = jsonFlaw((value as Record<string, unknown>)[key], depth_max - 1)
-    if (found === 'depth') return found
-    flaw ??= found
-  }
-  return flaw
+  for (const key in value)
+    if (isFlawed((value as Record<string, unknown>)[key], depth_max - 1, numbers)) return true
+  return false
 }
 
 /**
@@ -39,8 +38,9 @@ const INTEGER_MAX = 1e21
  * 2.2.
  */
 function isChanged(number: number): boolean {
+  if (number <= Number.MAX_SAFE_INTEGER && number >= Number.MIN_SAFE_INTEGER) return false
   const size = Math.abs(number)
-  return size > Number.MAX_SAFE_INTEGER && (size < INTEGER_MAX || size === Number.POSITIVE_INFINITY)
+  return size < INTEGER_MAX || size === Number.POSITIVE_INFINITY
 }
 
 /**
