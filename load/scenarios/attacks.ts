@@ -111,7 +111,10 @@ async function endure(server: Server, { what, requests }: Attack, round: number,
 const LAST = 'last'
 const ANSWER_MS_MAX = 20_000
 
-/** A client that sends a frame, and the same again once its last request is answered. It looks at nothing else. */
+/**
+ * A client that sends a frame, and the same again once its last request is answered. It looks at nothing
+ * else.
+ */
 class Attacker {
   answered = 0
   #over: (() => void) | undefined

@@ -147,7 +147,10 @@ function* take<T>(items: Iterable<T>, limit: number): Generator<T> {
 const UNKNOWN_NAME = 'Unexpected property'
 const MISSING = 'Expected required property'
 
-/** The path of a secret (`writeOnly`) at or above `path`; errors repeat nothing of it. Undefined without one. */
+/**
+ * The path of a secret (`writeOnly`) at or above `path`; errors repeat nothing of it. Undefined without
+ * one.
+ */
 function secretPath(schema: TSchema, path: string): string | undefined {
   let here: TSchema | undefined = schema
   let walked = ''

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path'
 import { type Ran, run } from './harness.ts'
 
 /**
- * The agents' own command lines, from npm. They are no dependencies of the repository: together they take 1.4 GB, and
- * Bun's cache of packages keeps them between runs.
+ * The agents' own command lines, from npm. They are no dependencies of the repository: together they take
+ * 1.4 GB, and Bun's cache of packages keeps them between runs.
  */
 const PACKAGES = {
   '@anthropic-ai/claude-code': '2.1.331',

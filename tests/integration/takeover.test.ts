@@ -3,7 +3,10 @@ import { startBroker, until } from '../harness.ts'
 import { RawWs } from '../raw-ws.ts'
 import { type Arrived, WsClient } from '../ws-client.ts'
 
-/** Reads a mailbox over a socket that answers no pings, so that nothing it gets is confirmed, and cuts it off. */
+/**
+ * Reads a mailbox over a socket that answers no pings, so that nothing it gets is confirmed, and cuts it
+ * off.
+ */
 async function readAndBreak(url: string, client_id: string, after?: string): Promise<Arrived> {
   const raw = await RawWs.connect(url)
   raw.send({ jsonrpc: '2.0', id: 1, method: 'checkin_client', params: { client_id } })

@@ -17,7 +17,8 @@ const ANSWERS: ReadonlySet<string> = new Set<keyof Engine>([
 ])
 
 /**
- * The same engine, but its answers to `method` come only when the gate is open. It does things at once and in order.
+ * The same engine, but its answers to `method` come only when the gate is open. It does things at once and
+ * in order.
  *
  * @param asked is told of each call of the method
  */
@@ -42,7 +43,10 @@ export function gatedEngine(
   })
 }
 
-/** The same engine as if it were elsewhere: it does things at once and in order, but its answers take a turn or two. */
+/**
+ * The same engine as if it were elsewhere: it does things at once and in order, but its answers take a turn
+ * or two.
+ */
 export function slowEngine(engine: Engine, turns: () => number): Engine {
   return new Proxy(engine, {
     get(target, name) {

@@ -29,7 +29,10 @@ function answered(client: WsClient, count: number, ms?: number): Promise<string[
   )
 }
 
-/** An engine that is slow to answer one thing until it is told to, how often it was asked that, and what to append. */
+/**
+ * An engine that is slow to answer one thing until it is told to, how often it was asked that, and what to
+ * append.
+ */
 function gated(method: keyof Engine) {
   let asked = 0
   const { promise, resolve: open } = Promise.withResolvers<void>()
