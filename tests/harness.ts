@@ -3,7 +3,7 @@ import { pino } from 'pino'
 import { type App, startApp } from '../src/app.ts'
 import { type Config, ConfigSchema } from '../src/config/schema.ts'
 import type { Engine } from '../src/engine/engine.ts'
-import { MemoryEngine, type MemoryEngineOptions } from '../src/engine/memory.ts'
+import { MemoryEngine, type MemoryEngineOptions } from '../src/engine/memory/memory.ts'
 
 /** The default settings with some changed; for tests, on a free port. */
 export function testConfig(overrides: Partial<Config> = {}): Config {

@@ -1,5 +1,5 @@
 import { DEFAULT_LIMITS } from '../../src/core/limits.ts'
-import { Mailbox } from '../../src/core/mailbox.ts'
+import { Mailbox } from '../../src/core/mailbox/mailbox.ts'
 import { createMessage, type StoredMessage } from '../../src/core/message.ts'
 import type { Micro } from './bench.ts'
 

@@ -2,6 +2,7 @@ import { type Identity, ownClientId, requireScope } from '../auth/identity.ts'
 import { formatCursor, parseCursor } from '../core/cursor.ts'
 import { BrokerError } from '../core/errors.ts'
 import type { Limits } from '../core/limits.ts'
+import { type MaybePromise, then } from '../core/maybe-promise.ts'
 import {
   BROKER_CLIENT_ID,
   type Content,
@@ -10,22 +11,20 @@ import {
   type StoredMessage,
 } from '../core/message.ts'
 import type { Session, SessionStatus } from '../core/session.ts'
-import {
-  type Address,
-  type Announcement,
-  type Appended,
-  type CheckedIn,
-  type Checkin,
-  type DeadLetter,
-  type Engine,
-  type EngineEvents,
-  type IdempotencyKey,
-  type MaybePromise,
-  type Repeated,
-  type Sent,
-  type SessionList,
-  type SessionPage,
-  then,
+import type {
+  Address,
+  Announcement,
+  Appended,
+  CheckedIn,
+  Checkin,
+  DeadLetter,
+  Engine,
+  EngineEvents,
+  IdempotencyKey,
+  Repeated,
+  Sent,
+  SessionList,
+  SessionPage,
 } from '../engine/engine.ts'
 import type { Connection } from './connection.ts'
 import { Hub } from './hub.ts'

@@ -1,4 +1,4 @@
-import { type MaybePromise, then } from '../engine/engine.ts'
+import { type MaybePromise, then } from '../core/maybe-promise.ts'
 import type { Broker } from './broker.ts'
 
 /** The broker is quiet when no more messages than this have passed since the last look. */

@@ -1,5 +1,5 @@
+import { type MaybePromise, then } from '../core/maybe-promise.ts'
 import { nearestNames } from '../core/routing.ts'
-import { type MaybePromise, then } from '../engine/engine.ts'
 
 /** Each look compares a name with all known ones. A caller beyond this number gets no hint. */
 const LOOKS_PER_SECOND = 100

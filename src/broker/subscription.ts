@@ -1,11 +1,12 @@
 import { formatCursor } from '../core/cursor.ts'
-import type { AckMode, Due } from '../core/entry.ts'
 import { BrokerError } from '../core/errors.ts'
 import type { Limits } from '../core/limits.ts'
+import type { AckMode, Due } from '../core/mailbox/entry.ts'
+import type { Position } from '../core/mailbox/position.ts'
+import type { MaybePromise } from '../core/maybe-promise.ts'
 import { messageJson } from '../core/message.ts'
-import type { Position } from '../core/position.ts'
 import type { Session } from '../core/session.ts'
-import type { Address, Announcement, Engine, MaybePromise } from '../engine/engine.ts'
+import type { Address, Announcement, Engine } from '../engine/engine.ts'
 import type { Connection } from './connection.ts'
 
 export interface SubscriptionOptions {

@@ -1,5 +1,3 @@
-import type { MaybePromise } from '../engine/engine.ts'
-
 /** How much of one turn of the event loop all long calls together may take, in milliseconds. */
 const TURN_MS_MAX = 3
 /** Items of a list between two looks at the clock. */
@@ -83,3 +81,4 @@ export class Turns {
     if (this.#waiting.length > 0) this.#schedule()
   }
 }
+import type { MaybePromise } from '../core/maybe-promise.ts'

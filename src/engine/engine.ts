@@ -1,15 +1,8 @@
-import type { AckMode, Dead, DeadReason, Delivery, Due, State, Take } from '../core/entry.ts'
+import type { AckMode, Dead, DeadReason, Delivery, Due, State, Take } from '../core/mailbox/entry.ts'
+import type { Position } from '../core/mailbox/position.ts'
+import type { MaybePromise } from '../core/maybe-promise.ts'
 import type { StoredMessage } from '../core/message.ts'
-import type { Position } from '../core/position.ts'
 import type { Capabilities, RecipientStatus, Session, SessionEnd, SessionStatus } from '../core/session.ts'
-
-/** A value at once, or a promise. Callers await only promises, so the memory engine pays for none. */
-export type MaybePromise<T> = T | Promise<T>
-
-/** Runs `next` on a value: now, or when the promise resolves. */
-export function then<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
-  return value instanceof Promise ? value.then(next) : next(value)
-}
 
 /** Where an accepted message is stored by the time its receipt goes out. */
 export type Stored = 'memory' | 'disk' | 'redis'

@@ -1,5 +1,5 @@
 import { BrokerError } from '../core/errors.ts'
-import type { MaybePromise } from '../engine/engine.ts'
+import type { MaybePromise } from '../core/maybe-promise.ts'
 
 /**
  * Reads a request's body as JSON, never more than `bytes_max` of it.

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { asBrokerError } from '../core/errors.ts'
-import type { MaybePromise } from '../engine/engine.ts'
+import type { MaybePromise } from '../core/maybe-promise.ts'
 
 /** The ids of errors whose calls have been logged, for the doors to tell the same. */
 const IDS = new WeakMap<object, string>()

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { ACKED, DELAYED, LEASED, PENDING } from '../../src/core/entry.ts'
+import { ACKED, DELAYED, LEASED, PENDING } from '../../src/core/mailbox/entry.ts'
 import { type MakeEngine, PROJECT, payloads, Rig } from './rig.ts'
 
 export function readingContract(make: MakeEngine): void {

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { ACKED, LEASED, PENDING } from '../../src/core/entry.ts'
+import { ACKED, LEASED, PENDING } from '../../src/core/mailbox/entry.ts'
 import { type MakeEngine, PROJECT, payloadOf, Rig } from './rig.ts'
 
 export function sendingContract(make: MakeEngine): void {

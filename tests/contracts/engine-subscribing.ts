@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { ACKED, LEASED } from '../../src/core/entry.ts'
+import { ACKED, LEASED } from '../../src/core/mailbox/entry.ts'
 import { type MakeEngine, PROJECT, payloads, Rig } from './rig.ts'
 
 export function subscribingContract(make: MakeEngine): void {

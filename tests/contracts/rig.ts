@@ -1,6 +1,6 @@
 import { expect } from 'bun:test'
-import type { Due, Take } from '../../src/core/entry.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/core/limits.ts'
+import type { Due, Take } from '../../src/core/mailbox/entry.ts'
 import { type Content, createMessage, type StoredMessage } from '../../src/core/message.ts'
 import type { Session, SessionEnd, SessionStatus } from '../../src/core/session.ts'
 import type {

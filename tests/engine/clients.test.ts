@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { DEFAULT_LIMITS } from '../../src/core/limits.ts'
-import { Clients } from '../../src/engine/clients.ts'
+import { Clients } from '../../src/engine/memory/clients.ts'
 
 test('a deadline comes up once, however often it was brought forward, and what that leaves is given back', () => {
   const clients = new Clients(DEFAULT_LIMITS, () => 'e')

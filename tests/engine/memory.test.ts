@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { MemoryEngine } from '../../src/engine/memory.ts'
+import { MemoryEngine } from '../../src/engine/memory/memory.ts'
 import { engineContract } from '../contracts/engine.ts'
 import { type MakeEngine, PROJECT, Rig } from '../contracts/rig.ts'
 

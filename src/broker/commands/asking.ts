@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import type { Identity } from '../../auth/identity.ts'
-import type { Delivery, Take } from '../../core/entry.ts'
+import type { Delivery, Take } from '../../core/mailbox/entry.ts'
 import { BROKER_CLIENT_ID, type Message, parseMessage } from '../../core/message.ts'
 import type { Address } from '../../engine/engine.ts'
 import type { Broker } from '../broker.ts'

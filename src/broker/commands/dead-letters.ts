@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox'
+import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import { formatTime, type Message, parseMessage } from '../../core/message.ts'
-import { type DeadLetter, type MaybePromise, type RequeueNext, then } from '../../engine/engine.ts'
+import type { DeadLetter, RequeueNext } from '../../engine/engine.ts'
 import { defineCommand } from '../command.ts'
 import {
   ANSWER_BYTES_DEFAULT,

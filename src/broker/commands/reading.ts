@@ -1,9 +1,10 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { formatCursor, parseCursor } from '../../core/cursor.ts'
-import { ACKED, DELAYED, LEASED } from '../../core/entry.ts'
 import { BrokerError } from '../../core/errors.ts'
+import { ACKED, DELAYED, LEASED } from '../../core/mailbox/entry.ts'
+import { then } from '../../core/maybe-promise.ts'
 import { formatTime, type Message } from '../../core/message.ts'
-import { type Address, type Found, type Taken, then } from '../../engine/engine.ts'
+import type { Address, Found, Taken } from '../../engine/engine.ts'
 import { defineCommand } from '../command.ts'
 import { sessionToWaitIn, stillIn } from '../waiters.ts'
 import {

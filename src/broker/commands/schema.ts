@@ -8,9 +8,9 @@ import {
   Type,
   TypeRegistry,
 } from '@sinclair/typebox'
-import type { Delivery } from '../../core/entry.ts'
 import { BrokerError } from '../../core/errors.ts'
 import type { Limits } from '../../core/limits.ts'
+import type { Delivery } from '../../core/mailbox/entry.ts'
 import { formatTime, type Message, parseMessage } from '../../core/message.ts'
 import { type Session, sessionStatus } from '../../core/session.ts'
 

@@ -2,16 +2,10 @@ import { type Static, Type } from '@sinclair/typebox'
 import type { Identity } from '../../auth/identity.ts'
 import { BrokerError } from '../../core/errors.ts'
 import { changedNumberAt, type JsonFlaw, jsonFlaw } from '../../core/json.ts'
+import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import { formatTime, type StoredMessage } from '../../core/message.ts'
 import { matchesCapabilities } from '../../core/session.ts'
-import {
-  type Appended,
-  type IdempotencyKey,
-  type MaybePromise,
-  type Repeated,
-  type Sent,
-  then,
-} from '../../engine/engine.ts'
+import type { Appended, IdempotencyKey, Repeated, Sent } from '../../engine/engine.ts'
 import type { Broker } from '../broker.ts'
 import { defineCommand, shortened } from '../command.ts'
 import { type Addressed, idempotencyKey } from '../digest.ts'

@@ -6,7 +6,7 @@ import {
 } from '@modelcontextprotocol/server'
 import type { Identity } from '../../auth/identity.ts'
 import { BrokerError } from '../../core/errors.ts'
-import type { MaybePromise } from '../../engine/engine.ts'
+import type { MaybePromise } from '../../core/maybe-promise.ts'
 import type { DoorContext } from '../door.ts'
 import { CANCELLED, type SessionEvents, streamOf } from './event-store.ts'
 import type { Exchange } from './exchange.ts'

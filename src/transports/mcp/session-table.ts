@@ -1,5 +1,5 @@
 import { BrokerError } from '../../core/errors.ts'
-import type { MaybePromise } from '../../engine/engine.ts'
+import type { MaybePromise } from '../../core/maybe-promise.ts'
 import type { DoorContext } from '../door.ts'
 import { EventLog } from './event-store.ts'
 import type { Exchange } from './exchange.ts'

@@ -1,6 +1,6 @@
 import type { Identity } from '../../auth/identity.ts'
 import type { Command } from '../../broker/command.ts'
-import { type MaybePromise, then } from '../../engine/engine.ts'
+import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import type { DoorContext } from '../door.ts'
 import type { ToolInput } from './result.ts'
 

@@ -4,8 +4,8 @@ import { asksToWait, type Command, checkInput, runCommand, shortened } from '../
 import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
 import { ClientId, CursorText, choice, closed } from '../../broker/commands/schema.ts'
 import { asBrokerError, BrokerError, errorBody } from '../../core/errors.ts'
+import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import { nearestNames } from '../../core/routing.ts'
-import { type MaybePromise, then } from '../../engine/engine.ts'
 import { correlationId, type DoorContext, logFailure } from '../door.ts'
 import type { WsConnection } from './connection.ts'
 

@@ -1,5 +1,5 @@
+import { idInJson, type Rank, readStored } from '../message.ts'
 import { ACKED, Entry } from './entry.ts'
-import { idInJson, type Rank, readStored } from './message.ts'
 
 /** The numbers kept beside each text, by index, so that removing a message does not read its text. */
 const OFFSET = 0

@@ -1,11 +1,11 @@
 import { describe, expect, spyOn, test } from 'bun:test'
 import fc from 'fast-check'
-import { DEFAULT_LIMITS } from '../../src/core/limits.ts'
-import { Mailbox } from '../../src/core/mailbox.ts'
-import type { Rank, StoredMessage } from '../../src/core/message.ts'
+import { DEFAULT_LIMITS } from '../../../src/core/limits.ts'
+import { Mailbox } from '../../../src/core/mailbox/mailbox.ts'
+import type { Rank, StoredMessage } from '../../../src/core/message.ts'
+import { check } from '../property.ts'
 import { histories, smallLimits } from './mailbox-histories.ts'
 import { ALL, World } from './mailbox-world.ts'
-import { check } from './property.ts'
 
 const PATIENCE_MS = 60_000
 

@@ -1,7 +1,7 @@
-import type { Dead, Entry } from '../core/entry.ts'
-import type { Limits } from '../core/limits.ts'
-import type { Mailbox } from '../core/mailbox.ts'
-import { BROKER_CLIENT_ID, type StoredMessage } from '../core/message.ts'
+import type { Limits } from '../../core/limits.ts'
+import type { Dead, Entry } from '../../core/mailbox/entry.ts'
+import type { Mailbox } from '../../core/mailbox/mailbox.ts'
+import { BROKER_CLIENT_ID, type StoredMessage } from '../../core/message.ts'
 
 const RETRY_AFTER_MS_MIN = 100
 const RETRY_AFTER_MS_MAX = 1000

@@ -1,7 +1,7 @@
-import type { Entry } from '../core/entry.ts'
-import type { Mailbox } from '../core/mailbox.ts'
+import type { Entry } from '../../core/mailbox/entry.ts'
+import type { Mailbox } from '../../core/mailbox/mailbox.ts'
+import type { Found, Settle } from '../engine.ts'
 import type { Client, ProjectState } from './clients.ts'
-import type { Found, Settle } from './engine.ts'
 
 /**
  * The mailboxes and dead letters of a project that hold a message.

@@ -1,3 +1,4 @@
+import type { Limits } from '../../core/limits.ts'
 import {
   type AckMode,
   type Dead,
@@ -7,14 +8,11 @@ import {
   type Fallen,
   LEASED,
   type Take,
-} from '../core/entry.ts'
-import type { Limits } from '../core/limits.ts'
-import type { Mailbox } from '../core/mailbox.ts'
-import { renewMessage, type StoredMessage } from '../core/message.ts'
-import type { Position } from '../core/position.ts'
-import type { Session, SessionEnd } from '../core/session.ts'
-import { Checkins, type CheckinsOptions } from './checkins.ts'
-import { type Client, Clients } from './clients.ts'
+} from '../../core/mailbox/entry.ts'
+import type { Mailbox } from '../../core/mailbox/mailbox.ts'
+import type { Position } from '../../core/mailbox/position.ts'
+import { renewMessage, type StoredMessage } from '../../core/message.ts'
+import type { Session, SessionEnd } from '../../core/session.ts'
 import type {
   Address,
   Appended,
@@ -39,8 +37,10 @@ import type {
   Settle,
   Settled,
   Taken,
-} from './engine.ts'
-import { STORED } from './engine.ts'
+} from '../engine.ts'
+import { STORED } from '../engine.ts'
+import { Checkins, type CheckinsOptions } from './checkins.ts'
+import { type Client, Clients } from './clients.ts'
 import { findIn, settledBy } from './find.ts'
 import { historyPage } from './history-page.ts'
 import { appendOverOldest, retryAfter } from './overflow.ts'

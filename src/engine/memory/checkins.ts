@@ -1,7 +1,7 @@
-import type { Limits } from '../core/limits.ts'
-import { type Session, type SessionEnd, sessionStatus, statusChange } from '../core/session.ts'
+import type { Limits } from '../../core/limits.ts'
+import { type Session, type SessionEnd, sessionStatus, statusChange } from '../../core/session.ts'
+import type { Address, CheckedIn, Checkin, EngineEvents, SessionList, SessionPage } from '../engine.ts'
 import { type Client, type Clients, isEmpty } from './clients.ts'
-import type { Address, CheckedIn, Checkin, EngineEvents, SessionList, SessionPage } from './engine.ts'
 import { PLACED_MS } from './last-heard.ts'
 
 export interface CheckinsOptions {

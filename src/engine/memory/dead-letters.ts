@@ -1,6 +1,6 @@
-import type { DeadReason } from '../core/entry.ts'
-import type { Limits, Meter } from '../core/limits.ts'
-import type { DeadLetter, Requeued, RequeueNext } from './engine.ts'
+import type { Limits, Meter } from '../../core/limits.ts'
+import type { DeadReason } from '../../core/mailbox/entry.ts'
+import type { DeadLetter, Requeued, RequeueNext } from '../engine.ts'
 
 export interface DeadLetterFilter {
   readonly reason?: DeadReason | undefined

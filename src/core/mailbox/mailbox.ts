@@ -1,3 +1,5 @@
+import type { Limits, Meter } from '../limits.ts'
+import type { Rank, StoredMessage } from '../message.ts'
 import {
   ACKED,
   type AckMode,
@@ -15,9 +17,7 @@ import {
   type Take,
 } from './entry.ts'
 import { type Evicted, History } from './history.ts'
-import type { Limits, Meter } from './limits.ts'
 import { entryOf, leasedOf, nextPending, readThrough, type Standing, standingOf } from './lookup.ts'
-import type { Rank, StoredMessage } from './message.ts'
 import {
   entriesAfter,
   entriesInLine,

@@ -1,6 +1,6 @@
+import { RANK_DEFAULT, type Rank } from '../message.ts'
 import { DELAYED, type Entry, PENDING } from './entry.ts'
 import type { History } from './history.ts'
-import { RANK_DEFAULT, type Rank } from './message.ts'
 import type { Ring } from './ring.ts'
 
 /**

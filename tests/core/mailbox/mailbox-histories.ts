@@ -1,7 +1,7 @@
 import fc from 'fast-check'
-import type { AckMode } from '../../src/core/entry.ts'
-import type { Limits } from '../../src/core/limits.ts'
-import type { Rank } from '../../src/core/message.ts'
+import type { Limits } from '../../../src/core/limits.ts'
+import type { AckMode } from '../../../src/core/mailbox/entry.ts'
+import type { Rank } from '../../../src/core/message.ts'
 
 /** One step of a random history; numbers that pick something are taken modulo what there is. */
 export type Step =

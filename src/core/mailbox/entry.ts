@@ -1,4 +1,4 @@
-import type { StoredMessage } from './message.ts'
+import type { StoredMessage } from '../message.ts'
 
 /**
  * The states of a message in one mailbox:

@@ -1,6 +1,6 @@
-import type { Delivery } from '../core/entry.ts'
-import type { Mailbox } from '../core/mailbox.ts'
-import type { HistoryPage } from './engine.ts'
+import type { Delivery } from '../../core/mailbox/entry.ts'
+import type { Mailbox } from '../../core/mailbox/mailbox.ts'
+import type { HistoryPage } from '../engine.ts'
 
 /**
  * One page of what a mailbox retains, in rising order of offset.

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { Ring } from '../../src/core/ring.ts'
-import { check } from './property.ts'
+import { Ring } from '../../../src/core/mailbox/ring.ts'
+import { check } from '../property.ts'
 
 interface Item {
   readonly offset: number

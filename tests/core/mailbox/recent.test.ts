@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { Recent } from '../../src/core/recent.ts'
+import { Recent } from '../../../src/core/mailbox/recent.ts'
 
 test('what happened within a moment is counted, and nothing of three moments ago', () => {
   fc.assert(

@@ -1,5 +1,5 @@
-import { Ring } from '../core/ring.ts'
-import type { Session } from '../core/session.ts'
+import { Ring } from '../../core/mailbox/ring.ts'
+import type { Session } from '../../core/session.ts'
 
 /** A session that is heard again and again is moved to the end once in this time. */
 export const PLACED_MS = 100

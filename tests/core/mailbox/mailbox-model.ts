@@ -1,6 +1,6 @@
-import type { AckMode, DeadReason } from '../../src/core/entry.ts'
-import type { Limits } from '../../src/core/limits.ts'
-import type { StoredMessage } from '../../src/core/message.ts'
+import type { Limits } from '../../../src/core/limits.ts'
+import type { AckMode, DeadReason } from '../../../src/core/mailbox/entry.ts'
+import type { StoredMessage } from '../../../src/core/message.ts'
 
 /** Where one accepted message stands; at any time it is exactly one of these. */
 export type Fate =

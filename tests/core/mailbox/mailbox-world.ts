@@ -1,4 +1,5 @@
 import { expect } from 'bun:test'
+import { DEFAULT_LIMITS, type Limits } from '../../../src/core/limits.ts'
 import {
   ACKED,
   type AckMode,
@@ -8,11 +9,10 @@ import {
   type Fallen,
   LEASED,
   PENDING,
-} from '../../src/core/entry.ts'
-import { DEFAULT_LIMITS, type Limits } from '../../src/core/limits.ts'
-import { Mailbox } from '../../src/core/mailbox.ts'
-import { createMessage, PRIORITIES, type Rank, type StoredMessage } from '../../src/core/message.ts'
-import { type Position, safeOffset } from '../../src/core/position.ts'
+} from '../../../src/core/mailbox/entry.ts'
+import { Mailbox } from '../../../src/core/mailbox/mailbox.ts'
+import { type Position, safeOffset } from '../../../src/core/mailbox/position.ts'
+import { createMessage, PRIORITIES, type Rank, type StoredMessage } from '../../../src/core/message.ts'
 import type { Step } from './mailbox-histories.ts'
 import { bytesOf, type Expected, type Known, Model } from './mailbox-model.ts'
 
