@@ -1,3 +1,5 @@
+import type { MaybePromise } from '../core/maybe-promise.ts'
+
 /** How much of one turn of the event loop all long calls together may take, in milliseconds. */
 const TURN_MS_MAX = 3
 /** Items of a list between two looks at the clock. */
@@ -81,4 +83,3 @@ export class Turns {
     if (this.#waiting.length > 0) this.#schedule()
   }
 }
-import type { MaybePromise } from '../core/maybe-promise.ts'
