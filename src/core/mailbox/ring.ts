@@ -77,22 +77,6 @@ export class Ring<E extends RingEntry> {
     return low
   }
 
-  /** The entries at these offsets. Offsets of holes, or not in the ring, are left out. */
-  entriesAt(offsets: readonly number[]): E[] {
-    const entries: E[] = []
-    let index = 0
-    for (const offset of offsets) {
-      // Most offsets are consecutive: the entry after the last one is tried first.
-      if (index >= this.#length || this.at(index).offset !== offset) index = this.indexAfter(offset - 1)
-      if (index === this.#length) continue
-      const entry = this.at(index)
-      if (entry.offset !== offset || entry.gone) continue
-      entries.push(entry)
-      index++
-    }
-    return entries
-  }
-
   /**
    * The entry for which `compare` answers 0, by binary search.
    *
