@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { BrokerError } from '../core/errors.ts'
-import type { Session } from '../core/session.ts'
+import type { SessionHandle } from './session-handle.ts'
 
 /**
  * What a key may do: `read` lists and mailboxes, acknowledging included; `write` messages and sessions. No
@@ -17,7 +17,7 @@ export interface Identity {
   readonly key_id: string | undefined
   readonly scopes: ReadonlySet<Scope>
   /** The session that the caller has checked in; undefined before that, and for stateless callers. */
-  session: Session | undefined
+  session: SessionHandle | undefined
   /** Whether a check-in lasts beyond its call: doors set this on a connection and in an MCP session. */
   keeps_session?: boolean
 }

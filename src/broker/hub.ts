@@ -1,8 +1,10 @@
 import type { Identity } from '../auth/identity.ts'
+import type { SessionHandle } from '../auth/session-handle.ts'
 import { BrokerError } from '../core/errors.ts'
 import type { Session, SessionEnd } from '../core/session.ts'
-import type { Address, Announcement } from '../engine/engine.ts'
+import type { Address, Announcement } from '../engine/values.ts'
 import type { Connection } from './connection.ts'
+import type { Following } from './following.ts'
 import type { Subscription } from './subscription.ts'
 
 /** The catalogue entry that closes a session's connections, by how the session ended. */
@@ -10,7 +12,7 @@ const CLOSE_CODES = { replaced: 'session_replaced', closed: 'session_ended' } as
 
 /** A session and the connections that checked in as it. */
 interface Bound {
-  readonly session: Session
+  readonly session: SessionHandle
   readonly connections: Set<Connection>
 }
 
@@ -31,6 +33,8 @@ export class Hub {
   /** Callers with an open stream that is no {@link Connection}, such as the GET stream of an MCP session. */
   readonly #streaming = new Set<Identity>()
   #sessions_of = new Map<Connection, Set<string>>()
+  /** Connections that are ending their own session, by session. */
+  readonly #parting = new Map<string, Connection>()
   /** The subscriptions to flush in this turn, each once. */
   #dirty: Subscription[] = []
   #notified = new Set<Connection>()
@@ -40,7 +44,10 @@ export class Hub {
   /** The address that was looked up last, with its readers: messages to one mailbox come in runs. */
   #last: (Address & { readonly readers: readonly Subscription[] | undefined }) | undefined
 
-  constructor(private readonly report: (error: unknown) => void) {}
+  constructor(
+    private readonly report: (error: unknown) => void,
+    private readonly following: Following,
+  ) {}
 
   get subscription_count(): number {
     return this.#by_connection.size
@@ -55,7 +62,7 @@ export class Hub {
    * Binds a connection to a session: the connection is closed when the session ends, or now if it has ended
    * before its check-in was answered. A closed connection is not bound, because nothing would unbind it.
    */
-  bind(session: Session, connection: Connection): void {
+  bind(session: SessionHandle, connection: Connection): void {
     if (!connection.open) return
     if (session.ended) {
       connection.close(CLOSE_CODES[session.ended])
@@ -64,6 +71,7 @@ export class Hub {
     const { session_id } = session
     const bound = this.#by_session.get(session_id)
     if (bound?.connections.has(connection)) return
+    this.following.enter(session)
     if (bound) bound.connections.add(connection)
     else this.#by_session.set(session_id, { session, connections: new Set([connection]) })
     const sessions = this.#sessions_of.get(connection)
@@ -77,8 +85,10 @@ export class Hub {
 
   #unbind(session_id: string, connection: Connection): void {
     const bound = this.#by_session.get(session_id)
-    if (bound?.connections.delete(connection) && bound.connections.size === 0)
-      this.#by_session.delete(session_id)
+    if (bound?.connections.delete(connection)) {
+      this.following.leave(bound.session)
+      if (bound.connections.size === 0) this.#by_session.delete(session_id)
+    }
     const sessions = this.#sessions_of.get(connection)
     if (sessions?.delete(session_id) && sessions.size === 0) this.#sessions_of.delete(connection)
   }
@@ -94,7 +104,7 @@ export class Hub {
   }
 
   /** The sessions with an open connection or stream here; a session may come more than once. */
-  *connected(): Generator<Session> {
+  *connected(): Generator<SessionHandle> {
     for (const { session } of this.#by_session.values()) yield session
     for (const { session } of this.#by_connection.values()) yield session
     for (const { session } of this.#streaming) if (session) yield session
@@ -134,6 +144,7 @@ export class Hub {
     if (readers) readers.push(subscription)
     else clients.set(address.client_id, [subscription])
     this.#by_connection.set(connection, subscription)
+    this.following.enter(address)
     if (subscription.options.receipts) this.#receipt_readers++
     this.#markDirty(subscription)
   }
@@ -145,6 +156,7 @@ export class Hub {
     this.#last = undefined
     if (subscription.options.receipts) this.#receipt_readers--
     this.#by_connection.delete(connection)
+    this.following.leave(subscription.address)
     const { project, client_id } = subscription.address
     const readers = this.#readers.get(project)?.get(client_id)
     readers?.splice(readers.indexOf(subscription), 1)
@@ -152,7 +164,7 @@ export class Hub {
   }
 
   /** The session that a connection reads for. It may not be the one that the connection checked in as. */
-  readingFor(connection: Connection): Session | undefined {
+  readingFor(connection: Connection): SessionHandle | undefined {
     return this.#by_connection.get(connection)?.session
   }
 
@@ -168,8 +180,11 @@ export class Hub {
     const watchers = clients.get(address.client_id) ?? new Set()
     clients.set(address.client_id, watchers)
     watchers.add(watcher)
+    this.following.enter(address)
     return () => {
-      if (watchers.delete(watcher) && watchers.size === 0) clients.delete(address.client_id)
+      if (!watchers.delete(watcher)) return
+      this.following.leave(address)
+      if (watchers.size === 0) clients.delete(address.client_id)
       if (clients.size === 0 && this.#watchers.get(address.project) === clients)
         this.#watchers.delete(address.project)
     }
@@ -180,7 +195,7 @@ export class Hub {
     const readers = this.#readersOf(announcement)
     if (readers)
       for (const reader of readers) {
-        reader.announced(announcement)
+        reader.announced()
         this.#markDirty(reader)
       }
     if (this.#watchers.size === 0) return
@@ -208,16 +223,39 @@ export class Hub {
       if (reader.options.sessions && reader.address.project === project) this.#notify(reader, 'session', json)
   }
 
-  /** Unbinds a connection from a session that it ends itself, so that the connection stays open. */
-  release(session: Session, connection: Connection): void {
-    if (this.#by_connection.get(connection)?.session === session) this.unsubscribe(connection)
-    this.#unbind(session.session_id, connection)
+  /**
+   * Announcements may have been lost: every reader looks, and every watcher is called.
+   */
+  missed(): void {
+    for (const reader of this.#by_connection.values()) {
+      reader.announced()
+      this.#markDirty(reader)
+    }
+    for (const clients of this.#watchers.values())
+      for (const watchers of clients.values()) for (const watcher of watchers) watcher()
+  }
+
+  /**
+   * A connection is about to end its own session: it stays open then.
+   *
+   * @returns a function that takes this back, for a session that could not be ended
+   */
+  parts(session: SessionHandle, connection: Connection): () => void {
+    this.#parting.set(session.session_id, connection)
+    return () => this.#parting.delete(session.session_id)
   }
 
   /** Closes the connections of a session that has ended, with a code that says why. */
   ended(session: Session, end: SessionEnd): void {
+    const parting = this.#parting.get(session.session_id)
+    this.#parting.delete(session.session_id)
     const reading = this.#readersFor(session).map(({ connection }) => connection)
     for (const connection of new Set([...reading, ...this.#bound(session)])) {
+      if (connection === parting) {
+        if (reading.includes(connection)) this.unsubscribe(connection)
+        this.#unbind(session.session_id, connection)
+        continue
+      }
       this.leave(connection)
       connection.close(CLOSE_CODES[end])
     }

@@ -1,13 +1,16 @@
+import type { SessionHandle } from '../auth/session-handle.ts'
 import { formatCursor } from '../core/cursor.ts'
 import { BrokerError } from '../core/errors.ts'
 import type { Limits } from '../core/limits.ts'
-import type { AckMode, Due } from '../core/mailbox/entry.ts'
+import type { AckMode, Lease, Take } from '../core/mailbox/entry.ts'
 import type { Position } from '../core/mailbox/position.ts'
 import type { MaybePromise } from '../core/maybe-promise.ts'
 import { messageJson } from '../core/message.ts'
-import type { Session } from '../core/session.ts'
-import type { Address, Announcement, Engine } from '../engine/engine.ts'
+import type { SessionEnd } from '../core/session.ts'
+import type { Engine } from '../engine/engine.ts'
+import type { Address, Read } from '../engine/values.ts'
 import type { Connection } from './connection.ts'
+import { endedError } from './waiters.ts'
 
 export interface SubscriptionOptions {
   readonly ack: AckMode
@@ -29,7 +32,7 @@ export interface SubscriptionBroker {
 /** Which mailbox is read, for which session, over which connection, how, and from where. */
 export interface Reading {
   readonly address: Address
-  readonly session: Session
+  readonly session: SessionHandle
   readonly connection: Connection
   readonly options: SubscriptionOptions
   readonly position: Position
@@ -55,15 +58,15 @@ const PROBE_EXPIRY_MS = 2 * PROBE_INTERVAL_MS
  */
 export class Subscription {
   readonly address: Address
-  readonly session: Session
+  readonly session: SessionHandle
   readonly connection: Connection
   readonly options: SubscriptionOptions
-  readonly #position: Position
+  #position: Position
   /** The mailbox may hold more than has been read. */
   #behind = true
   #reading = false
-  /** Offsets sent under a lease, not confirmed yet. A probe under way covers the first `#probed` of them. */
-  #unconfirmed: number[] = []
+  /** Leases of what was sent, not confirmed yet. A probe under way covers the first `#probed` of them. */
+  #unconfirmed: Lease[] = []
   #probed = 0
   #probed_ms = 0
   /** Bytes of the messages sent since the last probe, and when the first of them expires. */
@@ -74,8 +77,8 @@ export class Subscription {
   dirty = false
   /** When the transport stopped taking data, in milliseconds since the epoch; undefined if it has not. */
   stalled_ms: number | undefined
-  /** The mode that the engine is given: where arrival can be confirmed, `auto` leases until it is. */
-  readonly #engine_ack: AckMode
+  /** What the engine is asked: where arrival can be confirmed, `auto` leases until it is. */
+  readonly #take: Take
 
   constructor(
     private readonly broker: SubscriptionBroker,
@@ -87,11 +90,16 @@ export class Subscription {
     this.connection = connection
     this.options = options
     this.#position = position
-    this.#engine_ack = options.ack === 'auto' && connection.probe ? 'manual' : options.ack
+    this.#take = {
+      limit: READ_MESSAGES_MAX,
+      bytes_max: READ_BYTES_MAX,
+      ack: options.ack === 'auto' && connection.probe ? 'manual' : options.ack,
+      session_id: session.session_id,
+    }
   }
 
-  announced({ offset, redelivery }: Announcement): void {
-    if (redelivery && this.options.ack !== 'none') this.#position.redeliver.push(offset)
+  /** There may be something to read. */
+  announced(): void {
     this.#behind = true
   }
 
@@ -111,7 +119,12 @@ export class Subscription {
     const arrived = this.#unconfirmed.splice(0, this.#probed)
     this.#probed = 0
     if (arrived.length > 0)
-      this.broker.inBackground(this.broker.engine.settle(this.address, { offsets: arrived }))
+      this.broker.inBackground(
+        this.broker.engine.settle(this.address, {
+          session_id: this.session.session_id,
+          leases: { epoch: this.#position.epoch, of: arrived },
+        }),
+      )
     this.probe()
   }
 
@@ -143,29 +156,28 @@ export class Subscription {
   #read(): MaybePromise<boolean> {
     this.#reading = true
     this.#behind = false
-    const due = this.broker.engine.read(this.address, this.#position, {
-      limit: READ_MESSAGES_MAX,
-      bytes_max: READ_BYTES_MAX,
-      ack: this.#engine_ack,
-    })
-    return due instanceof Promise ? due.then((due) => this.#send(due)) : this.#send(due)
+    const read = this.broker.engine.read(this.address, this.#position, this.#take)
+    return read instanceof Promise ? read.then((read) => this.#send(read)) : this.#send(read)
   }
 
   /** @returns whether there is more to read at once */
-  #send(due: readonly Due[]): boolean {
+  #send(read: Read | SessionEnd): MaybePromise<boolean> {
     this.#reading = false
     if (this.#closed) return false
-    if (this.#position.lapped) throw new BrokerError('slow_reader')
+    if (typeof read === 'string') throw endedError(read)
+    if (read.lapped) throw new BrokerError('slow_reader')
+    this.#position = read.position!
+    const { due, epoch } = read
     if (due.length === 0) return this.#behind
     const { connection, broker } = this
-    const { epoch } = this.#position
     const confirms = this.options.ack === 'auto' && connection.probe !== undefined
     let bytes = 0
-    for (const { offset, safe_offset, message, attempt } of due) {
+    for (const delivery of due) {
+      const { safe_offset, message, attempt } = delivery
       bytes += message.bytes
       connection.message(formatCursor(epoch, safe_offset), messageJson(message, attempt))
       if (!confirms) continue
-      this.#unconfirmed.push(offset)
+      this.#unconfirmed.push(delivery)
       if (message.expires_ms < this.#unprobed_expires_ms) this.#unprobed_expires_ms = message.expires_ms
     }
     if (due.length === READ_MESSAGES_MAX || bytes >= READ_BYTES_MAX) this.#behind = true

@@ -1,5 +1,5 @@
 import { type Entry, LEASED, type Lease } from './entry.ts'
-import { entriesAfter, type Retained } from './position.ts'
+import { entriesAfter, liveAt, type Retained } from './position.ts'
 
 /** Many ids, sorted by what a mailbox knows of them. */
 export interface Standing {
@@ -11,30 +11,55 @@ export interface Standing {
 
 /** Finds the entries of one mailbox. */
 export class Entries {
-  /** Id of the newest message. */
+  /** The highest id so far. */
   #last_id = ''
-  /** Ids rise with the offsets, as UUIDv7 do until an older message is put back: binary search works. */
-  #ids_rise = true
+  /** Offsets of messages whose ids are below that of an older one: bounces, and what was requeued. */
+  readonly #astray = new Map<string, number>()
 
   constructor(private readonly retained: Retained) {}
 
-  /** Notes the id of a message that is about to be added. @param first there is no other in the mailbox */
-  added(message_id: string, first: boolean): void {
-    if (first) this.#ids_rise = true
-    else if (message_id <= this.#last_id) this.#ids_rise = false
-    this.#last_id = message_id
+  /**
+   * Notes the id of a message that is about to be added. Ids rise with the offsets, as UUIDv7 do, which
+   * allows a binary search; those that do not are looked up apart.
+   *
+   * @param count messages that the mailbox holds so far
+   */
+  added(message_id: string, offset: number, count: number): void {
+    if (count === 0) {
+      this.#last_id = ''
+      this.#astray.clear()
+    }
+    if (message_id > this.#last_id) {
+      this.#last_id = message_id
+      return
+    }
+    if (this.#astray.size > 2 * count) this.#forgetGone()
+    this.#astray.set(message_id, offset)
+  }
+
+  #forgetGone(): void {
+    for (const [id, offset] of this.#astray) if (!this.#at(offset)) this.#astray.delete(id)
   }
 
   /** The entry of a message; one that was acknowledged is made anew, and changes to it are not kept. */
   find(message_id: string): Entry | undefined {
-    return this.#findLive(message_id) ?? this.retained.history.find(message_id, this.#ids_rise)
+    const astray = this.#astray.get(message_id)
+    if (astray !== undefined) return this.#at(astray)
+    const { live, history } = this.retained
+    return (
+      live.findRising(
+        (entry) => compare(entry.message.message_id, message_id),
+        (entry) => this.#astray.has(entry.message.message_id),
+      ) ?? history.find(message_id, this.#astray)
+    )
   }
 
-  #findLive(message_id: string): Entry | undefined {
-    const { live } = this.retained
-    if (this.#ids_rise) return live.findRising((entry) => compare(entry.message.message_id, message_id))
-    for (let i = 0; i < live.length; i++) if (live.at(i).message.message_id === message_id) return live.at(i)
-    return undefined
+  #at(offset: number): Entry | undefined {
+    const { live, history } = this.retained
+    const entry = liveAt(live, offset)
+    if (entry) return entry
+    const past = history.indexAfter(offset - 1)
+    return past < history.length && history.offsetAt(past) === offset ? history.entryAt(past) : undefined
   }
 
   /** Sorts ids in one pass over the mailbox, which is bounded, however many ids there are. */

@@ -136,13 +136,13 @@ export class Mailbox {
    * @returns the new entry; `full`: there is no room; `too_large`: there never is, for this message
    */
   append(message: StoredMessage, limits: Limits, attempts = 0): Entry | 'full' | 'too_large' {
+    if (message.bytes > limits.mailbox_bytes_max) return 'too_large'
     if (this.live >= limits.mailbox_messages_max) return 'full'
-    if (this.#live_bytes + message.bytes > limits.mailbox_bytes_max)
-      return message.bytes > limits.mailbox_bytes_max ? 'too_large' : 'full'
+    if (this.#live_bytes + message.bytes > limits.mailbox_bytes_max) return 'full'
     while (this.history > 0 && this.bytes + message.bytes > limits.mailbox_bytes_max) this.#past.evictOldest()
     const entry = new Entry(++this.#retained.last, message)
     if (attempts > 0) entry.attempts = attempts
-    this.entries.added(message.message_id, this.retained === 0)
+    this.entries.added(message.message_id, entry.offset, this.retained)
     this.#ring.push(entry)
     if (entry.due_ms < this.#due_ms) this.#due_ms = entry.due_ms
     this.#retained.of_rank[message.rank]++

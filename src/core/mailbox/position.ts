@@ -186,7 +186,8 @@ function nextLive(live: Ring<Entry>, offset: number, rank: Rank): Entry | undefi
   return undefined
 }
 
-function liveAt(live: Ring<Entry>, offset: number): Entry | undefined {
+/** The unacknowledged entry at an offset. */
+export function liveAt(live: Ring<Entry>, offset: number): Entry | undefined {
   const index = live.indexAfter(offset - 1)
   if (index === live.length) return undefined
   const entry = live.at(index)

@@ -80,15 +80,15 @@ export class Ring<E extends RingEntry> {
   /**
    * The entry for which `compare` answers 0, by binary search.
    *
-   * @param compare must rise with the offsets; is not called for holes
+   * @param compare must rise with the offsets; is not called for holes, nor for what `skip` leaves out
    */
-  findRising(compare: (entry: E) => number): E | undefined {
+  findRising(compare: (entry: E) => number, skip: (entry: E) => boolean): E | undefined {
     let low = 0
     let high = this.#length
     while (low < high) {
       const middle = (low + high) >> 1
       let at = middle
-      while (at < high && this.at(at).gone) at++
+      while (at < high && (this.at(at).gone || skip(this.at(at)))) at++
       const order = at === high ? 1 : compare(this.at(at))
       if (order === 0) return this.at(at)
       if (order < 0) low = at + 1

@@ -1,12 +1,7 @@
-import type { Limits, Meter } from '../../core/limits.ts'
-import type { DeadReason } from '../../core/mailbox/entry.ts'
-import type { DeadLetter, Requeued, RequeueNext } from '../engine.ts'
-
-export interface DeadLetterFilter {
-  readonly reason?: DeadReason | undefined
-  readonly client_id?: string | undefined
-  readonly message_ids?: ReadonlySet<string> | undefined
-}
+import type { Limits } from '../../core/limits.ts'
+import type { DeadLetter } from '../../core/mailbox/entry.ts'
+import type { Meter } from '../../core/mailbox/meter.ts'
+import type { DeadFilter, Requeued } from '../values.ts'
 
 /** What one call requeues at most, so that others are served in between. */
 const REQUEUED_MAX = 500
@@ -16,6 +11,15 @@ const REQUEUED_BYTES_MAX = 256 * 1024
 interface Numbered {
   readonly number: number
   readonly letter: DeadLetter
+}
+
+/** How far a requeue has come; written as JSON, it is the `next` of one call and the `from` of the following. */
+interface Progress {
+  /** The numbers of the last letter tried, and of the last one to try. */
+  readonly after: number
+  readonly through: number
+  /** Recipients whose mailbox refused a message. */
+  readonly full: readonly string[]
 }
 
 /** The dead letters of one project, oldest first, bounded by count and bytes. */
@@ -47,11 +51,21 @@ export class DeadLetters {
     }
   }
 
-  /** The newest matching letters, newest first. */
-  list(filter: DeadLetterFilter, limit: number): { letters: DeadLetter[]; total: number } {
+  /**
+   * The matching letters, newest first.
+   *
+   * @param after `next` of the page before: the number of its last letter
+   */
+  list(
+    filter: DeadFilter,
+    after: string | undefined,
+    limit: number,
+  ): { items: DeadLetter[]; next: string | undefined; total: number } {
     const matching = this.#letters.filter(({ letter }) => matches(letter, filter))
-    const letters = matching.slice(-limit).map(({ letter }) => letter)
-    return { letters: letters.reverse(), total: matching.length }
+    const end = after === undefined ? matching.length : indexAfter(matching, Number(after) - 1)
+    const page = matching.slice(Math.max(0, end - limit), end).reverse()
+    const next = page.length < end ? String(page.at(-1)?.number) : undefined
+    return { items: page.map(({ letter }) => letter), next, total: matching.length }
   }
 
   find(message_id: string): DeadLetter[] {
@@ -65,14 +79,11 @@ export class DeadLetters {
    * limited number. After a refusal, no later letter for the same recipient is offered, to keep their
    * order. Letters that are added meanwhile are left to another requeue.
    *
-   * @param from `next` of the call before; undefined begins with the oldest
+   * @param next that of the call before; undefined begins with the oldest
    * @param take puts a letter back into its mailbox; false when there is no room
    */
-  drain(
-    filter: DeadLetterFilter,
-    from: RequeueNext | undefined,
-    take: (letter: DeadLetter) => boolean,
-  ): Requeued {
+  drain(filter: DeadFilter, next: string | undefined, take: (letter: DeadLetter) => boolean): Requeued {
+    const from = next === undefined ? undefined : (JSON.parse(next) as Progress)
     const through = from?.through ?? this.#last
     const full = new Set(from?.full)
     const taken = new Map<number, DeadLetter>()
@@ -98,7 +109,8 @@ export class DeadLetters {
     const more = index < letters.length && letters[index]!.number <= through
     if (taken.size > 0) this.#remove(taken)
     const requeued = [...taken.values()].map(({ message }) => message.message_id)
-    return { requeued, refused, next: more ? { after, through, full: [...full] } : undefined }
+    const progress: Progress = { after, through, full: [...full] }
+    return { requeued, refused, next: more ? JSON.stringify(progress) : undefined }
   }
 
   #remove(taken: ReadonlyMap<number, DeadLetter>): void {
@@ -111,11 +123,11 @@ export class DeadLetters {
 
   #weigh(bytes: number): void {
     this.#bytes += bytes
-    this.meter.bytes += bytes
+    this.meter.add(bytes)
   }
 }
 
-function matches({ reason, recipient_id, message }: DeadLetter, filter: DeadLetterFilter): boolean {
+function matches({ reason, recipient_id, message }: DeadLetter, filter: DeadFilter): boolean {
   return (
     (filter.reason === undefined || reason === filter.reason) &&
     (filter.client_id === undefined || recipient_id === filter.client_id) &&

@@ -22,7 +22,7 @@ export function retryAfter(due_in_ms: number): number {
  *
  * @param dropped receives the messages dropped
  * @param attempts deliveries so far, for a message that is requeued
- * @returns undefined when the mailbox stays full
+ * @returns `full` when the mailbox stays so
  */
 export function appendOverOldest(
   mailbox: Mailbox,
@@ -30,13 +30,13 @@ export function appendOverOldest(
   limits: Limits,
   dropped: Dead[],
   attempts: number,
-): Entry | undefined {
-  if (limits.mailbox_overflow !== 'drop_oldest' || message.sender_id === BROKER_CLIENT_ID) return undefined
+): Entry | 'full' | 'too_large' {
+  if (limits.mailbox_overflow !== 'drop_oldest' || message.sender_id === BROKER_CLIENT_ID) return 'full'
   for (;;) {
     const oldest = mailbox.dropOldest()
-    if (!oldest) return undefined
+    if (!oldest) return 'full'
     dropped.push(oldest)
     const entry = mailbox.append(message, limits, attempts)
-    if (entry) return entry
+    if (entry !== 'full') return entry
   }
 }

@@ -1,5 +1,5 @@
 import { BROKER_CLIENT_ID, createMessage, type StoredMessage } from '../../core/message.ts'
-import type { Address } from '../engine.ts'
+import type { Address } from '../values.ts'
 
 /**
  * Where an engine stores the messages that prove its health. No project can have this name, since theirs

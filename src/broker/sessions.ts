@@ -1,0 +1,90 @@
+import { SessionHandle } from '../auth/session-handle.ts'
+import type { Session, SessionEnd } from '../core/session.ts'
+import type { Engine } from '../engine/engine.ts'
+
+/** The engine is told of a session's signs of life at most this often. */
+const TOLD_MS = 1000
+/** Ends remembered of sessions without a handle: an end may be told before the check-in is answered. */
+const ENDS_MAX = 1024
+
+/** The handles of sessions that are in use on this instance, and their signs of life. */
+export class Sessions {
+  /** Weak: whoever uses a session keeps its handle, and nobody has to give it back. */
+  readonly #handles = new Map<string, WeakRef<SessionHandle>>()
+  readonly #collected = new FinalizationRegistry<string>((session_id) => {
+    if (!this.#handles.get(session_id)?.deref()) this.#handles.delete(session_id)
+  })
+  readonly #ends = new Map<string, SessionEnd>()
+  #untold: SessionHandle[] = []
+  #telling = false
+
+  /** @param now milliseconds since the epoch */
+  constructor(
+    private readonly engine: Pick<Engine, 'heard'>,
+    private readonly now: () => number,
+  ) {}
+
+  /** The handle of a session; the same one for all who ask while any of them keeps it. */
+  handle({
+    project,
+    client_id,
+    session_id,
+  }: Pick<Session, 'project' | 'client_id' | 'session_id'>): SessionHandle {
+    const known = this.#handles.get(session_id)?.deref()
+    if (known) return known
+    const handle = new SessionHandle(project, client_id, session_id)
+    const end = this.#ends.get(session_id)
+    if (end) {
+      handle.end(end)
+      return handle
+    }
+    this.#handles.set(session_id, new WeakRef(handle))
+    this.#collected.register(handle, session_id)
+    return handle
+  }
+
+  /** All handles in use. */
+  *all(): Generator<SessionHandle> {
+    for (const weak of this.#handles.values()) {
+      const handle = weak.deref()
+      if (handle) yield handle
+    }
+  }
+
+  /** A session has ended. It may be told more than once. */
+  ended(session_id: string, end: SessionEnd): void {
+    this.#handles.get(session_id)?.deref()?.end(end)
+    this.#handles.delete(session_id)
+    this.#ends.set(session_id, end)
+    if (this.#ends.size > ENDS_MAX) this.#ends.delete(this.#ends.keys().next().value!)
+  }
+
+  /** Notes a sign of life. The engine hears of the first after a second of silence at the end of this turn. */
+  heard(handle: SessionHandle): void {
+    const now = this.now()
+    handle.heard_ms = now
+    if (handle.untold || handle.ended) return
+    handle.untold = true
+    this.#untold.push(handle)
+    if (this.#telling || now - handle.told_ms < TOLD_MS) return
+    this.#telling = true
+    setImmediate(this.tell)
+  }
+
+  /** Tells the engine of all signs of life that it does not know. */
+  readonly tell = (): void => {
+    this.#telling = false
+    const untold = this.#untold
+    if (untold.length === 0) return
+    this.#untold = []
+    untold.sort((a, b) => a.heard_ms - b.heard_ms)
+    this.engine.heard(
+      untold.map((handle) => {
+        const { project, client_id, session_id, heard_ms } = handle
+        handle.untold = false
+        handle.told_ms = heard_ms
+        return { project, client_id, session_id, at_ms: heard_ms }
+      }),
+    )
+  }
+}
