@@ -44,7 +44,7 @@ export class OrderedIds {
       .toArray()
   }
 
-  /** The ids above `start`, in order, and `start` itself if `inclusive`. The set must not change meanwhile. */
+  /** The ids above `start`, in order; also `start` if `inclusive`. The set must not change meanwhile. */
   *from(start: string, inclusive: boolean): IteratorObject<string, undefined> {
     let at = this.#chunkFor(start)
     let index = indexIn(this.#chunks[at]!, start)
@@ -55,7 +55,7 @@ export class OrderedIds {
     }
   }
 
-  /** Index of the chunk that has `id`, or would get it: the last that begins at or below it, else the first. */
+  /** Index of the chunk in which `id` belongs: the last that begins at or below it, else the first. */
   #chunkFor(id: string): number {
     let low = 1
     let high = this.#chunks.length
