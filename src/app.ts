@@ -43,7 +43,7 @@ export async function startApp(
   const report = (err: unknown) => log.error({ err }, 'fault')
   const now = turnClock()
   const engine = newEngine({
-    limits: config,
+    limits: () => config,
     now,
     newId: () => crypto.randomUUID(),
     newEpoch,

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { BrokerError } from '../core/errors.ts'
+import type { ClientState } from '../engine/values.ts'
 import type { SessionHandle } from './session-handle.ts'
 
 /**
@@ -28,6 +29,11 @@ export interface Identity {
  */
 export function ownClientId({ session }: Identity): string | undefined {
   return session && !session.ended ? session.client_id : undefined
+}
+
+/** Whether a caller with this key may read the mailbox of a client: it is the owner, or there is none. */
+export function ownedBy({ status, owner }: ClientState, key_id: string | undefined): boolean {
+  return status === 'unknown' || owner === key_id
 }
 
 /**

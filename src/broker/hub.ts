@@ -1,7 +1,7 @@
 import type { Identity } from '../auth/identity.ts'
 import type { SessionHandle } from '../auth/session-handle.ts'
 import { BrokerError } from '../core/errors.ts'
-import type { Session, SessionEnd } from '../core/session.ts'
+import type { SessionEnd, SessionKey } from '../core/session.ts'
 import type { Address, Announcement } from '../engine/values.ts'
 import type { Connection } from './connection.ts'
 import type { Following } from './following.ts'
@@ -79,7 +79,7 @@ export class Hub {
     else this.#sessions_of.set(connection, new Set([session_id]))
   }
 
-  #bound({ session_id }: Session): readonly Connection[] {
+  #bound({ session_id }: SessionKey): readonly Connection[] {
     return [...(this.#by_session.get(session_id)?.connections ?? [])]
   }
 
@@ -117,7 +117,7 @@ export class Hub {
   }
 
   /** The subscriptions that read for this session. */
-  #readersFor(session: Session): Subscription[] {
+  #readersFor(session: SessionKey): Subscription[] {
     const readers = this.#readers.get(session.project)?.get(session.client_id) ?? []
     return readers.filter((reader) => reader.session.session_id === session.session_id)
   }
@@ -246,7 +246,7 @@ export class Hub {
   }
 
   /** Closes the connections of a session that has ended, with a code that says why. */
-  ended(session: Session, end: SessionEnd): void {
+  ended(session: SessionKey, end: SessionEnd): void {
     const parting = this.#parting.get(session.session_id)
     this.#parting.delete(session.session_id)
     const reading = this.#readersFor(session).map(({ connection }) => connection)

@@ -1,5 +1,5 @@
 import { SessionHandle } from '../auth/session-handle.ts'
-import type { Session, SessionEnd } from '../core/session.ts'
+import type { SessionEnd, SessionKey } from '../core/session.ts'
 import type { Engine } from '../engine/engine.ts'
 
 /** The engine is told of a session's signs of life at most this often. */
@@ -17,6 +17,7 @@ export class Sessions {
   readonly #ends = new Map<string, SessionEnd>()
   #untold: SessionHandle[] = []
   #telling = false
+  #told_ms = Number.NEGATIVE_INFINITY
 
   /** @param now milliseconds since the epoch */
   constructor(
@@ -25,11 +26,7 @@ export class Sessions {
   ) {}
 
   /** The handle of a session; the same one for all who ask while any of them keeps it. */
-  handle({
-    project,
-    client_id,
-    session_id,
-  }: Pick<Session, 'project' | 'client_id' | 'session_id'>): SessionHandle {
+  handle({ project, client_id, session_id }: SessionKey): SessionHandle {
     const known = this.#handles.get(session_id)?.deref()
     if (known) return known
     const handle = new SessionHandle(project, client_id, session_id)
@@ -71,9 +68,15 @@ export class Sessions {
     setImmediate(this.tell)
   }
 
+  /** A chore of housekeeping: no sign of life stays untold for much longer than a second. */
+  tend(): void {
+    if (this.now() - this.#told_ms >= TOLD_MS) this.tell()
+  }
+
   /** Tells the engine of all signs of life that it does not know. */
   readonly tell = (): void => {
     this.#telling = false
+    this.#told_ms = this.now()
     const untold = this.#untold
     if (untold.length === 0) return
     this.#untold = []

@@ -10,7 +10,7 @@ import type { SessionEnd } from '../core/session.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Address, Read } from '../engine/values.ts'
 import type { Connection } from './connection.ts'
-import { endedError } from './waiters.ts'
+import { unlessEnded } from './ended.ts'
 
 export interface SubscriptionOptions {
   readonly ack: AckMode
@@ -161,10 +161,10 @@ export class Subscription {
   }
 
   /** @returns whether there is more to read at once */
-  #send(read: Read | SessionEnd): MaybePromise<boolean> {
+  #send(answer: Read | SessionEnd): boolean {
     this.#reading = false
     if (this.#closed) return false
-    if (typeof read === 'string') throw endedError(read)
+    const read = unlessEnded(answer)
     if (read.lapped) throw new BrokerError('slow_reader')
     this.#position = read.position!
     const { due, epoch } = read

@@ -1,7 +1,7 @@
 import type { Identity } from '../auth/identity.ts'
 import type { SessionHandle } from '../auth/session-handle.ts'
 import { BrokerError } from '../core/errors.ts'
-import type { Session, SessionEnd } from '../core/session.ts'
+import type { SessionKey } from '../core/session.ts'
 import type { Address, Announcement } from '../engine/values.ts'
 import type { Following } from './following.ts'
 
@@ -96,7 +96,7 @@ export class Waiters {
   }
 
   /** Ends the waits of a session that has ended: mail to its address is no longer for it. */
-  ended({ project, client_id, session_id }: Session): void {
+  ended({ project, client_id, session_id }: SessionKey): void {
     const waiters = this.#by_mailbox.get(mailboxKey({ project, client_id }))?.waiters ?? []
     for (const waiter of waiters.filter(({ session }) => session?.session_id === session_id))
       waiter.settle(undefined)
@@ -114,38 +114,19 @@ export class Waiters {
   }
 
   #remove(key: string, waiter: Waiter): void {
-    const { address, waiters } = this.#by_mailbox.get(key) ?? { waiters: [] }
-    const at = waiters.indexOf(waiter)
-    if (!address || at === -1) return
-    waiters.splice(at, 1)
-    if (waiters.length === 0) this.#by_mailbox.delete(key)
+    const waiting = this.#by_mailbox.get(key)
+    const at = waiting?.waiters.indexOf(waiter) ?? -1
+    if (!waiting || at === -1) return
+    waiting.waiters.splice(at, 1)
+    if (waiting.waiters.length === 0) this.#by_mailbox.delete(key)
     this.#count--
-    this.following.leave(address)
+    this.following.leave(waiting.address)
   }
 }
 
 /** The session to wait in. The call keeps it: its caller may check in as another client meanwhile. */
 export function sessionToWaitIn({ session }: Identity): SessionHandle | undefined {
   return session?.ended ? undefined : session
-}
-
-/**
- * Refuses a call whose session ended while it waited: another session may hold the address by now.
- *
- * @param detail a sentence on what the call has done already
- * @throws BrokerError `session_replaced`, `session_ended`
- */
-export function stillIn(session: SessionHandle | undefined, detail = ''): void {
-  if (!session?.ended) return
-  const what =
-    session.ended === 'replaced' ? 'A newer session took the address over' : 'The session was ended'
-  throw endedError(session.ended, `${what} while the call waited.${detail}`)
-}
-
-/** The error for a caller whose session has ended. @param detail this case in a sentence */
-export function endedError(end: SessionEnd, detail?: string): BrokerError {
-  const code = end === 'replaced' ? 'session_replaced' : 'session_ended'
-  return new BrokerError(code, detail === undefined ? {} : { detail })
 }
 
 function mailboxKey({ project, client_id }: Address): string {

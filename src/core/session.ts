@@ -37,6 +37,9 @@ export interface Session {
   readonly sender_only: boolean
 }
 
+/** Which session is meant. */
+export type SessionKey = Pick<Session, 'project' | 'client_id' | 'session_id'>
+
 /**
  * `replaced`: a newer session took the address over. `closed`: a caller ended it, or its address was
  * forgotten.

@@ -169,14 +169,14 @@ export interface Engine {
   find(
     project: string,
     message_id: string,
-    page: { recipient_id?: string; after?: string; limit: number },
+    page: { recipient_id?: string | undefined; after?: string | undefined; limit: number },
   ): MaybePromise<Page<Found>>
 
   /** The newest matching dead letters, newest first; `total` counts all that match. */
   dead(
     project: string,
     filter: DeadFilter,
-    page: { after?: string; limit: number },
+    page: { after?: string | undefined; limit: number },
   ): MaybePromise<Page<DeadLetter> & { readonly total: number }>
   /**
    * Puts dead letters back into their mailboxes, oldest first, at new offsets, with their time to live

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { Waiters } from '../../src/broker/waiters.ts'
 import { BrokerError } from '../../src/core/errors.ts'
 import { createMessage } from '../../src/core/message.ts'
-import type { Announcement } from '../../src/engine/engine.ts'
+import type { Announcement } from '../../src/engine/values.ts'
 
 const FOREVER_MS = 3_600_000
 const at = (client_id: string) => ({ project: 'p', client_id })

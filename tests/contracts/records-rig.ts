@@ -1,6 +1,7 @@
 import { expect } from 'bun:test'
 import type { MaybePromise } from '../../src/core/maybe-promise.ts'
-import type { Page, Records, Versioned } from '../../src/engine/engine.ts'
+import type { Records } from '../../src/engine/engine.ts'
+import type { Page, Versioned } from '../../src/engine/values.ts'
 import { until } from '../harness.ts'
 
 /** What the engine told of one change: kind, project, id and the version that it made. */

@@ -3,18 +3,9 @@ import { DEFAULT_LIMITS, type Limits } from '../../src/core/limits.ts'
 import type { Due, Take } from '../../src/core/mailbox/entry.ts'
 import { type Content, createMessage, type StoredMessage } from '../../src/core/message.ts'
 import type { Session, SessionEnd, SessionStatus } from '../../src/core/session.ts'
-import type {
-  Address,
-  Announcement,
-  Checkin,
-  DeadLetter,
-  Engine,
-  IdempotencyKey,
-  Opened,
-  Repeated,
-  RequeueNext,
-  Sent,
-} from '../../src/engine/engine.ts'
+import type { Engine } from '../../src/engine/engine.ts'
+import type { Address, Announcement, Checkin, IdempotencyKey, Opened, Repeated, RequeueNext, Sent } from '../../src/engine/values.ts'
+import type { DeadLetter } from '../../src/core/mailbox/entry.ts'
 import { until } from '../harness.ts'
 
 /** Makes an engine of a fresh, empty store. `now` is the test's clock, in milliseconds since the epoch. */

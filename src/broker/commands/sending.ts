@@ -4,8 +4,8 @@ import { BrokerError } from '../../core/errors.ts'
 import { changedNumberAt, type JsonFlaw, jsonFlaw } from '../../core/json.ts'
 import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import { formatTime, type StoredMessage } from '../../core/message.ts'
-import { matchesCapabilities } from '../../core/session.ts'
-import type { Appended, IdempotencyKey, Repeated, Sent } from '../../engine/engine.ts'
+import { type CapabilityFilter, matchesCapabilities } from '../../core/session.ts'
+import type { Appended, ClientState, IdempotencyKey, Page, Repeated, Sent } from '../../engine/values.ts'
 import type { Broker } from '../broker.ts'
 import { defineCommand, shortened } from '../command.ts'
 import { type Addressed, idempotencyKey } from '../digest.ts'
@@ -181,12 +181,26 @@ function takenReceipt(
     warnings,
   }
   if (recipient_status !== 'unknown') return receipt
-  const known = () => broker.engine.clientIds(project)
+  const known = () => clientIds(broker, project)
   return then(broker.near_names.of(project, recipient_id, known), (near) => {
     const hint = near.length > 0 ? ` Near names: ${near.join(', ')}.` : ''
     const warning = `Nobody has checked in as "${recipient_id}" yet; the message waits there.${hint}`
     return { ...receipt, warnings: [...warnings, warning] }
   })
+}
+
+/** Names looked at for near ones. */
+const NAMES_MAX = 10_000
+
+function clientIds(broker: Broker, project: string): MaybePromise<readonly string[]> {
+  const names: string[] = []
+  const read = (after: string | undefined) =>
+    broker.engine.clients(project, { of: 'addresses', by: 'client_id', after, limit: PAGE })
+  const visit = ({ items }: Page<ClientState>) => {
+    for (const { client_id } of items) names.push(client_id)
+    return names.length < NAMES_MAX
+  }
+  return then(broker.turns.pages(read, visit), () => names)
 }
 
 function sendDirect(
@@ -252,15 +266,57 @@ function broadcastReceiptOf(
   }
 }
 
-/** Every client with a session, except addresses that have only sent: nobody reads their mail. */
-const ALL_RECIPIENTS = { limit: Number.POSITIVE_INFINITY, senders: false }
+/** Clients in one page of a walk over them. */
+const PAGE = 500
+
+/** Every client with a session that fits, except addresses that have only sent: nobody reads their mail. */
+function recipientsOf(
+  broker: Broker,
+  project: string,
+  sender_id: string,
+  filter: CapabilityFilter,
+): MaybePromise<readonly string[]> {
+  const recipients: string[] = []
+  const read = (after: string | undefined) =>
+    broker.engine.clients(project, { of: 'readers', by: 'client_id', after, limit: PAGE })
+  const visit = ({ items }: Page<ClientState>) => {
+    for (const { client_id, session } of items)
+      if (client_id !== sender_id && session && matchesCapabilities(session.capabilities, filter))
+        recipients.push(client_id)
+    return true
+  }
+  return then(broker.turns.pages(read, visit), () => recipients)
+}
+
+function broadcast(
+  broker: Broker,
+  { project }: Identity,
+  input: BroadcastInput,
+  sender_id: string,
+): MaybePromise<BroadcastReceipt> {
+  const filter = capabilityFilter(input.capability_filter)
+  const message = compose(broker, input, sender_id, undefined)
+  const key = keyOf(broker, input, { capability_filter: filter })
+  const before = key && broker.engine.repeated(project, sender_id, key.key)
+  return then(before, (repeated) => {
+    if (repeated) return broadcastReceiptOf(broker, repeated, key)
+    return then(recipientsOf(broker, project, sender_id, filter), (recipients) =>
+      then(broker.appendToMany(project, message, recipients, key), (sent) =>
+        broadcastReceiptOf(broker, sent, key),
+      ),
+    )
+  })
+}
+
+const broadcastInput = { ...content, capability_filter: Type.Optional(CapabilityFilterSchema) }
+type BroadcastInput = Static<ReturnType<typeof closed<typeof broadcastInput>>>
 
 export const broadcastMessage = defineCommand({
   name: 'broadcast_message',
   title: 'Send to everybody',
   summary: 'Send one message to every client of the project.',
   description: 'Every client with a session but you gets it, silent ones too; capability_filter narrows it.',
-  input: closed({ ...content, capability_filter: Type.Optional(CapabilityFilterSchema) }),
+  input: closed(broadcastInput),
   output: Type.Object(broadcastReceipt),
   scope: 'write',
   caller: 'sender_id',
@@ -268,17 +324,7 @@ export const broadcastMessage = defineCommand({
   hints: { read_only: false, destructive: false, idempotent: false },
   run: (broker, identity, input) =>
     then(broker.sender(identity, input.sender_id), (sender_id) =>
-      then(broker.engine.listSessions(identity.project, ALL_RECIPIENTS), ({ sessions }) => {
-        const filter = capabilityFilter(input.capability_filter)
-        const recipients: string[] = []
-        for (const { client_id, capabilities } of sessions)
-          if (client_id !== sender_id && matchesCapabilities(capabilities, filter)) recipients.push(client_id)
-        const message = compose(broker, input, sender_id, undefined)
-        const key = keyOf(broker, input, { capability_filter: filter })
-        return then(broker.appendToMany(identity.project, message, recipients, key), (sent) =>
-          broadcastReceiptOf(broker, sent, key),
-        )
-      }),
+      broadcast(broker, identity, input, sender_id),
     ),
   text: ({ message_id, recipients, refused, warnings }) =>
     [

@@ -268,7 +268,7 @@ export class MemoryEngine implements Engine {
   dead(
     project: string,
     filter: DeadFilter,
-    { after, limit }: { after?: string; limit: number },
+    { after, limit }: Parameters<Engine['dead']>[2],
   ): Page<DeadLetter> & { total: number } {
     const dead = this.#clients.projects.get(project)?.dead
     return dead?.list(filter, after, limit) ?? { items: [], next: undefined, total: 0 }

@@ -1,4 +1,5 @@
 import type { Limits } from '../../core/limits.ts'
+import type { Engine } from '../engine.ts'
 import type { ClientState, ClientsPage, Found, Page } from '../values.ts'
 import type { ProjectState } from './clients.ts'
 
@@ -9,7 +10,7 @@ const SEARCHED_MAX = 1000
 export function findPage(
   { clients, client_ids, dead }: ProjectState,
   message_id: string,
-  { recipient_id, after, limit }: { recipient_id?: string; after?: string; limit: number },
+  { recipient_id, after, limit }: Parameters<Engine['find']>[2],
 ): Page<Found> {
   const items: Found[] = []
   const searched = recipient_id === undefined ? client_ids.after(after, SEARCHED_MAX) : [recipient_id]

@@ -1,6 +1,6 @@
-import { OrderedIds } from './ordered-ids.ts'
 import type { Records } from '../engine.ts'
 import type { Page, Versioned } from '../values.ts'
+import { OrderedIds } from './ordered-ids.ts'
 
 /** The records of one kind in one project. */
 interface Table {

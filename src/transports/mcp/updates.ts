@@ -1,5 +1,5 @@
 import type { Hub } from '../../broker/hub.ts'
-import type { Address } from '../../engine/engine.ts'
+import type { Address } from '../../engine/values.ts'
 
 /** Inboxes that one session or stream may watch. */
 export const SUBSCRIPTIONS_MAX = 256

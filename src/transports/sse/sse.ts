@@ -65,7 +65,7 @@ export function sseDoor(context: DoorContext): Door {
         sessions: input.sessions ?? false,
       })
       greet(stream, subscribed)
-      stream.session = await broker.engine.session(identity.project, subscribed.session_id)
+      stream.session = broker.hub.readingFor(stream)
     } catch (error) {
       stream.gone()
       throw error
