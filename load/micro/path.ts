@@ -59,7 +59,7 @@ function brokerContext(): DoorContext {
   const config = testConfig()
   const report = (error: unknown) => console.error(error)
   const engine = new MemoryEngine({
-    limits: config,
+    limits: () => config,
     now: Date.now,
     newId: () => crypto.randomUUID(),
     newEpoch: () => 'micro00000',

@@ -23,9 +23,11 @@ import type {
   Sent,
 } from '../engine/values.ts'
 import type { Connection } from './connection.ts'
+import { newCounters } from './counters.ts'
 import { endedError, unlessEnded } from './ended.ts'
 import { Following } from './following.ts'
 import { Hub } from './hub.ts'
+import { NOT_KEPT, namingYourself } from './naming.ts'
 import { NearNames } from './near-names.ts'
 import { receiptJson, sessionJson } from './notices.ts'
 import { Sessions } from './sessions.ts'
@@ -48,16 +50,6 @@ export interface BrokerOptions {
   readonly report: (error: unknown) => void
 }
 
-/** Counted from the start of the process. */
-export interface Counters {
-  accepted: number
-  refused: number
-  delivered: number
-  acknowledged: number
-  redelivered: number
-  dead: Record<DeadLetter['reason'], number>
-}
-
 export interface SubscribeResult {
   readonly session_id: string
   readonly recovered: boolean
@@ -75,14 +67,7 @@ export class Broker implements EngineEvents {
   readonly near_names: NearNames
   readonly sessions: Sessions
   readonly turns = new Turns()
-  readonly counters: Counters = {
-    accepted: 0,
-    refused: 0,
-    delivered: 0,
-    acknowledged: 0,
-    redelivered: 0,
-    dead: { expired: 0, overflowed: 0, attempts_exhausted: 0, rejected: 0 },
-  }
+  readonly counters = newCounters()
   #stopping = false
   #heard_open_ms = Number.NEGATIVE_INFINITY
 
@@ -389,14 +374,6 @@ export class Broker implements EngineEvents {
 
 /** An open connection counts as heard now, to within this. */
 const OPEN_HEARD_MS = 1000
-
-/** Tells a caller whose door keeps no session that its check-in is not remembered. */
-export const NOT_KEPT = 'No check-in is kept between the calls of your client'
-
-/** Tells a caller whose door keeps no session how to name itself. */
-export function namingYourself(client_id: string): string {
-  return `pass sender_id "${client_id}" in each call that sends, and client_id "${client_id}" in each that reads`
-}
 
 const SESSION_ID_CHARS = 36
 const SESSION_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/

@@ -3,7 +3,10 @@ import { DEFAULT_LIMITS } from '../../src/core/limits.ts'
 import { Clients } from '../../src/engine/memory/clients.ts'
 
 test('a deadline comes up once, however often it was brought forward, and what that leaves is given back', () => {
-  const clients = new Clients(DEFAULT_LIMITS, () => 'e')
+  const clients = new Clients(
+    () => DEFAULT_LIMITS,
+    () => 'e',
+  )
   const busy = clients.open('p', 'busy', 0)!
   const quiet = clients.open('p', 'quiet', 0)!
   clients.schedule(quiet, 50_000)

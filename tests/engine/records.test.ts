@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { MemoryRecords } from '../../src/engine/memory/records.ts'
 import type { Records } from '../../src/engine/engine.ts'
+import { MemoryRecords } from '../../src/engine/memory/records.ts'
 import { recordsContract } from '../contracts/records.ts'
 import type { Change, RecordsRig } from '../contracts/records-rig.ts'
 

@@ -4,16 +4,16 @@ import type { Engine } from '../../src/engine/engine.ts'
 const ANSWERS: ReadonlySet<string> = new Set<keyof Engine>([
   'append',
   'appendToMany',
-  'take',
   'open',
   'read',
   'settle',
-  'mailbox',
+  'history',
+  'find',
+  'dead',
   'checkin',
-  'session',
-  'sessionOf',
-  'listSessions',
-  'endSession',
+  'client',
+  'clients',
+  'end',
 ])
 
 /**

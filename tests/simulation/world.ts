@@ -2,12 +2,13 @@ import { expect } from 'bun:test'
 import { Broker } from '../../src/broker/broker.ts'
 import { runCommand } from '../../src/broker/command.ts'
 import { COMMANDS_BY_NAME } from '../../src/broker/commands/index.ts'
+import { bounceOf } from '../../src/core/bounce.ts'
 import { BrokerError } from '../../src/core/errors.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/core/limits.ts'
-import { type Message, PRIORITIES, type StoredMessage } from '../../src/core/message.ts'
-import type { Announcement, Appended, Repeated } from '../../src/engine/values.ts'
 import type { DeadLetter } from '../../src/core/mailbox/entry.ts'
+import { type Message, PRIORITIES, type StoredMessage } from '../../src/core/message.ts'
 import { MemoryEngine } from '../../src/engine/memory/memory.ts'
+import type { Announcement, Appended, Repeated } from '../../src/engine/values.ts'
 import { Agent, type Style } from './agent.ts'
 import { newIdentity } from './identity.ts'
 import { Random } from './random.ts'
@@ -63,7 +64,7 @@ export class World {
     }
     const now = () => this.now
     const engine = new MemoryEngine({
-      limits: this.limits,
+      limits: () => this.limits,
       now,
       newId: () => crypto.randomUUID(),
       newEpoch: () => `e${this.random.between(0, 2 ** 40).toString(36)}`,
@@ -75,11 +76,11 @@ export class World {
       return appended
     }
     const appendToMany = engine.appendToMany.bind(engine)
-    engine.appendToMany = (project, message, recipients, key) => {
-      const sent = appendToMany(project, message, recipients, key)
+    engine.appendToMany = (project, variants, key) => {
+      const sent = appendToMany(project, variants, key)
       if (sent.outcome === 'sent')
         for (const [i, delivery] of sent.deliveries.entries())
-          this.#appended(message, recipients[i]!, delivery)
+          this.#appended(variants[0]!.message, sent.recipients[i]!, delivery)
       return sent
     }
     this.#slow = this.random.chance(0.4)
@@ -95,22 +96,27 @@ export class World {
     const world = this
     this.broker = new (class extends Broker {
       override announced(announcement: Announcement): void {
-        const { client_id, message, redelivery } = announcement
-        if (redelivery) world.#agent(client_id)?.released(message.message_id)
+        const { client_id, message_id, redelivery } = announcement
+        if (redelivery) world.#agent(client_id)?.released(message_id)
         super.announced(announcement)
       }
-      override died(letter: DeadLetter): void {
+      override died(letter: DeadLetter, bounced: boolean): void {
+        const bounce = bounceOf(letter, sha256)
+        if (bounced && bounce) world.#accept(bounce, letter.message.sender_id)
         const known = world.accepted.get(placeOf(letter.recipient_id, letter.message.message_id))
         expect(known).toBeDefined()
         if (known) known.died = true
-        super.died(letter)
+        super.died(letter, bounced)
       }
     })(options)
     this.agents = STYLES.map((style, i) => new Agent(`agent-${i}`, style))
   }
 
   #appended(message: StoredMessage, recipient: string, { outcome }: Appended | Repeated): void {
-    if (outcome !== 'stored') return
+    if (outcome === 'stored') this.#accept(message, recipient)
+  }
+
+  #accept(message: StoredMessage, recipient: string): void {
     this.accepted.set(placeOf(recipient, message.message_id), {
       recipient,
       sender: message.sender_id,
@@ -354,4 +360,8 @@ export class World {
 
 function placeOf(client_id: string, message_id: string): string {
   return `${client_id} ${message_id}`
+}
+
+function sha256(text: string): string {
+  return new Bun.CryptoHasher('sha256').update(text).digest('hex')
 }

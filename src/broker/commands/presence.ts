@@ -6,9 +6,10 @@ import { BrokerError } from '../../core/errors.ts'
 import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import { matchesCapabilities, sessionStatus } from '../../core/session.ts'
 import type { ClientState, Page } from '../../engine/values.ts'
-import { type Broker, NOT_KEPT, namingYourself } from '../broker.ts'
+import type { Broker } from '../broker.ts'
 import { defineCommand } from '../command.ts'
 import { endedError } from '../ended.ts'
+import { NOT_KEPT, namingYourself } from '../naming.ts'
 import {
   ago,
   CapabilitiesSchema,

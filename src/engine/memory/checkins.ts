@@ -2,7 +2,8 @@ import type { Limits } from '../../core/limits.ts'
 import { type Session, type SessionEnd, sessionStatus, statusChange } from '../../core/session.ts'
 import type { EngineEvents } from '../engine.ts'
 import type { CheckedIn, Checkin, Heard } from '../values.ts'
-import { type Client, type Clients, isEmpty } from './clients.ts'
+import type { Client } from './client.ts'
+import { type Clients, isEmpty } from './clients.ts'
 
 export interface CheckinsOptions {
   readonly limits: (project: string) => Limits

@@ -2,60 +2,12 @@ import { Deadlines } from '../../core/deadlines.ts'
 import type { Limits } from '../../core/limits.ts'
 import { Mailbox } from '../../core/mailbox/mailbox.ts'
 import { Meter } from '../../core/mailbox/meter.ts'
-import { type RecipientStatus, type Session, type SessionStatus, sessionStatus } from '../../core/session.ts'
-import type { Address, ClientState, EngineStats, IdempotencyKey, Repeated, Sent } from '../values.ts'
+import type { Address, EngineStats, IdempotencyKey, Repeated, Sent } from '../values.ts'
+import { Client } from './client.ts'
 import { DeadLetters } from './dead-letters.ts'
-import { LastHeard, type Place } from './last-heard.ts'
+import { LastHeard } from './last-heard.ts'
 import { OrderedIds } from './ordered-ids.ts'
 import { PROBE } from './probe.ts'
-
-/** The send that first used an idempotency key. */
-interface Remembered {
-  readonly first: Sent
-  readonly digest: string
-  readonly until_ms: number
-}
-
-/** Everything kept of one address. */
-export class Client {
-  /** Replaced by another value when something changes. */
-  session: Session | undefined
-  /** The session's status announced last, so that a change is announced once. */
-  told: SessionStatus = 'disconnected'
-  /** Its place among the clients of the project with a session, by when each was heard. */
-  place: Place | undefined
-  /** The key that first checked in here. */
-  owner: string | undefined
-  owned = false
-  idempotency: Map<string, Remembered> | undefined
-  /** A message was announced, and no reader has read since. */
-  announced = false
-  /** When the engine next looks at it, in milliseconds since the epoch. */
-  due_ms = Number.POSITIVE_INFINITY
-  /** When its last session ended, or when it was made. */
-  idle_since_ms: number
-
-  constructor(
-    readonly project: string,
-    readonly client_id: string,
-    readonly mailbox: Mailbox,
-    now: number,
-  ) {
-    this.idle_since_ms = now
-  }
-
-  status(now: number, limits: Limits): RecipientStatus {
-    if (this.session) return sessionStatus(this.session, now, limits)
-    return this.owned ? 'disconnected' : 'unknown'
-  }
-
-  state(now: number, limits: Limits): ClientState {
-    const { client_id, session, owner, mailbox } = this
-    const { epoch, settled_offset: offset, last, pending, leased, changes } = mailbox
-    const status = this.status(now, limits)
-    return { client_id, status, session, owner, epoch, offset, last, pending, leased, changes }
-  }
-}
 
 /** Everything kept of one project. */
 export class ProjectState {

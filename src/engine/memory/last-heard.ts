@@ -1,12 +1,5 @@
 import { Ring } from '../../core/mailbox/ring.ts'
-import type { Client } from './clients.ts'
-
-/** A client's place among the others; a hole once it has moved or its session has ended. */
-export interface Place {
-  readonly offset: number
-  readonly client: Client
-  gone: boolean
-}
+import type { Client, Place } from './client.ts'
 
 /** The clients of one project with a session, in the order in which they were last heard. */
 export class LastHeard {

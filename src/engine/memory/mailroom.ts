@@ -4,7 +4,8 @@ import type { Dead, DeadLetter, Entry, Fallen } from '../../core/mailbox/entry.t
 import type { StoredMessage } from '../../core/message.ts'
 import type { EngineEvents } from '../engine.ts'
 import { type Appended, STORED } from '../values.ts'
-import type { Client, Clients } from './clients.ts'
+import type { Client } from './client.ts'
+import type { Clients } from './clients.ts'
 import { appendOverOldest, retryAfter } from './overflow.ts'
 import { PROBE } from './probe.ts'
 

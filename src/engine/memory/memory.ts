@@ -38,7 +38,8 @@ import type {
   Variant,
 } from '../values.ts'
 import { Checkins, type CheckinsOptions } from './checkins.ts'
-import { type Client, Clients } from './clients.ts'
+import type { Client } from './client.ts'
+import { Clients } from './clients.ts'
 import { historyPage } from './history-page.ts'
 import { Mailroom } from './mailroom.ts'
 import { clientsPage, findPage } from './pages.ts'

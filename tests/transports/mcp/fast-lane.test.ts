@@ -67,14 +67,14 @@ test('an engine that answers later is waited for, and its fault is a tool error'
   await using app = await startBroker()
   const session = await rawSession(app)
   const { engine } = app.broker
-  const listSessions = engine.listSessions.bind(engine)
-  engine.listSessions = async (project, page) => listSessions(project, page)
+  const clients = engine.clients.bind(engine)
+  engine.clients = async (project, page) => clients(project, page)
   const both = async () => [
     await answerOf(await session.call(1, 'list_sessions', {})),
     await answerOf(await postModern(app, 'tools/call', { name: 'list_sessions', arguments: {} })),
   ]
   for (const { result } of await both()) expect(result).toMatchObject({ structuredContent: { total: 0 } })
-  engine.listSessions = () => Promise.reject(new Error('disk on fire'))
+  engine.clients = () => Promise.reject(new Error('disk on fire'))
   for (const answer of await both()) {
     expect(answer.result).toMatchObject({ _meta: { 'mcp-broker/error': { code: 'internal' } } })
     expect(JSON.stringify(answer)).not.toContain('disk on fire')

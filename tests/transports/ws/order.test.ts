@@ -68,7 +68,7 @@ describe('calls begin in the order they came', () => {
   test.each([
     ['checkin', request('first', 'checkin_client', { client_id: 'a' })],
     ['open', request('first', 'subscribe', { client_id: 'a' })],
-    ['endSession', request('first', 'disconnect_session')],
+    ['end', request('first', 'disconnect_session')],
   ] as const)('%s: what came behind it begins when it is answered', async (method, first) => {
     const { around, open, appended } = gated(method)
     await using broker = await startBroker({}, around)
@@ -86,7 +86,7 @@ describe('calls begin in the order they came', () => {
     expect(answeredIds(client).slice(-3)).toEqual([['first'], ['second'], ['third', 'fourth']])
     const second = client.notifications.find(({ id }) => id === 'second')
     // Who has left sends no more.
-    if (method === 'endSession') expect(second?.error?.data.code).toBe('not_checked_in')
+    if (method === 'end') expect(second?.error?.data.code).toBe('not_checked_in')
     else expect(appended).toEqual(['b', 'c'])
   })
 
@@ -188,11 +188,11 @@ describe('calls that take long', () => {
     ['in frames of their own', calls, ids.map((id) => [id])],
   ])('%s: others are served in between, and their own connection waits', async (_, frames, answers) => {
     const hard = (engine: Engine) => {
-      const listSessions = engine.listSessions.bind(engine)
+      const clients = engine.clients.bind(engine)
       // What going through twenty thousand clients takes.
-      engine.listSessions = (project, page) => {
+      engine.clients = (project, page) => {
         for (const end = performance.now() + 1; performance.now() < end; );
-        return listSessions(project, page)
+        return clients(project, page)
       }
       return engine
     }
