@@ -78,7 +78,7 @@ export class Broker implements EngineEvents {
     const following = new Following((address, on) => this.engine.follow(address, on))
     this.hub = new Hub(options.report, following)
     this.waiters = new Waiters(options.waiting_max, following)
-    this.sessions = new Sessions(options.engine, options.now)
+    this.sessions = new Sessions(options.engine, options.now, options.limits)
     this.near_names = new NearNames(options.now)
   }
 

@@ -1,9 +1,11 @@
 import { SessionHandle } from '../auth/session-handle.ts'
+import type { Limits } from '../core/limits.ts'
 import type { SessionEnd, SessionKey } from '../core/session.ts'
 import type { Engine } from '../engine/engine.ts'
 
-/** The engine is told of a session's signs of life at most this often. */
+/** The engine is told of a session's signs of life at most this often, or four times before it is stale. */
 const TOLD_MS = 1000
+const TOLD_TIMES = 4
 /** Ends remembered of sessions without a handle: an end may be told before the check-in is answered. */
 const ENDS_MAX = 1024
 
@@ -18,12 +20,16 @@ export class Sessions {
   #untold: SessionHandle[] = []
   #telling = false
   #told_ms = Number.NEGATIVE_INFINITY
+  readonly #every_ms: number
 
   /** @param now milliseconds since the epoch */
   constructor(
     private readonly engine: Pick<Engine, 'heard'>,
     private readonly now: () => number,
-  ) {}
+    { stale_seconds }: Pick<Limits, 'stale_seconds'>,
+  ) {
+    this.#every_ms = Math.min(TOLD_MS, (stale_seconds * 1000) / TOLD_TIMES)
+  }
 
   /** The handle of a session; the same one for all who ask while any of them keeps it. */
   handle({ project, client_id, session_id }: SessionKey): SessionHandle {
@@ -56,21 +62,21 @@ export class Sessions {
     if (this.#ends.size > ENDS_MAX) this.#ends.delete(this.#ends.keys().next().value!)
   }
 
-  /** Notes a sign of life. The engine hears of the first after a second of silence at the end of this turn. */
+  /** Notes a sign of life. The engine hears of the first in a while at the end of this turn. */
   heard(handle: SessionHandle): void {
     const now = this.now()
     handle.heard_ms = now
     if (handle.untold || handle.ended) return
     handle.untold = true
     this.#untold.push(handle)
-    if (this.#telling || now - handle.told_ms < TOLD_MS) return
+    if (this.#telling || now - handle.told_ms < this.#every_ms) return
     this.#telling = true
     setImmediate(this.tell)
   }
 
-  /** A chore of housekeeping: no sign of life stays untold for much longer than a second. */
+  /** A chore of housekeeping: no sign of life stays untold for long. */
   tend(): void {
-    if (this.now() - this.#told_ms >= TOLD_MS) this.tell()
+    if (this.now() - this.#told_ms >= this.#every_ms) this.tell()
   }
 
   /** Tells the engine of all signs of life that it does not know. */
