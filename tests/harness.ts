@@ -4,6 +4,7 @@ import { type App, startApp } from '../src/app.ts'
 import { type Config, ConfigSchema } from '../src/config/schema.ts'
 import type { Engine } from '../src/engine/engine.ts'
 import { MemoryEngine, type MemoryEngineOptions } from '../src/engine/memory/memory.ts'
+import { slowEngine } from './slow-engine.ts'
 
 /** The default settings with some changed; for tests, on a free port. */
 export function testConfig(overrides: Partial<Config> = {}): Config {
@@ -20,9 +21,17 @@ export async function startBroker(
   overrides: Partial<Config> = {},
   around: (engine: Engine) => Engine = (engine) => engine,
 ): Promise<App & AsyncDisposable> {
-  const newEngine = (options: MemoryEngineOptions) => around(new MemoryEngine(options))
+  const newEngine = (options: MemoryEngineOptions) => elsewhere(around(new MemoryEngine(options)))
   const app = await startApp(testConfig(overrides), pino({ level: 'silent' }), newEngine)
   return { ...app, [Symbol.asyncDispose]: () => app.stop() }
+}
+
+/** With `MCP_BROKER_TEST_ENGINE=slow`, every broker of a test has an engine that is elsewhere. */
+const SLOW = process.env.MCP_BROKER_TEST_ENGINE === 'slow'
+
+function elsewhere(engine: Engine): Engine {
+  let calls = 0
+  return SLOW ? slowEngine(engine, { turns: () => calls++ % 3 }) : engine
 }
 
 /** Waits until `probe` answers something, asking every few milliseconds. @throws Error after `ms` */

@@ -1,16 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import { MemoryEngine } from '../../src/engine/memory/memory.ts'
 import { engineContract } from '../contracts/engine.ts'
-import { type MakeEngine, PROJECT, Rig } from '../contracts/rig.ts'
-
-let epochs = 0
-const makeMemoryEngine: MakeEngine = ({ limits, now }) =>
-  new MemoryEngine({
-    limits,
-    now,
-    newId: () => crypto.randomUUID(),
-    newEpoch: () => `e${(epochs++).toString(36)}`,
-  })
+import { PROJECT, Rig } from '../contracts/rig.ts'
+import { makeMemoryEngine } from './make.ts'
 
 engineContract('memory', makeMemoryEngine)
 

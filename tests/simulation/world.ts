@@ -9,10 +9,10 @@ import type { DeadLetter } from '../../src/core/mailbox/entry.ts'
 import { type Message, PRIORITIES, type StoredMessage } from '../../src/core/message.ts'
 import { MemoryEngine } from '../../src/engine/memory/memory.ts'
 import type { Announcement, Appended, Repeated } from '../../src/engine/values.ts'
+import { slowEngine } from '../slow-engine.ts'
 import { Agent, type Style } from './agent.ts'
 import { newIdentity } from './identity.ts'
 import { Random } from './random.ts'
-import { slowEngine } from './slow-engine.ts'
 import { Wire } from './wire.ts'
 
 const STYLES: readonly Style[] = [
@@ -85,7 +85,7 @@ export class World {
     }
     this.#slow = this.random.chance(0.4)
     const options = {
-      engine: this.#slow ? slowEngine(engine, () => this.random.between(1, 2)) : engine,
+      engine: this.#slow ? slowEngine(engine, { turns: () => this.random.between(1, 2) }) : engine,
       limits: this.limits,
       now,
       newId: () => Bun.randomUUIDv7(),
