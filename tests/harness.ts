@@ -19,14 +19,14 @@ export function testConfig(overrides: Partial<Config> = {}): Config {
  */
 export async function startBroker(
   overrides: Partial<Config> = {},
-  around: (engine: Engine) => Engine = (engine) => engine,
+  around: (engine: Engine) => Engine = elsewhere,
 ): Promise<App & AsyncDisposable> {
-  const newEngine = (options: MemoryEngineOptions) => elsewhere(around(new MemoryEngine(options)))
+  const newEngine = (options: MemoryEngineOptions) => around(new MemoryEngine(options))
   const app = await startApp(testConfig(overrides), pino({ level: 'silent' }), newEngine)
   return { ...app, [Symbol.asyncDispose]: () => app.stop() }
 }
 
-/** With `MCP_BROKER_TEST_ENGINE=slow`, every broker of a test has an engine that is elsewhere. */
+/** With `MCP_BROKER_TEST_ENGINE=slow`, a broker has an engine that is elsewhere, unless its test says which. */
 const SLOW = process.env.MCP_BROKER_TEST_ENGINE === 'slow'
 
 function elsewhere(engine: Engine): Engine {

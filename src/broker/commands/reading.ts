@@ -88,7 +88,17 @@ export const getMessages = defineCommand({
     }
     const waitForMail = async (address: Address, taken: Read) => {
       while (taken.due.length === 0 && until > broker.now() && !broker.stopping) {
-        await broker.waiters.wait(address, until - broker.now(), signal, () => 'look', session)
+        const over = new AbortController()
+        const giveUp = signal ? AbortSignal.any([signal, over.signal]) : over.signal
+        const woken = broker.waiters.wait(address, until - broker.now(), giveUp, () => 'look', session)
+        try {
+          // What came while the engine answered, before the wait began, has woken nobody.
+          taken = await read(address)
+          if (taken.due.length > 0) break
+          await woken
+        } finally {
+          over.abort()
+        }
         if (signal?.aborted) break
         stillIn(session)
         taken = await read(address)
