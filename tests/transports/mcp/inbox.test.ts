@@ -148,7 +148,8 @@ test('listening to nothing that can be listened to is an error with the reason, 
 })
 
 test('many messages in one turn are one hint, and streams of other inboxes sleep on', async () => {
-  await using app = await startBroker()
+  // An engine that takes all of them in one turn.
+  await using app = await startBroker({}, (engine) => engine)
   await using alice = await agent('2026', app, 'alice')
   await using bob = await agent('2026', app, 'bob')
   const forAlice = await alice.watch('inbox://alice')
