@@ -257,6 +257,7 @@ export interface EngineStats {
  * except that `checkin` refuses a mailbox of another key. Who calls:
  *
  *   start, stop, sweep      the app: start and sweep through the Broker
+ *   flush                   the end of each turn (`broker/end-of-turn.ts`), and the app once before `stop`
  *   append, appendToMany    the Broker alone, which counts the outcomes
  *   open, read              the Broker, for its subscriptions
  *   checkin, touch          the Broker alone
@@ -268,9 +269,16 @@ export interface Engine {
   start(events: EngineEvents): MaybePromise<void>
   /** Called once, after all other calls. */
   stop(): MaybePromise<void>
-  /** Proves that a message can be stored and announced; leaves no trace and tells the broker nothing. */
+  /** Proves that a message can be stored and announced; leaves no trace, and tells nothing. */
   health(): MaybePromise<Health>
   stats(): MaybePromise<EngineStats>
+  /**
+   * Called at the end of a turn of the event loop, before anything leaves a door. Everything that earlier
+   * calls did is then stored as the engine promises. An engine may keep appends back until then: no other
+   * call sees them, and none is announced.
+   * @throws StorageFailed the appends since the last flush are undone, except bounces
+   */
+  flush(): MaybePromise<void>
 
   /**
    * Stores a message for one recipient, in one atomic step: idempotency, limits, offset, store, announce.
@@ -387,3 +395,6 @@ export interface Engine {
    */
   sweep(): MaybePromise<void>
 }
+
+/** The engine could not store what it was given. The same call may succeed later. */
+export class StorageFailed extends Error {}

@@ -98,16 +98,16 @@ export class Mailbox {
   }
 
   /**
-   * Stores a message, overwriting the oldest history where it needs room.
+   * Stores a message, overwriting the oldest history where it needs room. Offsets rise, and may have gaps.
    *
    * @param attempts deliveries so far: a requeued dead letter keeps its count
    * @returns the new entry, or undefined when the mailbox is full
    */
-  append(message: StoredMessage, limits: Limits, attempts = 0): Entry | undefined {
-    if (this.live >= limits.mailbox_messages_max) return undefined
-    if (this.#live_bytes + message.bytes > limits.mailbox_bytes_max) return undefined
+  append(message: StoredMessage, limits: Limits, attempts = 0, offset = this.last + 1): Entry | undefined {
+    if (!this.takes(1, message.bytes, limits)) return undefined
     while (this.history > 0 && this.bytes + message.bytes > limits.mailbox_bytes_max) this.#evictOldest()
-    const entry = new Entry(++this.#retained.last, message)
+    this.#retained.last = offset
+    const entry = new Entry(offset, message)
     if (attempts > 0) entry.attempts = attempts
     if (this.retained === 0) this.#ids_rise = true
     else if (message.message_id <= this.#last_id) this.#ids_rise = false
@@ -121,6 +121,11 @@ export class Mailbox {
     this.bytes += message.bytes
     this.meter.bytes += message.bytes
     return entry
+  }
+
+  /** Whether so many messages more, of so many bytes together, fit without dropping any. */
+  takes(messages: number, bytes: number, { mailbox_messages_max, mailbox_bytes_max }: Limits): boolean {
+    return this.live + messages <= mailbox_messages_max && this.#live_bytes + bytes <= mailbox_bytes_max
   }
 
   /** Overwrites the oldest history until `bytes` more fit `stored_bytes_max`, or none is left. */

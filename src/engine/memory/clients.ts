@@ -1,6 +1,7 @@
 import { Deadlines } from '../../core/deadlines.ts'
 import type { Limits, Meter } from '../../core/limits.ts'
 import { Mailbox } from '../../core/mailbox/mailbox.ts'
+import type { Staged } from '../../core/mailbox/staged.ts'
 import { type RecipientStatus, type Session, sessionStatus } from '../../core/session.ts'
 import type { Address, EngineStats, IdempotencyKey, MailboxState, Repeated, Sent } from '../engine.ts'
 import { DeadLetters } from './dead-letters.ts'
@@ -23,6 +24,8 @@ export class Client {
   owner: string | undefined
   owned = false
   idempotency: Map<string, Remembered> | undefined
+  /** Messages for its mailbox that are not committed yet; undefined before the first. */
+  staged: Staged | undefined
   /** A message was announced, and no reader has read since. */
   announced = false
   /** When the engine next looks at it, in milliseconds since the epoch. */
@@ -240,6 +243,16 @@ export class Clients {
     return Number.POSITIVE_INFINITY
   }
 
+  /** Forgets a key again whose send was undone. */
+  forgetKey(project: string, sender_id: string, key: string, first: Sent): void {
+    const client = this.find({ project, client_id: sender_id })
+    if (client?.idempotency?.get(key)?.first !== first) return
+    this.#dropKey(client.idempotency, key)
+    if (client.idempotency.size === 0) client.idempotency = undefined
+    // At the next sweep: the address may have been made for the key.
+    this.schedule(client, 0)
+  }
+
   #dropKey(keys: NonNullable<Client['idempotency']>, key: string): void {
     const remembered = keys.get(key)
     if (!remembered) return
@@ -251,10 +264,12 @@ export class Clients {
    * When an address may be forgotten, in milliseconds since the epoch; Infinity while something is stored
    * for it.
    */
-  forgetDue({ mailbox, idempotency, session, idle_since_ms, owned }: Client, now: number): number {
-    if (!isEmpty({ mailbox, idempotency })) return Number.POSITIVE_INFINITY
-    if (!owned) return now
-    return Math.max(session?.last_seen_ms ?? 0, idle_since_ms) + this.limits.forget_seconds * 1000
+  forgetDue(client: Client, now: number): number {
+    if (!isEmpty(client)) return Number.POSITIVE_INFINITY
+    if (!client.owned) return now
+    return (
+      Math.max(client.session?.last_seen_ms ?? 0, client.idle_since_ms) + this.limits.forget_seconds * 1000
+    )
   }
 }
 
@@ -262,7 +277,7 @@ function weight(key: string, { recipients }: Sent): number {
   return key.length + KEY_BYTES + recipients.length * RECIPIENT_BYTES
 }
 
-/** Whether nothing is stored for an address: no message, no history, no idempotency key. */
-export function isEmpty({ mailbox, idempotency }: Pick<Client, 'mailbox' | 'idempotency'>): boolean {
-  return mailbox.retained === 0 && idempotency === undefined
+/** Whether nothing is stored for an address: no message, staged or not, no history, no idempotency key. */
+export function isEmpty({ mailbox, staged, idempotency }: Client): boolean {
+  return mailbox.retained === 0 && !staged?.count && idempotency === undefined
 }

@@ -11,6 +11,7 @@ import {
 } from '../../core/mailbox/entry.ts'
 import type { Mailbox } from '../../core/mailbox/mailbox.ts'
 import type { Position } from '../../core/mailbox/position.ts'
+import type { MaybePromise } from '../../core/maybe-promise.ts'
 import { renewMessage, type StoredMessage } from '../../core/message.ts'
 import type { Session, SessionEnd } from '../../core/session.ts'
 import type {
@@ -44,9 +45,10 @@ import { type Client, Clients } from './clients.ts'
 import { findIn, settledBy } from './find.ts'
 import { historyPage } from './history-page.ts'
 import { appendOverOldest, retryAfter } from './overflow.ts'
-import { PROBE, probeMessage } from './probe.ts'
+import { healthOf, PROBE, probeMessage } from './probe.ts'
+import { Staging, type StagingOptions } from './staging.ts'
 
-export interface MemoryEngineOptions extends CheckinsOptions {
+export interface MemoryEngineOptions extends CheckinsOptions, StagingOptions {
   /** Makes the name of a mailbox's history: lower-case letters and digits, from a CSPRNG. */
   readonly newEpoch: () => string
 }
@@ -60,6 +62,7 @@ export class MemoryEngine implements Engine {
   readonly stored = 'memory'
   readonly #clients: Clients
   readonly #checkins: Checkins
+  readonly #staging: Staging | undefined
   #events!: EngineEvents
   /** Id of the probe that was announced last. */
   #probed: string | undefined
@@ -71,6 +74,10 @@ export class MemoryEngine implements Engine {
     this.#now = options.now
     this.#clients = new Clients(options.limits, options.newEpoch)
     this.#checkins = new Checkins(this.#clients, options, (client) => this.#giveBack(client))
+    this.#staging = Staging.of(options, this.#clients, {
+      advance: (client, now) => this.#advance(client, now),
+      published: (client, entry, dropped) => this.#published(client, entry, dropped),
+    })
   }
 
   start(events: EngineEvents): void {
@@ -87,15 +94,11 @@ export class MemoryEngine implements Engine {
     const message = probeMessage(this.options.newId(), this.#now())
     const { outcome } = this.#store(PROBE.project, PROBE.client_id, message, this.#now())
     this.#clients.find(PROBE)?.mailbox.dropOldest()
-    if (outcome === 'storage_full')
-      return {
-        ok: false,
-        detail: 'stored_bytes_max is reached: new messages are refused until some are read or expire.',
-      }
-    if (outcome !== 'stored') return { ok: false, detail: `A message could not be stored: ${outcome}.` }
-    return this.#probed === message.message_id
-      ? { ok: true }
-      : { ok: false, detail: 'A message was stored, but not announced.' }
+    return healthOf(outcome, this.#probed === message.message_id)
+  }
+
+  flush(): MaybePromise<void> {
+    return this.#staging?.flush()
   }
 
   stats(): EngineStats {
@@ -132,24 +135,34 @@ export class MemoryEngine implements Engine {
     const { message_id, sender_id, expires_ms, broadcast } = message
     if (key !== undefined) {
       const first = this.#clients.remembered(project, sender_id, key.key, now)
-      if (first) return first
+      if (first) return this.#staging?.repeated(first) ?? first
     }
     const deliveries: Appended[] = []
     for (const recipient_id of recipients) deliveries.push(this.#store(project, recipient_id, message, now))
     const sent: Sent = { outcome: 'sent', broadcast, message_id, expires_ms, recipients, deliveries }
-    if (key !== undefined && deliveries.some(({ outcome }) => outcome === 'stored'))
+    if (key !== undefined && deliveries.some(({ outcome }) => outcome === 'stored')) {
       this.#clients.remember(project, sender_id, key, sent, now)
+      this.#staging?.keyed(project, sender_id, key, sent)
+    }
     return sent
   }
 
-  /** @param attempts deliveries so far, for a message that is requeued */
-  #store(project: string, client_id: string, message: StoredMessage, now: number, attempts = 0): Appended {
+  /** @param attempts deliveries so far, for a message that is requeued; undefined for a new one */
+  #store(
+    project: string,
+    client_id: string,
+    message: StoredMessage,
+    now: number,
+    attempts?: number,
+  ): Appended {
     const limits = this.#limits
     if (message.bytes > limits.mailbox_bytes_max) return { outcome: 'too_large' }
     if (this.#clients.lacks(message.bytes) && !this.#clients.makeRoom(message.bytes, { project, client_id }))
       return { outcome: 'storage_full', retry_after_ms: retryAfter(Number.POSITIVE_INFINITY) }
     const client = this.#clients.open(project, client_id, now)
     if (!client) return { outcome: 'too_many_clients' }
+    if (this.#staging && project !== PROBE.project)
+      return this.#staging.append(client, message, now, attempts)
     const { mailbox } = client
     let entry = mailbox.append(message, limits, attempts)
     if (!entry) {
@@ -159,14 +172,18 @@ export class MemoryEngine implements Engine {
     let dropped: Dead[] | undefined
     if (!entry) {
       dropped = []
-      entry = appendOverOldest(mailbox, message, limits, dropped, attempts)
+      entry = appendOverOldest(mailbox, message, limits, dropped, attempts ?? 0)
     }
     if (!entry) return { outcome: 'full', retry_after_ms: retryAfter(mailbox.next_due_ms - now) }
     this.#clients.schedule(client, mailbox.next_due_ms)
+    this.#published(client, entry, dropped)
+    return STORED[client.status(now, limits)]
+  }
+
+  #published(client: Client, entry: Entry, dropped: readonly Dead[] | undefined): void {
     this.#announce(client, entry, false)
     // Told only now: a bounce into this very mailbox must not take the room that was made.
-    if (dropped) for (const dead of dropped) this.#died(client, dead, now)
-    return STORED[client.status(now, limits)]
+    if (dropped) for (const dead of dropped) this.#died(client, dead, this.#now())
   }
 
   take(address: Address, take: Take): Taken {
@@ -273,8 +290,7 @@ export class MemoryEngine implements Engine {
   }
 
   mailbox(address: Address): MailboxState | undefined {
-    const client = this.#clients.find(address)
-    return client?.mailbox_state
+    return this.#clients.find(address)?.mailbox_state
   }
 
   listDeadLetters(
@@ -287,15 +303,11 @@ export class MemoryEngine implements Engine {
 
   requeue(project: string, filter: Parameters<Engine['requeue']>[1], from?: RequeueNext): Requeued {
     const now = this.#now()
-    const drained = this.#clients.projects
-      .get(project)
-      ?.dead.drain(
-        filter,
-        from,
-        ({ recipient_id, message, attempts }) =>
-          this.#store(project, recipient_id, renewMessage(message, now), now, attempts).outcome === 'stored',
-      )
-    return drained ?? { requeued: [], refused: [], next: undefined }
+    const dead = this.#clients.projects.get(project)?.dead
+    if (!dead) return { requeued: [], refused: [], next: undefined }
+    const take = ({ recipient_id, message, attempts }: DeadLetter) =>
+      this.#store(project, recipient_id, renewMessage(message, now), now, attempts).outcome === 'stored'
+    return dead.drain(filter, from, take, (letters) => this.#staging?.drained(dead, letters))
   }
 
   checkin(checkin: Checkin): CheckedIn {
