@@ -27,6 +27,7 @@ import type {
   SessionPage,
 } from '../engine/engine.ts'
 import type { Connection } from './connection.ts'
+import { EndOfTurn } from './end-of-turn.ts'
 import { Hub } from './hub.ts'
 import { NearNames } from './near-names.ts'
 import { Subscription, type SubscriptionOptions } from './subscription.ts'
@@ -71,6 +72,7 @@ export class Broker implements EngineEvents {
   readonly limits: Limits
   readonly now: () => number
   readonly hub: Hub
+  readonly end_of_turn: EndOfTurn
   readonly waiters: Waiters
   readonly near_names: NearNames
   readonly turns = new Turns()
@@ -89,7 +91,8 @@ export class Broker implements EngineEvents {
     this.engine = options.engine
     this.limits = options.limits
     this.now = options.now
-    this.hub = new Hub(options.report)
+    this.hub = new Hub(options.report, () => this.end_of_turn.schedule())
+    this.end_of_turn = new EndOfTurn(options.engine, this.hub, options.report)
     this.waiters = new Waiters(options.waiting_max)
     this.near_names = new NearNames(options.now)
   }
@@ -113,8 +116,12 @@ export class Broker implements EngineEvents {
     if (work instanceof Promise) work.catch(this.options.report)
   }
 
+  /** As {@link EndOfTurn.flushed}. @throws StorageFailed */
+  readonly flushed = (): Promise<void> => this.end_of_turn.flushed()
+
   /** A chore of housekeeping: slow connections, probes, and what is due in the engine. */
   tend(): MaybePromise<void> {
+    this.end_of_turn.schedule()
     this.hub.tend(this.now(), this.options.stalled_ms_max)
     return this.engine.sweep()
   }
@@ -273,6 +280,7 @@ export class Broker implements EngineEvents {
   }
 
   readonly #counted = (appended: Appended | Repeated): Appended | Repeated => {
+    this.end_of_turn.schedule()
     if (appended.outcome === 'stored') this.counters.accepted++
     else if (appended.outcome !== 'repeated') this.counters.refused++
     return appended

@@ -43,6 +43,8 @@ export interface Command<I extends TObject = TObject, O extends TSchema = TSchem
    * connection shares turns itself, for all calls of the connection together, so that they begin in order.
    */
   readonly long?: true
+  /** Its call has failed if the turn's flush does, which undoes appends. What other commands do stays done. */
+  readonly stores?: true
   /** The parameter that says how long the command may wait for something to happen, in seconds. */
   readonly waits?: string
   /** The command also waits when that parameter is left out. */
@@ -115,6 +117,14 @@ export function runCommand(
   if (identity.session && !call.connection) broker.heard(identity.session)
   if (!command.long || call.connection) return command.run(broker, identity, params, call)
   return broker.turns.run(() => command.run(broker, identity, params, call))
+}
+
+/** How long a sender waits before it tries again. */
+const UNSTORED_RETRY_MS = 1000
+
+/** The error of a call whose appends were undone because the engine could not store them. */
+export function storageUnavailable(): BrokerError {
+  return new BrokerError('storage_unavailable', { retry_after_ms: UNSTORED_RETRY_MS })
 }
 
 /** Whether a call may have to wait for its answer. @param input as it came from the wire */

@@ -50,7 +50,7 @@ const PROBE_EXPIRY_MS = 2 * PROBE_INTERVAL_MS
 
 /**
  * One connection that reads one mailbox. An announcement only says that there is something to read; the
- * subscription reads at most once in a turn of the event loop. Live delivery, reconnect, a slow reader and a
+ * subscription reads at the end of the turn, at most once, and writes after that is stored. Live delivery, reconnect, a slow reader and a
  * lost announcement are the same case.
  */
 export class Subscription {
@@ -61,7 +61,9 @@ export class Subscription {
   readonly #position: Position
   /** The mailbox may hold more than has been read. */
   #behind = true
+  /** From when it asks for messages until it has handed them over. */
   #reading = false
+  #due: readonly Due[] = NOTHING_DUE
   /** Offsets sent under a lease, not confirmed yet. A probe under way covers the first `#probed` of them. */
   #unconfirmed: number[] = []
   #probed = 0
@@ -70,8 +72,10 @@ export class Subscription {
   #unprobed_bytes = 0
   #unprobed_expires_ms = Number.POSITIVE_INFINITY
   #closed = false
-  /** The hub flushes this subscription at the end of the turn. */
+  /** It reads at the end of the turn. */
   dirty = false
+  /** What is kept of hints for this reader, in characters; see `hints.ts`. */
+  hint_chars = 0
   /** When the transport stopped taking data, in milliseconds since the epoch; undefined if it has not. */
   stalled_ms: number | undefined
   /** The mode that the engine is given: where arrival can be confirmed, `auto` leases until it is. */
@@ -95,8 +99,12 @@ export class Subscription {
     this.#behind = true
   }
 
-  /** Reads and writes what is due. @returns whether there is more to do at once */
-  flush(): MaybePromise<boolean> {
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Reads what is due, and writes nothing of it. @returns whether {@link send} has something to do */
+  read(): MaybePromise<boolean> {
     if (this.#closed || this.#reading) return false
     if (!this.connection.flush()) {
       this.stalled_ms ??= this.broker.now()
@@ -148,14 +156,24 @@ export class Subscription {
       bytes_max: READ_BYTES_MAX,
       ack: this.#engine_ack,
     })
-    return due instanceof Promise ? due.then((due) => this.#send(due)) : this.#send(due)
+    return due instanceof Promise ? due.then((due) => this.#hasRead(due)) : this.#hasRead(due)
   }
 
-  /** @returns whether there is more to read at once */
-  #send(due: readonly Due[]): boolean {
-    this.#reading = false
+  /** @throws BrokerError `slow_reader` */
+  #hasRead(due: readonly Due[]): boolean {
+    this.#due = due
     if (this.#closed) return false
     if (this.#position.lapped) throw new BrokerError('slow_reader')
+    this.#reading = due.length > 0
+    return this.#reading || this.#behind
+  }
+
+  /** Hands over what was read, and writes it. @returns whether there is more to read at once */
+  send(): boolean {
+    const due = this.#due
+    this.#due = NOTHING_DUE
+    this.#reading = false
+    if (this.#closed) return false
     if (due.length === 0) return this.#behind
     const { connection, broker } = this
     const { epoch } = this.#position
@@ -176,3 +194,5 @@ export class Subscription {
     return this.#behind && this.stalled_ms === undefined
   }
 }
+
+const NOTHING_DUE: readonly Due[] = []

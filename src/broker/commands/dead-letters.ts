@@ -104,6 +104,7 @@ export const requeueDeadLetters = defineCommand({
   scope: 'write',
   http: { method: 'POST', path: '/v1/dead-letters/requeue' },
   hints: { read_only: false, destructive: false, idempotent: false },
+  stores: true,
   long: true,
   run(broker, identity, { reason, message_ids }) {
     const filter = { reason, message_ids: message_ids && new Set(message_ids) }

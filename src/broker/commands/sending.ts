@@ -213,6 +213,7 @@ export const sendMessage = defineCommand({
   caller: 'sender_id',
   http: { method: 'POST', path: '/v1/messages', status: 201 },
   hints: { read_only: false, destructive: false, idempotent: false },
+  stores: true,
   run(broker, identity, input) {
     const sender_id = broker.sender(identity, input.sender_id)
     const recipient_id = broker.recipient(identity.project, input.recipient_id)
@@ -266,6 +267,7 @@ export const broadcastMessage = defineCommand({
   caller: 'sender_id',
   http: { method: 'POST', path: '/v1/broadcasts', status: 201 },
   hints: { read_only: false, destructive: false, idempotent: false },
+  stores: true,
   run: (broker, identity, input) =>
     then(broker.sender(identity, input.sender_id), (sender_id) =>
       then(broker.engine.listSessions(identity.project, ALL_RECIPIENTS), ({ sessions }) => {
