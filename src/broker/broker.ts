@@ -117,7 +117,7 @@ export class Broker implements EngineEvents {
   }
 
   /** As {@link EndOfTurn.flushed}. @throws StorageFailed */
-  readonly flushed = (): Promise<void> => this.end_of_turn.flushed()
+  readonly flushed = (): MaybePromise<void> => this.end_of_turn.flushed()
 
   /** A chore of housekeeping: slow connections, probes, and what is due in the engine. */
   tend(): MaybePromise<void> {

@@ -119,6 +119,44 @@ export function runCommand(
   return broker.turns.run(() => command.run(broker, identity, params, call))
 }
 
+/**
+ * Runs a command for a door that answers each call by itself: ends when what the call did is stored.
+ *
+ * @throws BrokerError as {@link runCommand}; `storage_unavailable` if its appends have been undone
+ */
+export function runToStored(
+  broker: Broker,
+  command: Command,
+  identity: Identity,
+  input: unknown,
+  call?: Call,
+): MaybePromise<unknown> {
+  return broker.engine.flushes
+    ? storedOutput(broker, command, () => runCommand(broker, command, identity, input, call))
+    : runCommand(broker, command, identity, input, call)
+}
+
+async function storedOutput(broker: Broker, command: Command, run: () => unknown): Promise<unknown> {
+  let output: unknown
+  try {
+    output = await run()
+  } catch (error) {
+    await broker.end_of_turn.over()
+    throw error
+  }
+  await (command.stores ? appendsStored(broker) : broker.end_of_turn.over())
+  return output
+}
+
+/** Ends when the appends of this turn are stored. @throws BrokerError `storage_unavailable` */
+export async function appendsStored(broker: Broker): Promise<void> {
+  try {
+    await broker.flushed()
+  } catch {
+    throw storageUnavailable()
+  }
+}
+
 /** How long a sender waits before it tries again. */
 const UNSTORED_RETRY_MS = 1000
 

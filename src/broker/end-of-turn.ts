@@ -1,3 +1,4 @@
+import type { MaybePromise } from '../core/maybe-promise.ts'
 import { type Engine, StorageFailed } from '../engine/engine.ts'
 import type { Hub } from './hub.ts'
 
@@ -30,6 +31,7 @@ export interface Holder {
 export class EndOfTurn {
   #scheduled = false
   #running = false
+  #last: PromiseWithResolvers<void> | undefined
   #holders: Holder[] = []
   #steps: (() => void)[] = []
   /** What callers wait for; made for the first in a turn. Those of `#sealed_` wait for the flush under way. */
@@ -39,7 +41,7 @@ export class EndOfTurn {
   #sealed_over: PromiseWithResolvers<void> | undefined
 
   constructor(
-    private readonly engine: Pick<Engine, 'flush'>,
+    private readonly engine: Pick<Engine, 'flush' | 'flushes'>,
     private readonly hub: Hub,
     private readonly report: (error: unknown) => void,
   ) {}
@@ -64,11 +66,13 @@ export class EndOfTurn {
   }
 
   /**
-   * Resolves when everything done so far is stored. All callers of one turn share one promise.
+   * Ends when everything done so far is stored. All callers of one turn share one promise; an engine that
+   * does not flush has them wait for nothing.
    *
    * @throws StorageFailed the appends of this turn have been undone
    */
-  flushed(): Promise<void> {
+  flushed(): MaybePromise<void> {
+    if (!this.engine.flushes) return
     if (!this.#flushed) {
       this.#flushed = Promise.withResolvers()
       // A caller may have gone by the time it fails.
@@ -79,12 +83,20 @@ export class EndOfTurn {
   }
 
   /** Like {@link flushed}, for those whom a failure does not concern. */
-  over(): Promise<void> {
+  over(): MaybePromise<void> {
+    if (!this.engine.flushes) return
     if (!this.#over) {
       this.#over = Promise.withResolvers()
       this.schedule()
     }
     return this.#over.promise
+  }
+
+  /** Resolves when nothing is held back any more. The app calls it once, after all calls. */
+  last(): MaybePromise<void> {
+    if (!this.#scheduled && !this.#running) return
+    this.#last ??= Promise.withResolvers()
+    return this.#last.promise
   }
 
   readonly #begin = (): void => {
@@ -112,6 +124,7 @@ export class EndOfTurn {
     for (const step of steps) this.#attempt(step, call)
     this.#running = false
     if (this.#scheduled) setImmediate(this.#begin)
+    else this.#last?.resolve()
   }
 
   /** Flushes the engine. @returns a promise if that takes time; it never rejects */

@@ -265,17 +265,18 @@ export interface EngineStats {
  */
 export interface Engine {
   readonly stored: Stored
+  /** Whether {@link flush} has anything to do, so that answers must wait for it. */
+  readonly flushes: boolean
   /** Called once, before any other call. */
   start(events: EngineEvents): MaybePromise<void>
   /** Called once, after all other calls. */
   stop(): MaybePromise<void>
-  /** Proves that a message can be stored and announced; leaves no trace, and tells nothing. */
+  /** Proves that a message can be stored and announced; leaves no trace and tells the broker nothing. */
   health(): MaybePromise<Health>
   stats(): MaybePromise<EngineStats>
   /**
-   * Called at the end of a turn of the event loop, before anything leaves a door. Everything that earlier
-   * calls did is then stored as the engine promises. An engine may keep appends back until then: no other
-   * call sees them, and none is announced.
+   * Ends when all that earlier calls did is stored as promised. An engine may keep appends back until then:
+   * no other call sees them, and none is announced.
    * @throws StorageFailed the appends since the last flush are undone, except bounces
    */
   flush(): MaybePromise<void>

@@ -4,7 +4,7 @@ import type { Delivery, Take } from '../../core/mailbox/entry.ts'
 import { BROKER_CLIENT_ID, type Message, parseMessage } from '../../core/message.ts'
 import type { Address } from '../../engine/engine.ts'
 import type { Broker } from '../broker.ts'
-import { defineCommand } from '../command.ts'
+import { appendsStored, defineCommand } from '../command.ts'
 import { sessionToWaitIn, stillIn } from '../waiters.ts'
 import { deliveryStatus } from './reading.ts'
 import { closed, MessageSchema, messagesText, WAIT_SECONDS_DEFAULT } from './schema.ts'
@@ -93,6 +93,7 @@ export const sendMessageAndWait = defineCommand({
     )
     try {
       const receipt = await send(broker, identity, message, recipient_id, input)
+      await appendsStored(broker)
       asked_id = receipt.message_id
       const asked_before = asked_id !== message.message_id
       // When the question was asked before, its reply may have come since.

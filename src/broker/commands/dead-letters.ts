@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import { formatTime, type Message, parseMessage } from '../../core/message.ts'
 import type { DeadLetter, RequeueNext } from '../../engine/engine.ts'
-import { defineCommand } from '../command.ts'
+import { appendsStored, defineCommand } from '../command.ts'
 import {
   ANSWER_BYTES_DEFAULT,
   BytesMax,
@@ -115,7 +115,8 @@ export const requeueDeadLetters = defineCommand({
         done.requeued += requeued.length
         done.message_ids.push(...requeued)
         done.refused.push(...refused)
-        return next ? broker.turns.inLaterTurn(() => requeue(next)) : done
+        if (!next) return done
+        return appendsStored(broker).then(() => broker.turns.inLaterTurn(() => requeue(next)))
       })
     return requeue()
   },

@@ -60,6 +60,7 @@ const SWEEP_MS_MAX = 50
 /** Keeps everything in this process, answers at once, and loses all with the process. */
 export class MemoryEngine implements Engine {
   readonly stored = 'memory'
+  readonly flushes: boolean
   readonly #clients: Clients
   readonly #checkins: Checkins
   readonly #staging: Staging | undefined
@@ -74,6 +75,7 @@ export class MemoryEngine implements Engine {
     this.#now = options.now
     this.#clients = new Clients(options.limits, options.newEpoch)
     this.#checkins = new Checkins(this.#clients, options, (client) => this.#giveBack(client))
+    this.flushes = options.commit !== undefined
     this.#staging = Staging.of(options, this.#clients, {
       advance: (client, now) => this.#advance(client, now),
       published: (client, entry, dropped) => this.#published(client, entry, dropped),
@@ -280,8 +282,7 @@ export class MemoryEngine implements Engine {
       this.#advance(client, this.#now())
       return historyPage(client.mailbox, from, limit, bytes_max)
     }
-    const recovered = from.after === undefined
-    return { deliveries: NO_DELIVERIES, recovered, epoch: '0', offset: 0, more: false }
+    return { deliveries: NO_DELIVERIES, recovered: !from.after, epoch: '0', offset: 0, more: false }
   }
 
   find(project: string, message_id: string, recipient_id?: string): Found[] {
