@@ -256,8 +256,7 @@ export interface EngineStats {
  * address finds nothing. No message is answered once its time to live is over. Callers check the rights,
  * except that `checkin` refuses a mailbox of another key. Who calls:
  *
- *   start, stop, sweep      the app: start and sweep through the Broker
- *   flush                   the end of each turn (`broker/end-of-turn.ts`), and the app once before `stop`
+ *   start, stop, sweep      the app: start and sweep through the Broker; flush: `broker/end-of-turn.ts`
  *   append, appendToMany    the Broker alone, which counts the outcomes
  *   open, read              the Broker, for its subscriptions
  *   checkin, touch          the Broker alone
