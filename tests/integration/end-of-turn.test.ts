@@ -190,11 +190,13 @@ describe('over a WebSocket', () => {
   })
 
   test.each([
-    ['failed', 'stored', 'storage_unavailable'],
-    ['stored', 'failed', 'ok'],
+    ['failed', 'stored', 'storage_unavailable', []],
+    ['stored', 'failed', 'ok', []],
+    ['failed', 'stored', 'storage_unavailable', ['more']],
+    ['stored', 'failed', 'ok', ['more']],
   ] as const)(
     'in a batch that takes turns, a send belongs to its own: %s, then %s',
-    async (first, last, outcome) => {
+    async (first, last, outcome, more) => {
       const disk = new Disk()
       const gate = Promise.withResolvers<void>()
       await using app = await onDisk(disk, {}, (engine) =>
@@ -203,7 +205,12 @@ describe('over a WebSocket', () => {
       const client = await WsClient.checkedIn(app.url, 'a')
       const before = client.frames.length
       disk.hold()
-      client.send([send('one', 'r', 1), { jsonrpc: '2.0', id: 'sub', method: 'subscribe' }])
+      // The subscription holds up what is behind it.
+      client.send([
+        send('one', 'r', 1),
+        { jsonrpc: '2.0', id: 'sub', method: 'subscribe' },
+        ...more.map(heartbeat),
+      ])
       await disk.next(first)
       await turns(app)
       expect(client.frames.length).toBe(before)
@@ -211,7 +218,11 @@ describe('over a WebSocket', () => {
       await disk.next(last)
       disk.release()
       await until('the answer', () => (client.frames.length > before ? true : undefined))
-      expect(answersIn(client, before)[0]).toEqual([`one ${outcome}`, 'sub ok'])
+      expect(answersIn(client, before)[0]).toEqual([
+        `one ${outcome}`,
+        'sub ok',
+        ...more.map((id) => `${id} ok`),
+      ])
     },
   )
 
