@@ -277,6 +277,21 @@ describe('over a WebSocket', () => {
     ])
   })
 
+  test('so is what large requests keep in memory', async () => {
+    const disk = new Disk()
+    await using app = await onDisk(disk, { buffer_bytes_max: 1024 * 1024 })
+    const client = await WsClient.checkedIn(app.url, 'a')
+    const before = app.broker.counters.accepted
+    disk.hold()
+    // The socket is not read any more, so no pong comes over it.
+    for (let n = 0; n < 40; n++) client.send(send(`${n}`, 'r', 'x'.repeat(100_000)))
+    await until('the calls', () => (app.broker.counters.accepted - before === 11 ? true : undefined))
+    for (let n = 0; n < 4; n++) await turns(app)
+    expect(app.broker.counters.accepted - before).toBe(11)
+    disk.release()
+    await until('the rest', () => (app.broker.counters.accepted - before === 40 ? true : undefined))
+  })
+
   test('a bounce whose flush failed comes with a later one', async () => {
     const disk = new Disk()
     await using app = await onDisk(disk, { attempts_max: 1 })

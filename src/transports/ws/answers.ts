@@ -16,16 +16,18 @@ export class Answers {
 
   /**
    * @param requests the parsed frame; undefined if no flush that fails concerns its calls
+   * @param request_chars the length of a request, on average
    * @param batched whether the frame is a batch, which is answered by an array
    */
   constructor(
     readonly requests: unknown,
+    private readonly request_chars: number,
     readonly batched: boolean,
   ) {}
 
   /** The one answer to a frame that is no batch. */
-  static single(json: string, request?: unknown): Answers {
-    const answers = new Answers(request, false)
+  static single(json: string, request?: unknown, request_chars = 0): Answers {
+    const answers = new Answers(request, request_chars, false)
     answers.add(json)
     answers.complete = true
     return answers
@@ -34,6 +36,11 @@ export class Answers {
   add(json: string): void {
     this.json.push(json)
     this.chars += json.length
+  }
+
+  /** What is in memory for them, in characters: the requests are kept with their answers. */
+  get held_chars(): number {
+    return this.chars + this.json.length * this.request_chars
   }
 
   /** A flush begins. */

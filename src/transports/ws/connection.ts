@@ -36,7 +36,7 @@ export class WsConnection implements Connection, Holder {
   waiting = 0
   /** What is kept for other unanswered calls and for their batches' answers, in characters. */
   kept_chars = 0
-  /** The length of the complete answers that are held, in characters. */
+  /** What is in memory for complete answers that are held, in characters. */
   answers_chars = 0
   /** Whether these are so long that further calls are held up. */
   full = false
@@ -123,7 +123,7 @@ export class WsConnection implements Connection, Holder {
   /** Holds answers until the end of the turn; those that are not complete are held again when there are more. */
   answer(answers: Answers): void {
     if (!this.open) return
-    if (answers.complete) this.answers_chars += answers.chars
+    if (answers.complete) this.answers_chars += answers.held_chars
     if (answers.held || answers.chars === 0) return
     answers.held = true
     if (this.#answers.push(answers) === 1) this.events.held(this)
@@ -152,8 +152,8 @@ export class WsConnection implements Connection, Holder {
     }
   }
 
-  #queueAnswers({ json, batched, chars }: Answers): void {
-    this.answers_chars -= chars
+  #queueAnswers({ json, batched, held_chars }: Answers): void {
+    this.answers_chars -= held_chars
     // Only what is queued already counts against the limit: one large answer does not make a slow reader.
     if (this.#queued_chars > this.buffer_bytes_max) this.flush()
     if (this.#queued_chars > this.buffer_bytes_max) this.#shut('slow_reader')

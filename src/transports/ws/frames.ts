@@ -54,7 +54,7 @@ function begin(context: DoorContext, connection: WsConnection, received: string 
     return
   }
   const answer = onRequest(context, connection, frame)
-  if (typeof answer === 'string') respond(context, connection, Answers.single(answer, frame))
+  if (typeof answer === 'string') respond(context, connection, Answers.single(answer, frame, received.length))
   else if (answer !== undefined) answerLater(context, connection, answer, received.length, frame)
 }
 
@@ -111,7 +111,7 @@ function pauseBatch(connection: WsConnection, batch: Batch): void {
 function gather(context: DoorContext, connection: WsConnection, batch: Batch, answer: string): void {
   const { chars } = batch.answers
   if (chars > 0 && chars + answer.length > context.config.buffer_bytes_max) send(context, connection, batch)
-  if (batch.answers.complete) batch.answers = new Answers(batch.requests, true)
+  if (batch.answers.complete) batch.answers = new Answers(batch.requests, batch.request_chars, true)
   batch.answers.add(answer)
 }
 
@@ -152,8 +152,8 @@ function answerLater(
   keep(connection, chars)
   void answer.then((json) => {
     if (array) answerInArray(context, connection, array, json)
-    else if (json !== undefined)
-      respond(context, connection, Answers.single(json, waits ? undefined : request))
+    else if (json !== undefined && waits) respond(context, connection, Answers.single(json))
+    else if (json !== undefined) respond(context, connection, Answers.single(json, request, request_chars))
     if (waits) connection.waiting--
     letGo(context, connection, chars)
     if (holds_up) release(context, connection)

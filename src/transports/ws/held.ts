@@ -15,7 +15,7 @@ export class Batch {
     readonly requests: readonly unknown[],
     readonly request_chars: number,
   ) {
-    this.answers = new Answers(requests, true)
+    this.answers = new Answers(requests, request_chars, true)
   }
 
   get begun(): boolean {
