@@ -41,7 +41,7 @@ export class World {
   readonly limits: Limits
   now = Date.UTC(2026, 0, 31, 12)
   readonly #one_rank: boolean
-  /** Whether the engine answers with promises. */
+  /** Whether the engine answers with promises, or its commits take turns. */
   readonly #slow: boolean
   readonly #faults: unknown[] = []
 
@@ -66,6 +66,7 @@ export class World {
       now,
       newId: () => crypto.randomUUID(),
       newEpoch: () => `e${this.random.between(0, 2 ** 40).toString(36)}`,
+      commit: this.random.chance(0.5) ? () => this.#commit() : undefined,
     })
     const append = engine.append.bind(engine)
     engine.append = (project, message, recipient_id, key) => {
@@ -81,9 +82,10 @@ export class World {
           this.#appended(message, recipients[i]!, delivery)
       return sent
     }
-    this.#slow = this.random.chance(0.4)
+    const far = this.random.chance(0.4)
+    this.#slow = far || engine.flushes
     const options = {
-      engine: this.#slow ? slowEngine(engine, () => this.random.between(1, 2)) : engine,
+      engine: far ? slowEngine(engine, () => this.random.between(1, 2)) : engine,
       limits: this.limits,
       now,
       newId: () => Bun.randomUUIDv7(),
@@ -106,6 +108,15 @@ export class World {
       }
     })(options)
     this.agents = STYLES.map((style, i) => new Agent(`agent-${i}`, style))
+  }
+
+  /** A commit that takes no time, or a turn or two. */
+  #commit(): void | Promise<void> {
+    return this.random.chance(0.5) ? undefined : this.#turns(this.random.between(1, 2))
+  }
+
+  async #turns(count: number): Promise<void> {
+    for (let left = count; left > 0; left--) await this.turn()
   }
 
   #appended(message: StoredMessage, recipient: string, { outcome }: Appended | Repeated): void {
