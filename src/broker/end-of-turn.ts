@@ -31,6 +31,8 @@ export interface Holder {
 export class EndOfTurn {
   #scheduled = false
   #running = false
+  /** The last flush has failed. */
+  #failing = false
   #last: PromiseWithResolvers<void> | undefined
   #holders: Holder[] = []
   #steps: (() => void)[] = []
@@ -103,8 +105,16 @@ export class EndOfTurn {
     this.#scheduled = false
     this.#running = true
     const flushing = this.#flush()
-    if (flushing) void flushing.then(this.#read)
+    if (flushing) void flushing.then(this.#readSoon)
     else this.#read()
+  }
+
+  /**
+   * As a task of its own. Between a call's append and its asking for the flush, only promises are run: a flush
+   * that began among these would cover the append and not the asking.
+   */
+  readonly #readSoon = (): void => {
+    setImmediate(this.#read)
   }
 
   readonly #read = (): void => {
@@ -146,12 +156,15 @@ export class EndOfTurn {
   }
 
   readonly #stored = (): void => {
+    this.#failing = false
     this.#sealed_flushed?.resolve()
     this.#sealed_over?.resolve()
   }
 
   readonly #failed = (error: unknown): void => {
-    this.report(error)
+    // Each call that failed is logged by its door; of a fault that lasts, one line is enough.
+    if (!this.#failing) this.report(error)
+    this.#failing = true
     for (const holder of this.#holders) this.#attempt(holder, failed)
     const failure = error instanceof StorageFailed ? error : new StorageFailed('', { cause: error })
     this.#sealed_flushed?.reject(failure)
