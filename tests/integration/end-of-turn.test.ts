@@ -292,6 +292,23 @@ describe('over a WebSocket', () => {
     await until('the rest', () => (app.broker.counters.accepted - before === 40 ? true : undefined))
   })
 
+  test('hints that are kept for one reader are bounded', async () => {
+    const disk = new Disk()
+    await using app = await onDisk(disk)
+    const reader = await WsClient.checkedIn(app.url, 'a')
+    await reader.call('subscribe', { sessions: true })
+    const before = reader.frames.length
+    disk.hold()
+    const notice = JSON.stringify({ pad: 'x'.repeat(1024 * 1024) })
+    await silent(app, [reader], () => {
+      for (let n = 0; n < 100; n++) app.broker.hub.sessionChanged('default', notice)
+    })
+    disk.release()
+    await reader.call('heartbeat')
+    const notices = answersIn(reader, before).filter((name) => name === 'session')
+    expect(notices.length).toBeWithin(1, 4)
+  })
+
   test('a bounce whose flush failed comes with a later one', async () => {
     const disk = new Disk()
     await using app = await onDisk(disk, { attempts_max: 1 })
