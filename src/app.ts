@@ -109,7 +109,10 @@ export async function startApp(
     await new Promise((resolve) => setImmediate(resolve))
     await Promise.all(doors.map((door) => door.close(config.drain_seconds * 1000)))
     housekeeping.stop()
+    // What the doors still hold back goes out.
+    await broker.end_of_turn.last()
     await listening.stop(true)
+    await Promise.try(() => engine.flush()).catch(report)
     await engine.stop()
     log.info('stopped')
   }

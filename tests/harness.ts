@@ -16,12 +16,14 @@ export function testConfig(overrides: Partial<Config> = {}): Config {
  *
  * @param overrides settings that differ from the defaults
  * @param around puts something round the engine, such as one that answers later
+ * @param memory what the memory engine is given besides
  */
 export async function startBroker(
   overrides: Partial<Config> = {},
   around: (engine: Engine) => Engine = elsewhere,
+  memory: Partial<MemoryEngineOptions> = {},
 ): Promise<App & AsyncDisposable> {
-  const newEngine = (options: MemoryEngineOptions) => around(new MemoryEngine(options))
+  const newEngine = (options: MemoryEngineOptions) => around(new MemoryEngine({ ...options, ...memory }))
   const app = await startApp(testConfig(overrides), pino({ level: 'silent' }), newEngine)
   return { ...app, [Symbol.asyncDispose]: () => app.stop() }
 }

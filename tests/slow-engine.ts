@@ -26,11 +26,11 @@ export function slowEngine(inner: Engine, how: Slowness): Engine {
       const failure = how.fails?.(name)
       const answer = await effects.wait(() => {
         if (failure === 'before') throw new StorageFailed(`${name} failed before it took effect`)
-        return structuredClone(member.apply(target, copies))
+        return member.apply(target, copies)
       })
       await turnsPass(how.turns())
       if (failure === 'after') throw new StorageFailed(`${name} failed after it took effect`)
-      return answer
+      return structuredClone(answer)
     }
   }
   const slowed = <T extends object>(target: T): T =>

@@ -23,7 +23,7 @@ export function path(batch: number): Micro {
     prepare() {
       const context = brokerContext()
       const { broker } = context
-      const sockets = new FakeSockets()
+      const sockets = new FakeSockets(broker.end_of_turn)
       const connect = (client_id: string): WsConnection => {
         const connection = sockets.open()
         connection.identity = context.keys.identify({ key: undefined, project: undefined })

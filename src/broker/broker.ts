@@ -24,6 +24,7 @@ import type {
 } from '../engine/values.ts'
 import type { Connection } from './connection.ts'
 import { newCounters } from './counters.ts'
+import { EndOfTurn } from './end-of-turn.ts'
 import { endedError, unlessEnded } from './ended.ts'
 import { Following } from './following.ts'
 import { Hub } from './hub.ts'
@@ -63,6 +64,7 @@ export class Broker implements EngineEvents {
   readonly limits: Limits
   readonly now: () => number
   readonly hub: Hub
+  readonly end_of_turn: EndOfTurn
   readonly waiters: Waiters
   readonly near_names: NearNames
   readonly sessions: Sessions
@@ -76,7 +78,8 @@ export class Broker implements EngineEvents {
     this.limits = options.limits
     this.now = options.now
     const following = new Following((address, on) => this.engine.follow(address, on))
-    this.hub = new Hub(options.report, following)
+    this.hub = new Hub(options.report, () => this.end_of_turn.schedule(), following)
+    this.end_of_turn = new EndOfTurn(options.engine, this.hub, options.report)
     this.waiters = new Waiters(options.waiting_max, following)
     this.sessions = new Sessions(options.engine, options.now, options.limits)
     this.near_names = new NearNames(options.now)
@@ -101,8 +104,12 @@ export class Broker implements EngineEvents {
     if (work instanceof Promise) work.catch(this.options.report)
   }
 
+  /** As {@link EndOfTurn.flushed}. @throws StorageFailed */
+  readonly flushed = (): MaybePromise<void> => this.end_of_turn.flushed()
+
   /** A chore of housekeeping: slow connections, probes, and what is due in the engine. */
   tend(): MaybePromise<void> {
+    this.end_of_turn.schedule()
     this.hub.tend(this.now(), this.options.stalled_ms_max)
     this.sessions.tend()
     return this.engine.sweep()
@@ -270,6 +277,7 @@ export class Broker implements EngineEvents {
   }
 
   readonly #counted = (appended: Appended | Repeated): Appended | Repeated => {
+    this.end_of_turn.schedule()
     if (appended.outcome === 'stored') this.counters.accepted++
     else if (appended.outcome !== 'repeated') this.counters.refused++
     return appended
@@ -333,6 +341,8 @@ export class Broker implements EngineEvents {
   died({ message, project, recipient_id, reason }: DeadLetter, bounced: boolean): void {
     this.counters.dead[reason]++
     if (bounced) this.counters.accepted++
+    // The bounce goes with the next flush.
+    this.end_of_turn.schedule()
     const { message_id, sender_id } = message
     if (sender_id === BROKER_CLIENT_ID) return
     this.hub.receipt({ project, client_id: sender_id }, receiptJson(message_id, recipient_id, reason), true)

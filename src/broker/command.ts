@@ -43,6 +43,8 @@ export interface Command<I extends TObject = TObject, O extends TSchema = TSchem
    * connection shares turns itself, for all calls of the connection together, so that they begin in order.
    */
   readonly long?: true
+  /** Its call has failed if the turn's flush does, which undoes appends. What other commands do stays done. */
+  readonly stores?: true
   /** The parameter that says how long the command may wait for something to happen, in seconds. */
   readonly waits?: string
   /** The command also waits when that parameter is left out. */
@@ -115,6 +117,52 @@ export function runCommand(
   if (identity.session && !call.connection) broker.heard(identity.session)
   if (!command.long || call.connection) return command.run(broker, identity, params, call)
   return broker.turns.run(() => command.run(broker, identity, params, call))
+}
+
+/**
+ * Runs a command for a door that answers each call by itself: ends when what the call did is stored.
+ *
+ * @throws BrokerError as {@link runCommand}; `storage_unavailable` if its appends have been undone
+ */
+export function runToStored(
+  broker: Broker,
+  command: Command,
+  identity: Identity,
+  input: unknown,
+  call?: Call,
+): MaybePromise<unknown> {
+  return broker.engine.flushes
+    ? storedOutput(broker, command, () => runCommand(broker, command, identity, input, call))
+    : runCommand(broker, command, identity, input, call)
+}
+
+async function storedOutput(broker: Broker, command: Command, run: () => unknown): Promise<unknown> {
+  let output: unknown
+  try {
+    output = await run()
+  } catch (error) {
+    await broker.end_of_turn.over()
+    throw error
+  }
+  await (command.stores ? appendsStored(broker) : broker.end_of_turn.over())
+  return output
+}
+
+/** Ends when the appends of this turn are stored. @throws BrokerError `storage_unavailable` */
+export async function appendsStored(broker: Broker): Promise<void> {
+  try {
+    await broker.flushed()
+  } catch {
+    throw storageUnavailable()
+  }
+}
+
+/** How long a sender waits before it tries again. */
+const UNSTORED_RETRY_MS = 1000
+
+/** The error of a call whose appends were undone because the engine could not store them. */
+export function storageUnavailable(): BrokerError {
+  return new BrokerError('storage_unavailable', { retry_after_ms: UNSTORED_RETRY_MS })
 }
 
 /** Whether a call may have to wait for its answer. @param input as it came from the wire */

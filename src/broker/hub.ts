@@ -5,6 +5,7 @@ import type { SessionEnd, SessionKey } from '../core/session.ts'
 import type { Address, Announcement } from '../engine/values.ts'
 import type { Connection } from './connection.ts'
 import type { Following } from './following.ts'
+import { Hints } from './hints.ts'
 import type { Subscription } from './subscription.ts'
 
 /** The catalogue entry that closes a session's connections, by how the session ended. */
@@ -21,7 +22,7 @@ export type MailWatcher = () => void
 
 /**
  * The live connections of this instance: which subscriptions read which mailbox, and which connections
- * belong to which session. Each subscription is flushed at most once in a turn of the event loop.
+ * belong to which session. Each subscription reads at most once in a turn of the event loop, at its end.
  */
 export class Hub {
   /** The readers of each mailbox, by project and client. */
@@ -35,17 +36,24 @@ export class Hub {
   #sessions_of = new Map<Connection, Set<string>>()
   /** Connections that are ending their own session, by session. */
   readonly #parting = new Map<string, Connection>()
-  /** The subscriptions to flush in this turn, each once. */
+  /** The subscriptions that read at the end of this turn, each once. */
   #dirty: Subscription[] = []
-  #notified = new Set<Connection>()
-  #scheduled = false
+  /** Those that began since the last flush did: their answer goes first. */
+  #begun: Subscription[] = []
+  /** Those that have read, and hand over at the end of this turn. */
+  #due: Subscription[] = []
+  /** Those whose read was answered later, since the last flush began. */
+  #late: Subscription[] = []
+  readonly #hints = new Hints()
   /** How many readers asked for receipts. */
   #receipt_readers = 0
   /** The address that was looked up last, with its readers: messages to one mailbox come in runs. */
   #last: (Address & { readonly readers: readonly Subscription[] | undefined }) | undefined
 
+  /** @param schedule has the turn end with a flush, after which the hub reads and writes */
   constructor(
     private readonly report: (error: unknown) => void,
+    private readonly schedule: () => void,
     private readonly following: Following,
   ) {}
 
@@ -126,7 +134,6 @@ export class Hub {
   leave(connection: Connection): void {
     this.unsubscribe(connection)
     for (const session_id of this.#sessions_of.get(connection) ?? []) this.#unbind(session_id, connection)
-    this.#notified.delete(connection)
   }
 
   /**
@@ -146,7 +153,9 @@ export class Hub {
     this.#by_connection.set(connection, subscription)
     this.following.enter(address)
     if (subscription.options.receipts) this.#receipt_readers++
-    this.#markDirty(subscription)
+    subscription.dirty = true
+    this.#begun.push(subscription)
+    this.schedule()
   }
 
   unsubscribe(connection: Connection): void {
@@ -190,7 +199,7 @@ export class Hub {
     }
   }
 
-  /** Marks the readers of an announced mailbox to be flushed, and calls its watchers. */
+  /** Marks the readers of an announced mailbox to read, and calls its watchers. */
   announced(announcement: Announcement): void {
     const readers = this.#readersOf(announcement)
     if (readers)
@@ -270,6 +279,7 @@ export class Hub {
   /** A door calls this when everything flushed before the last probe has arrived. */
   confirmed(connection: Connection): void {
     this.#by_connection.get(connection)?.confirmed()
+    this.schedule()
   }
 
   /**
@@ -286,48 +296,69 @@ export class Hub {
     }
   }
 
-  /** Notifications are hints: none is queued for a connection that takes nothing more. */
-  #notify({ connection, stalled_ms }: Subscription, kind: 'receipt' | 'session', json: string): void {
-    if (stalled_ms !== undefined) return
-    connection.notify(kind, json)
-    this.#notified.add(connection)
-    this.#schedule()
+  /** Notifications are hints: none is kept for a connection that takes nothing more. */
+  #notify(reader: Subscription, kind: 'receipt' | 'session', json: string): void {
+    if (reader.stalled_ms !== undefined) return
+    this.#hints.add(reader, kind, json)
+    this.schedule()
   }
 
   #markDirty(subscription: Subscription): void {
     if (subscription.dirty) return
     subscription.dirty = true
     this.#dirty.push(subscription)
-    this.#schedule()
+    this.schedule()
   }
 
-  #schedule(): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
-    setImmediate(this.#flush)
+  /** A flush begins: it covers what was read and told so far. */
+  seal(): void {
+    if (this.#begun.length > 0) this.#dirty.push(...this.#begun.splice(0))
+    if (this.#late.length > 0) this.#due.push(...this.#late.splice(0))
+    this.#hints.seal()
   }
 
-  readonly #flush = (): void => {
-    this.#scheduled = false
+  /** Has each marked subscription read. @returns whether a read leased or acknowledged anything */
+  read(): boolean {
     const dirty = this.#dirty
-    const notified = this.#notified
     this.#dirty = []
-    if (notified.size > 0) this.#notified = new Set()
+    let changed = false
     for (const subscription of dirty) {
       subscription.dirty = false
-      if (notified.size > 0) notified.delete(subscription.connection)
       try {
-        const more = subscription.flush()
-        if (more instanceof Promise)
-          more
-            .then((again) => this.#again(subscription, again))
+        const has_read = subscription.read()
+        if (has_read instanceof Promise)
+          has_read
+            .then((has_read) => has_read && this.#readLate(subscription))
             .catch((error) => this.#fail(subscription, error))
-        else this.#again(subscription, more)
+        else if (has_read) {
+          this.#due.push(subscription)
+          changed ||= subscription.options.ack !== 'none'
+        }
       } catch (error) {
         this.#fail(subscription, error)
       }
     }
-    if (notified.size > 0) for (const connection of notified) connection.flush()
+    return changed
+  }
+
+  #readLate(subscription: Subscription): void {
+    this.#late.push(subscription)
+    this.schedule()
+  }
+
+  /** Hands hints and messages to their connections, and writes them. */
+  write(): void {
+    const due = this.#due
+    this.#due = []
+    const notified = this.#hints.handOver()
+    for (const subscription of due) {
+      try {
+        this.#again(subscription, subscription.send())
+      } catch (error) {
+        this.#fail(subscription, error)
+      }
+    }
+    if (notified) for (const connection of notified) connection.flush()
   }
 
   #again(subscription: Subscription, more: boolean): void {

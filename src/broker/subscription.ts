@@ -2,7 +2,7 @@ import type { SessionHandle } from '../auth/session-handle.ts'
 import { formatCursor } from '../core/cursor.ts'
 import { BrokerError } from '../core/errors.ts'
 import type { Limits } from '../core/limits.ts'
-import type { AckMode, Lease, Take } from '../core/mailbox/entry.ts'
+import type { AckMode, Due, Lease, Take } from '../core/mailbox/entry.ts'
 import type { Position } from '../core/mailbox/position.ts'
 import type { MaybePromise } from '../core/maybe-promise.ts'
 import { messageJson } from '../core/message.ts'
@@ -53,7 +53,7 @@ const PROBE_EXPIRY_MS = 2 * PROBE_INTERVAL_MS
 
 /**
  * One connection that reads one mailbox. An announcement only says that there is something to read; the
- * subscription reads at most once in a turn of the event loop. Live delivery, reconnect, a slow reader and a
+ * subscription reads at the end of the turn, at most once, and writes after that is stored. Live delivery, reconnect, a slow reader and a
  * lost announcement are the same case.
  */
 export class Subscription {
@@ -64,7 +64,9 @@ export class Subscription {
   #position: Position
   /** The mailbox may hold more than has been read. */
   #behind = true
+  /** From when it asks for messages until it has handed them over. */
   #reading = false
+  #due: readonly Due[] = NOTHING_DUE
   /** Leases of what was sent, not confirmed yet. A probe under way covers the first `#probed` of them. */
   #unconfirmed: Lease[] = []
   #probed = 0
@@ -73,8 +75,10 @@ export class Subscription {
   #unprobed_bytes = 0
   #unprobed_expires_ms = Number.POSITIVE_INFINITY
   #closed = false
-  /** The hub flushes this subscription at the end of the turn. */
+  /** It reads at the end of the turn. */
   dirty = false
+  /** What is kept of hints for this reader, in characters; see `hints.ts`. */
+  hint_chars = 0
   /** When the transport stopped taking data, in milliseconds since the epoch; undefined if it has not. */
   stalled_ms: number | undefined
   /** What the engine is asked: where arrival can be confirmed, `auto` leases until it is. */
@@ -103,8 +107,12 @@ export class Subscription {
     this.#behind = true
   }
 
-  /** Reads and writes what is due. @returns whether there is more to do at once */
-  flush(): MaybePromise<boolean> {
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Reads what is due, and writes nothing of it. @returns whether {@link send} has something to do */
+  read(): MaybePromise<boolean> {
     if (this.#closed || this.#reading) return false
     if (!this.connection.flush()) {
       this.stalled_ms ??= this.broker.now()
@@ -157,19 +165,29 @@ export class Subscription {
     this.#reading = true
     this.#behind = false
     const read = this.broker.engine.read(this.address, this.#position, this.#take)
-    return read instanceof Promise ? read.then((read) => this.#send(read)) : this.#send(read)
+    return read instanceof Promise ? read.then((read) => this.#hasRead(read)) : this.#hasRead(read)
   }
 
-  /** @returns whether there is more to read at once */
-  #send(answer: Read | SessionEnd): boolean {
+  /** @throws BrokerError `slow_reader`, `session_replaced`, `session_ended` */
+  #hasRead(answer: Read | SessionEnd): boolean {
+    if (this.#closed) return false
+    const { due, position, lapped } = unlessEnded(answer)
+    if (lapped) throw new BrokerError('slow_reader')
+    this.#due = due
+    this.#position = position!
+    this.#reading = due.length > 0
+    return this.#reading || this.#behind
+  }
+
+  /** Hands over what was read, and writes it. @returns whether there is more to read at once */
+  send(): boolean {
+    const due = this.#due
+    this.#due = NOTHING_DUE
     this.#reading = false
     if (this.#closed) return false
-    const read = unlessEnded(answer)
-    if (read.lapped) throw new BrokerError('slow_reader')
-    this.#position = read.position!
-    const { due, epoch } = read
     if (due.length === 0) return this.#behind
     const { connection, broker } = this
+    const { epoch } = this.#position
     const confirms = this.options.ack === 'auto' && connection.probe !== undefined
     let bytes = 0
     for (const delivery of due) {
@@ -188,3 +206,5 @@ export class Subscription {
     return this.#behind && this.stalled_ms === undefined
   }
 }
+
+const NOTHING_DUE: readonly Due[] = []

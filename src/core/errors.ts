@@ -250,6 +250,13 @@ export const ERRORS = {
     retryable: true,
     next: 'Wait retry_after_ms; the operator can raise stored_bytes_max.',
   },
+  storage_unavailable: {
+    title: 'The broker could not store what was sent.',
+    http_status: 503,
+    rpc_code: 1449,
+    retryable: true,
+    next: 'Send again after retry_after_ms; with the same idempotency_key that is safe.',
+  },
   too_many_clients: {
     title: 'The broker holds as many addresses as it takes.',
     http_status: 503,

@@ -86,6 +86,8 @@ export interface EngineEvents {
 export interface Engine {
   readonly stored: Stored
   readonly records: Records
+  /** Whether what a call did may be stored only after its answer, by `flush`. */
+  readonly flushes: boolean
   /** Called once, before any other call. */
   start(events: EngineEvents): MaybePromise<void>
   /** Called once, after all other calls. */
@@ -95,9 +97,9 @@ export interface Engine {
   /** Totals of a project, or of all. */
   stats(project?: string): MaybePromise<EngineStats>
   /**
-   * Called at the end of a turn of the event loop, before anything leaves a door. Everything that earlier
-   * calls did is then stored as the engine promises. An engine may keep appends back until then: no other
-   * call sees them, and none is announced.
+   * Called at the end of a turn of the event loop, before anything leaves a door. Ends when all that earlier
+   * calls did is stored as promised. An engine may keep appends back until then: no other call sees them, and
+   * none is announced.
    *
    * @throws StorageFailed the appends since the last flush are undone, except bounces
    */

@@ -43,7 +43,7 @@ export class World {
   readonly limits: Limits
   now = Date.UTC(2026, 0, 31, 12)
   readonly #one_rank: boolean
-  /** Whether the engine answers with promises. */
+  /** Whether the engine answers with promises, or its commits take turns. */
   readonly #slow: boolean
   readonly #faults: unknown[] = []
 
@@ -68,6 +68,7 @@ export class World {
       now,
       newId: () => crypto.randomUUID(),
       newEpoch: () => `e${this.random.between(0, 2 ** 40).toString(36)}`,
+      commit: this.random.chance(0.5) ? () => this.#commit() : undefined,
     })
     const append = engine.append.bind(engine)
     engine.append = (project, message, recipient_id, key) => {
@@ -83,9 +84,10 @@ export class World {
           this.#appended(variants[0]!.message, sent.recipients[i]!, delivery)
       return sent
     }
-    this.#slow = this.random.chance(0.4)
+    const far = this.random.chance(0.4)
+    this.#slow = far || engine.flushes
     const options = {
-      engine: this.#slow ? slowEngine(engine, { turns: () => this.random.between(1, 2) }) : engine,
+      engine: far ? slowEngine(engine, { turns: () => this.random.between(1, 2) }) : engine,
       limits: this.limits,
       now,
       newId: () => Bun.randomUUIDv7(),
@@ -110,6 +112,15 @@ export class World {
       }
     })(options)
     this.agents = STYLES.map((style, i) => new Agent(`agent-${i}`, style))
+  }
+
+  /** A commit that takes no time, or a turn or two. */
+  #commit(): void | Promise<void> {
+    return this.random.chance(0.5) ? undefined : this.#turns(this.random.between(1, 2))
+  }
+
+  async #turns(count: number): Promise<void> {
+    for (let left = count; left > 0; left--) await this.turn()
   }
 
   #appended(message: StoredMessage, recipient: string, { outcome }: Appended | Repeated): void {

@@ -4,7 +4,7 @@ import type { Delivery, Take } from '../../core/mailbox/entry.ts'
 import { BROKER_CLIENT_ID, type Message, parseMessage } from '../../core/message.ts'
 import type { Address, Announcement } from '../../engine/values.ts'
 import type { Broker } from '../broker.ts'
-import { defineCommand } from '../command.ts'
+import { appendsStored, defineCommand } from '../command.ts'
 import { stillIn, unlessEnded } from '../ended.ts'
 import { sessionToWaitIn, type Woken } from '../waiters.ts'
 import { deliveryStatus } from './reading.ts'
@@ -120,6 +120,7 @@ export const sendMessageAndWait = defineCommand({
     const waiting = wait()
     try {
       const receipt = await send(broker, identity, message, recipient_id, input)
+      await appendsStored(broker)
       asked_id = receipt.message_id
       const asked_before = asked_id !== message.message_id
       // When the question was asked before, its reply may have come since.

@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import type { DeadLetter } from '../../core/mailbox/entry.ts'
 import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import { formatTime, type Message, parseMessage } from '../../core/message.ts'
-import { defineCommand } from '../command.ts'
+import { appendsStored, defineCommand } from '../command.ts'
 import {
   ANSWER_BYTES_DEFAULT,
   BytesMax,
@@ -104,6 +104,7 @@ export const requeueDeadLetters = defineCommand({
   scope: 'write',
   http: { method: 'POST', path: '/v1/dead-letters/requeue' },
   hints: { read_only: false, destructive: false, idempotent: false },
+  stores: true,
   long: true,
   run(broker, identity, { reason, message_ids }) {
     const filter = { reason, message_ids: message_ids && new Set(message_ids) }
@@ -114,7 +115,8 @@ export const requeueDeadLetters = defineCommand({
         done.requeued += requeued.length
         done.message_ids.push(...requeued)
         done.refused.push(...refused)
-        return next ? broker.turns.inLaterTurn(() => requeue(next)) : done
+        if (!next) return done
+        return appendsStored(broker).then(() => broker.turns.inLaterTurn(() => requeue(next)))
       })
     return requeue()
   },

@@ -227,6 +227,7 @@ export const sendMessage = defineCommand({
   caller: 'sender_id',
   http: { method: 'POST', path: '/v1/messages', status: 201 },
   hints: { read_only: false, destructive: false, idempotent: false },
+  stores: true,
   run(broker, identity, input) {
     const sender_id = broker.sender(identity, input.sender_id)
     const recipient_id = broker.recipient(identity.project, input.recipient_id)
@@ -322,6 +323,7 @@ export const broadcastMessage = defineCommand({
   caller: 'sender_id',
   http: { method: 'POST', path: '/v1/broadcasts', status: 201 },
   hints: { read_only: false, destructive: false, idempotent: false },
+  stores: true,
   run: (broker, identity, input) =>
     then(broker.sender(identity, input.sender_id), (sender_id) =>
       broadcast(broker, identity, input, sender_id),

@@ -133,14 +133,20 @@ export class Mailbox {
    * Stores a message, overwriting the oldest history where it needs room.
    *
    * @param attempts deliveries so far: a requeued dead letter keeps its count
+   * @param offset above that of all before; there may be gaps
    * @returns the new entry; `full`: there is no room; `too_large`: there never is, for this message
    */
-  append(message: StoredMessage, limits: Limits, attempts = 0): Entry | 'full' | 'too_large' {
-    if (message.bytes > limits.mailbox_bytes_max) return 'too_large'
-    if (this.live >= limits.mailbox_messages_max) return 'full'
-    if (this.#live_bytes + message.bytes > limits.mailbox_bytes_max) return 'full'
+  append(
+    message: StoredMessage,
+    limits: Limits,
+    attempts = 0,
+    offset = this.last + 1,
+  ): Entry | 'full' | 'too_large' {
+    const room = this.takes(1, message.bytes, limits)
+    if (room !== true) return room
     while (this.history > 0 && this.bytes + message.bytes > limits.mailbox_bytes_max) this.#past.evictOldest()
-    const entry = new Entry(++this.#retained.last, message)
+    this.#retained.last = offset
+    const entry = new Entry(offset, message)
     if (attempts > 0) entry.attempts = attempts
     this.entries.added(message.message_id, entry.offset, this.retained)
     this.#ring.push(entry)
@@ -151,6 +157,14 @@ export class Mailbox {
     this.#live_bytes += message.bytes
     this.meter.add(message.bytes)
     return entry
+  }
+
+  /** Whether so many messages more, of so many bytes together, fit without dropping any. */
+  takes(messages: number, bytes: number, limits: Limits): true | 'full' | 'too_large' {
+    const { mailbox_messages_max, mailbox_bytes_max } = limits
+    if (bytes > mailbox_bytes_max && messages === 1) return 'too_large'
+    const fits = this.live + messages <= mailbox_messages_max
+    return fits && this.#live_bytes + bytes <= mailbox_bytes_max ? true : 'full'
   }
 
   /** Overwrites the oldest history while `lacking` says so. */

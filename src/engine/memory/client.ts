@@ -1,5 +1,6 @@
 import type { Limits } from '../../core/limits.ts'
 import type { Mailbox } from '../../core/mailbox/mailbox.ts'
+import type { Staged } from '../../core/mailbox/staged.ts'
 import { type RecipientStatus, type Session, type SessionStatus, sessionStatus } from '../../core/session.ts'
 import type { ClientState, Sent } from '../values.ts'
 
@@ -29,6 +30,8 @@ export class Client {
   owner: string | undefined
   owned = false
   idempotency: Map<string, Remembered> | undefined
+  /** Messages for its mailbox that are not committed yet; undefined before the first. */
+  staged: Staged | undefined
   /** A message was announced, and no reader has read since. */
   announced = false
   /** When the engine next looks at it, in milliseconds since the epoch. */

@@ -212,6 +212,16 @@ export class Clients {
     return Number.POSITIVE_INFINITY
   }
 
+  /** Forgets a key again whose send was undone. */
+  forgetKey(project: string, sender_id: string, key: string, first: Sent): void {
+    const client = this.find({ project, client_id: sender_id })
+    if (client?.idempotency?.get(key)?.first !== first) return
+    this.#dropKey(client, key)
+    if (client.idempotency.size === 0) client.idempotency = undefined
+    // At the next sweep: the address may have been made for the key.
+    this.schedule(client, 0)
+  }
+
   #dropKey({ project, idempotency }: Client, key: string): void {
     const remembered = idempotency?.get(key)
     if (!remembered) return
@@ -223,9 +233,10 @@ export class Clients {
    * When an address may be forgotten, in milliseconds since the epoch; Infinity while something is stored
    * for it.
    */
-  forgetDue({ project, mailbox, idempotency, session, idle_since_ms, owned }: Client, now: number): number {
-    if (!isEmpty({ mailbox, idempotency })) return Number.POSITIVE_INFINITY
-    if (!owned) return now
+  forgetDue(client: Client, now: number): number {
+    if (!isEmpty(client)) return Number.POSITIVE_INFINITY
+    if (!client.owned) return now
+    const { session, idle_since_ms, project } = client
     return Math.max(session?.last_seen_ms ?? 0, idle_since_ms) + this.limits(project).forget_seconds * 1000
   }
 }
@@ -234,7 +245,7 @@ function weight(key: string, { recipients }: Sent): number {
   return key.length + KEY_BYTES + recipients.length * RECIPIENT_BYTES
 }
 
-/** Whether nothing is stored for an address: no message, no history, no idempotency key. */
-export function isEmpty({ mailbox, idempotency }: Pick<Client, 'mailbox' | 'idempotency'>): boolean {
-  return mailbox.retained === 0 && idempotency === undefined
+/** Whether nothing is stored for an address: no message, staged or not, no history, no idempotency key. */
+export function isEmpty({ mailbox, staged, idempotency }: Client): boolean {
+  return mailbox.retained === 0 && !staged?.count && idempotency === undefined
 }

@@ -8,7 +8,7 @@ const REQUEUED_MAX = 500
 const REQUEUED_BYTES_MAX = 256 * 1024
 
 /** A dead letter with its number; numbers rise as letters come. */
-interface Numbered {
+export interface Numbered {
   readonly number: number
   readonly letter: DeadLetter
 }
@@ -39,6 +39,18 @@ export class DeadLetters {
   add(letter: DeadLetter, limits: Limits): void {
     this.#letters.push({ number: ++this.#last, letter })
     this.#weigh(letter.message.bytes)
+    this.#trim(limits)
+  }
+
+  /** Puts letters back that were drained, each at its place. */
+  putBack(letters: readonly Numbered[], limits: Limits): void {
+    this.#letters.push(...letters)
+    this.#letters.sort((a, b) => a.number - b.number)
+    for (const { letter } of letters) this.#weigh(letter.message.bytes)
+    this.#trim(limits)
+  }
+
+  #trim(limits: Limits): void {
     let over = 0
     while (
       this.#letters.length - over > limits.dead_letters_max ||
@@ -81,12 +93,18 @@ export class DeadLetters {
    *
    * @param next that of the call before; undefined begins with the oldest
    * @param take puts a letter back into its mailbox; false when there is no room
+   * @param drained is told of the letters taken, if there are any
    */
-  drain(filter: DeadFilter, next: string | undefined, take: (letter: DeadLetter) => boolean): Requeued {
+  drain(
+    filter: DeadFilter,
+    next: string | undefined,
+    take: (letter: DeadLetter) => boolean,
+    drained?: (letters: readonly Numbered[]) => void,
+  ): Requeued {
     const from = next === undefined ? undefined : (JSON.parse(next) as Progress)
     const through = from?.through ?? this.#last
     const full = new Set(from?.full)
-    const taken = new Map<number, DeadLetter>()
+    const taken: Numbered[] = []
     const refused: string[] = []
     let after = from?.after ?? 0
     let bytes = 0
@@ -94,29 +112,33 @@ export class DeadLetters {
     const letters = this.#letters
     let index = indexAfter(letters, after)
     for (; index < letters.length && tried < REQUEUED_MAX && bytes < REQUEUED_BYTES_MAX; index++) {
-      const { number, letter } = letters[index]!
+      const numbered = letters[index]!
+      const { number, letter } = numbered
       if (number > through) break
       after = number
       if (!matches(letter, filter)) continue
       tried++
       bytes += letter.message.bytes
-      if (!full.has(letter.recipient_id) && take(letter)) taken.set(number, letter)
+      if (!full.has(letter.recipient_id) && take(letter)) taken.push(numbered)
       else {
         full.add(letter.recipient_id)
         refused.push(letter.message.message_id)
       }
     }
     const more = index < letters.length && letters[index]!.number <= through
-    if (taken.size > 0) this.#remove(taken)
-    const requeued = [...taken.values()].map(({ message }) => message.message_id)
+    if (taken.length > 0) {
+      this.#remove(new Set(taken))
+      drained?.(taken)
+    }
+    const requeued = taken.map(({ letter }) => letter.message.message_id)
     const progress: Progress = { after, through, full: [...full] }
     return { requeued, refused, next: more ? JSON.stringify(progress) : undefined }
   }
 
-  #remove(taken: ReadonlyMap<number, DeadLetter>): void {
-    this.#letters = this.#letters.filter(({ number, letter }) => {
-      if (!taken.has(number)) return true
-      this.#weigh(-letter.message.bytes)
+  #remove(taken: ReadonlySet<Numbered>): void {
+    this.#letters = this.#letters.filter((numbered) => {
+      if (!taken.has(numbered)) return true
+      this.#weigh(-numbered.letter.message.bytes)
       return false
     })
   }

@@ -1,5 +1,4 @@
 import { bounceOf } from '../../core/bounce.ts'
-import type { Limits } from '../../core/limits.ts'
 import type { Dead, DeadLetter, Entry, Fallen } from '../../core/mailbox/entry.ts'
 import type { StoredMessage } from '../../core/message.ts'
 import type { EngineEvents } from '../engine.ts'
@@ -8,12 +7,7 @@ import type { Client } from './client.ts'
 import type { Clients } from './clients.ts'
 import { appendOverOldest, retryAfter } from './overflow.ts'
 import { PROBE } from './probe.ts'
-
-export interface MailroomOptions {
-  readonly limits: (project: string) => Limits
-  /** Milliseconds since the epoch. */
-  readonly now: () => number
-}
+import { Staging, type StagingOptions } from './staging.ts'
 
 /** What happens to messages: they are stored and announced, come back, die and bounce. */
 export class Mailroom {
@@ -25,20 +19,43 @@ export class Mailroom {
   readonly #deaths: DeadLetter[] = []
   #burying = false
 
+  /** Undefined where appends are visible at once. */
+  readonly staging: Staging | undefined
+
   constructor(
     private readonly clients: Clients,
-    private readonly options: MailroomOptions,
-  ) {}
+    private readonly options: StagingOptions,
+  ) {
+    this.staging = Staging.of(options, clients, this)
+  }
 
-  /** @param attempts deliveries so far, for a message that is requeued */
-  store(project: string, client_id: string, message: StoredMessage, now: number, attempts = 0): Appended {
+  /** @param attempts deliveries so far, for a message that is requeued; undefined for a new one */
+  store(
+    project: string,
+    client_id: string,
+    message: StoredMessage,
+    now: number,
+    attempts?: number,
+  ): Appended {
     const limits = this.options.limits(project)
     const { bytes } = message
     if (this.clients.lacks(bytes, limits) && !this.clients.makeRoom(bytes, { project, client_id }, limits))
       return { outcome: 'storage_full', retry_after_ms: retryAfter(Number.POSITIVE_INFINITY) }
     const client = this.clients.open(project, client_id, now)
     if (!client) return { outcome: 'too_many_clients' }
+    const appended =
+      this.staging && project !== PROBE.project
+        ? this.staging.append(client, message, now, attempts)
+        : this.#append(client, message, now, attempts)
+    // The address may have been made for this message: then it is forgotten at once.
+    if (appended.outcome === 'too_large') this.clients.schedule(client, now)
+    if (this.#deaths.length > 0) this.buryAll()
+    return appended
+  }
+
+  #append(client: Client, message: StoredMessage, now: number, attempts = 0): Appended {
     const { mailbox } = client
+    const limits = this.options.limits(client.project)
     let stored = mailbox.append(message, limits, attempts)
     if (stored === 'full') {
       this.advance(client, now)
@@ -49,21 +66,19 @@ export class Mailroom {
       dropped = []
       stored = appendOverOldest(mailbox, message, limits, dropped, attempts)
     }
-    if (typeof stored === 'string') {
-      this.buryAll()
-      if (stored === 'too_large') {
-        // The address may have been made for this message: then it is forgotten at once.
-        this.clients.schedule(client, now)
-        return { outcome: 'too_large' }
-      }
-      return { outcome: 'full', retry_after_ms: retryAfter(mailbox.next_due_ms - now) }
-    }
+    if (stored === 'too_large') return { outcome: 'too_large' }
+    if (stored === 'full') return { outcome: 'full', retry_after_ms: retryAfter(mailbox.next_due_ms - now) }
     this.clients.schedule(client, mailbox.next_due_ms)
-    this.#announce(client, stored, false)
-    // Only now: a bounce into this very mailbox must not take the room that was made.
-    if (dropped) for (const dead of dropped) this.#died(client, dead, now)
-    if (this.#deaths.length > 0) this.buryAll()
+    this.published(client, stored, dropped)
     return STORED[client.status(now, limits)]
+  }
+
+  /** A message became pending. @param dropped what had to make room for it */
+  published(client: Client, entry: Entry, dropped: readonly Dead[] | undefined): void {
+    this.#announce(client, entry, false)
+    // Only now: a bounce into this very mailbox must not take the room that was made.
+    if (dropped) for (const dead of dropped) this.#died(client, dead, this.options.now())
+    this.buryAll()
   }
 
   /** Makes pending again what a session that has ended had leased. */

@@ -10,6 +10,7 @@ import {
 } from '../../core/mailbox/entry.ts'
 import type { Mailbox } from '../../core/mailbox/mailbox.ts'
 import type { Position } from '../../core/mailbox/position.ts'
+import type { MaybePromise } from '../../core/maybe-promise.ts'
 import { renewMessage, type StoredMessage } from '../../core/message.ts'
 import type { SessionEnd } from '../../core/session.ts'
 import type { Engine, EngineEvents } from '../engine.ts'
@@ -43,11 +44,12 @@ import { Clients } from './clients.ts'
 import { historyPage } from './history-page.ts'
 import { Mailroom } from './mailroom.ts'
 import { clientsPage, findPage } from './pages.ts'
-import { PROBE, probeMessage } from './probe.ts'
+import { healthOf, PROBE, probeMessage } from './probe.ts'
 import { MemoryRecords } from './records.ts'
 import { settledBy } from './settled-by.ts'
+import type { StagingOptions } from './staging.ts'
 
-export interface MemoryEngineOptions extends CheckinsOptions {
+export interface MemoryEngineOptions extends CheckinsOptions, StagingOptions {
   /** Makes the name of a mailbox's history: lower-case letters and digits, from a CSPRNG. */
   readonly newEpoch: () => string
 }
@@ -58,6 +60,7 @@ const SWEEP_MS_MAX = 50
 /** Keeps everything in this process, answers at once, and loses all with the process. */
 export class MemoryEngine implements Engine {
   readonly stored = 'memory'
+  readonly flushes: boolean
   readonly records = new MemoryRecords((kind, project, id, version) =>
     this.#events.record(kind, project, id, version),
   )
@@ -73,6 +76,7 @@ export class MemoryEngine implements Engine {
     this.#now = options.now
     this.#clients = new Clients(options.limits, options.newEpoch)
     this.#mailroom = new Mailroom(this.#clients, options)
+    this.flushes = options.commit !== undefined
     this.#checkins = new Checkins(this.#clients, options, (client) => this.#mailroom.giveBack(client))
   }
 
@@ -91,22 +95,16 @@ export class MemoryEngine implements Engine {
     const message = probeMessage(this.options.newId(), this.#now())
     const { outcome } = this.#mailroom.store(PROBE.project, PROBE.client_id, message, this.#now())
     this.#clients.find(PROBE)?.mailbox.dropOldest()
-    if (outcome === 'storage_full')
-      return {
-        ok: false,
-        detail: 'stored_bytes_max is reached: new messages are refused until some are read or expire.',
-      }
-    if (outcome !== 'stored') return { ok: false, detail: `A message could not be stored: ${outcome}.` }
-    return this.#mailroom.probed === message.message_id
-      ? { ok: true }
-      : { ok: false, detail: 'A message was stored, but not announced.' }
+    return healthOf(outcome, this.#mailroom.probed === message.message_id)
   }
 
   stats(project?: string): EngineStats {
     return this.#clients.stats(project)
   }
 
-  flush(): void {}
+  flush(): MaybePromise<void> {
+    return this.#mailroom.staging?.flush()
+  }
 
   append(
     project: string,
@@ -134,13 +132,16 @@ export class MemoryEngine implements Engine {
         deliveries.push(this.#mailroom.store(project, recipient_id, message, now))
       }
     const sent: Sent = { outcome: 'sent', broadcast, message_id, expires_ms, recipients, deliveries }
-    if (key !== undefined && deliveries.some(({ outcome }) => outcome === 'stored'))
+    if (key !== undefined && deliveries.some(({ outcome }) => outcome === 'stored')) {
       this.#clients.remember(project, sender_id, key, sent, now)
+      this.#mailroom.staging?.keyed(project, sender_id, key, sent)
+    }
     return sent
   }
 
   repeated(project: string, sender_id: string, key: string): Repeated | undefined {
-    return this.#clients.remembered(project, sender_id, key, this.#now())
+    const first = this.#clients.remembered(project, sender_id, key, this.#now())
+    return first && (this.#mailroom.staging?.repeated(first) ?? first)
   }
 
   open(
@@ -277,16 +278,14 @@ export class MemoryEngine implements Engine {
 
   requeue(project: string, filter: DeadFilter, from?: string): Requeued {
     const now = this.#now()
-    const drained = this.#clients.projects
-      .get(project)
-      ?.dead.drain(
-        filter,
-        from,
-        ({ recipient_id, message, attempts }) =>
-          this.#mailroom.store(project, recipient_id, renewMessage(message, now), now, attempts).outcome ===
-          'stored',
-      )
-    return drained ?? { requeued: [], refused: [], next: undefined }
+    const dead = this.#clients.projects.get(project)?.dead
+    if (!dead) return { requeued: [], refused: [], next: undefined }
+    const take = ({ recipient_id, message, attempts }: DeadLetter) => {
+      const renewed = renewMessage(message, now)
+      return this.#mailroom.store(project, recipient_id, renewed, now, attempts).outcome === 'stored'
+    }
+    const { staging } = this.#mailroom
+    return dead.drain(filter, from, take, (letters) => staging?.drained(project, dead, letters))
   }
 
   checkin(checkin: Checkin): CheckedIn {

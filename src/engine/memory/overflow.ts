@@ -17,8 +17,15 @@ export function retryAfter(due_in_ms: number): number {
 }
 
 /**
- * Stores a message in a full mailbox by dropping its oldest messages. A bounce drops none: each dropped
- * message would bounce in turn, until every old message is gone.
+ * Whether a full mailbox drops its oldest messages for this one. A bounce drops none: each dropped message
+ * would bounce in turn, until every old message is gone.
+ */
+export function dropsOldest(message: StoredMessage, { mailbox_overflow }: Limits): boolean {
+  return mailbox_overflow === 'drop_oldest' && message.sender_id !== BROKER_CLIENT_ID
+}
+
+/**
+ * Stores a message in a full mailbox by dropping its oldest messages, if it may ({@link dropsOldest}).
  *
  * @param dropped receives the messages dropped
  * @param attempts deliveries so far, for a message that is requeued
@@ -31,7 +38,7 @@ export function appendOverOldest(
   dropped: Dead[],
   attempts: number,
 ): Entry | 'full' | 'too_large' {
-  if (limits.mailbox_overflow !== 'drop_oldest' || message.sender_id === BROKER_CLIENT_ID) return 'full'
+  if (!dropsOldest(message, limits)) return 'full'
   for (;;) {
     const oldest = mailbox.dropOldest()
     if (!oldest) return 'full'

@@ -1,4 +1,4 @@
-import type { Hub } from '../../broker/hub.ts'
+import type { Broker } from '../../broker/broker.ts'
 import type { Address } from '../../engine/values.ts'
 
 /** Inboxes that one session or stream may watch. */
@@ -19,7 +19,7 @@ export class InboxUpdates {
    * @param tell tells the client that the resource at a URI has changed
    */
   constructor(
-    private readonly hub: Hub,
+    private readonly broker: Broker,
     private readonly writable: () => boolean,
     private readonly tell: (uri: string) => void,
   ) {}
@@ -31,11 +31,11 @@ export class InboxUpdates {
   /** Watches an inbox, unless it is watched already. @param uri as the client spells it */
   watch(address: Address, uri: string): void {
     if (this.#watched.has(address.client_id)) return
-    const end = this.hub.watch(address, () => {
+    const end = this.broker.hub.watch(address, () => {
       this.#pending.add(uri)
       if (this.#scheduled) return
       this.#scheduled = true
-      setImmediate(this.flush)
+      this.broker.end_of_turn.afterFlush(this.flush)
     })
     this.#watched.set(address.client_id, { uri, end })
   }

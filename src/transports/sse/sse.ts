@@ -66,8 +66,10 @@ export function sseDoor(context: DoorContext): Door {
       })
       greet(stream, subscribed)
       stream.session = broker.hub.readingFor(stream)
+      await broker.end_of_turn.over()
     } catch (error) {
       stream.gone()
+      await broker.end_of_turn.over()
       throw error
     }
     request.signal.addEventListener('abort', () => stream.gone())

@@ -12,8 +12,9 @@ import {
 } from '../door.ts'
 import { endRefused, queryOf } from '../gate.ts'
 import { problem } from '../problem.ts'
-import { WsConnection } from './connection.ts'
-import { onFrame } from './frames.ts'
+import { type ConnectionEvents, WsConnection } from './connection.ts'
+import { onFrame, relieved } from './frames.ts'
+import { refuseUnstored } from './rpc.ts'
 
 export const SUBPROTOCOL = 'mcp-broker.v1'
 /** A peer that came without a key must authenticate within this time. */
@@ -31,20 +32,12 @@ export function wsDoor(context: DoorContext): WsDoor {
   const { broker, keys, config, connections, housekeeping } = context
   const guard = new OriginGuard(config)
   const open = new Set<WsConnection>()
-  /** Connections with answers queued in this turn of the event loop, which are written at its end. */
-  let answered = new Set<WsConnection>()
 
-  const events = {
-    drained: (connection: WsConnection) => broker.hub.drained(connection),
-    queued(connection: WsConnection) {
-      if (answered.size === 0) setImmediate(writeAnswers)
-      answered.add(connection)
-    },
-  }
-  const writeAnswers = () => {
-    const due = answered
-    answered = new Set()
-    for (const connection of due) connection.flush()
+  const events: ConnectionEvents = {
+    drained: (connection) => broker.hub.drained(connection),
+    held: (connection) => broker.end_of_turn.hold(connection),
+    unstored: (connection, answers) => refuseUnstored(context, connection, answers),
+    relieved: (connection) => relieved(context, connection),
   }
 
   housekeeping.every(1000, () => {
@@ -129,7 +122,7 @@ export function wsDoor(context: DoorContext): WsDoor {
       }
     },
     message({ data: connection }, frame) {
-      if (connection.closed_ms !== undefined) return
+      if (!connection.open) return
       heard(connection)
       onFrame(context, connection, frame)
     },
