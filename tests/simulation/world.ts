@@ -4,8 +4,14 @@ import { runCommand } from '../../src/broker/command.ts'
 import { COMMANDS_BY_NAME } from '../../src/broker/commands/index.ts'
 import { BrokerError } from '../../src/core/errors.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/core/limits.ts'
-import { type Message, PRIORITIES, type StoredMessage } from '../../src/core/message.ts'
-import type { Announcement, Appended, DeadLetter, Repeated } from '../../src/engine/engine.ts'
+import { BROKER_CLIENT_ID, type Message, PRIORITIES, type StoredMessage } from '../../src/core/message.ts'
+import {
+  type Announcement,
+  type Appended,
+  type DeadLetter,
+  type Repeated,
+  StorageFailed,
+} from '../../src/engine/engine.ts'
 import { MemoryEngine } from '../../src/engine/memory/memory.ts'
 import { Agent, type Style } from './agent.ts'
 import { newIdentity } from './identity.ts'
@@ -46,6 +52,12 @@ export class World {
   readonly #faults: unknown[] = []
 
   slow_readers = 0
+  /** Sends that were undone, because their commit failed. */
+  undone = 0
+  /** The last commit failed: bounces may wait for the next. */
+  #failed = false
+  /** What was sent since the last commit. */
+  #staged: string[] = []
   takeovers = 0
 
   /** @param limits settled beforehand; the seed chooses the others */
@@ -91,7 +103,9 @@ export class World {
       newId: () => Bun.randomUUIDv7(),
       waiting_max: 10,
       stalled_ms_max: STALLED_MS_MAX,
-      report: (fault: unknown) => void this.#faults.push(fault),
+      report: (fault: unknown) => {
+        if (!(fault instanceof StorageFailed)) this.#faults.push(fault)
+      },
     }
     const world = this
     this.broker = new (class extends Broker {
@@ -110,9 +124,25 @@ export class World {
     this.agents = STYLES.map((style, i) => new Agent(`agent-${i}`, style))
   }
 
-  /** A commit that takes no time, or a turn or two. */
+  /** A commit that takes no time, or a turn or two, and that may fail. */
   #commit(): void | Promise<void> {
-    return this.random.chance(0.5) ? undefined : this.#turns(this.random.between(1, 2))
+    const staged = this.#staged
+    this.#staged = []
+    const fails = this.random.chance(0.1)
+    this.#failed = fails
+    if (!fails && this.random.chance(0.5)) return
+    return this.#turns(this.random.between(0, 2)).then(() => {
+      if (!fails) return
+      for (const place of staged) this.#undone(place)
+      throw new Error('no space left')
+    })
+  }
+
+  /** Nobody may ever see it. Bounces are kept. */
+  #undone(place: string): void {
+    if (this.accepted.get(place)?.sender === BROKER_CLIENT_ID) return
+    this.accepted.delete(place)
+    this.undone++
   }
 
   async #turns(count: number): Promise<void> {
@@ -121,10 +151,12 @@ export class World {
 
   #appended(message: StoredMessage, recipient: string, { outcome }: Appended | Repeated): void {
     if (outcome !== 'stored') return
-    this.accepted.set(placeOf(recipient, message.message_id), {
+    const place = placeOf(recipient, message.message_id)
+    this.#staged.push(place)
+    this.accepted.set(place, {
       recipient,
       sender: message.sender_id,
-      order: this.accepted.size,
+      order: this.accepted.size + this.undone,
       expires_ms: message.expires_ms,
       died: false,
     })
@@ -338,7 +370,7 @@ export class World {
         agent.in_hand.clear()
       }
       const { pending, leased } = await this.broker.engine.stats()
-      if (pending + leased === 0) return
+      if (pending + leased === 0 && !this.#failed) return
       await this.pass(10_000)
     }
     throw new Error('the mailboxes do not come to rest')
@@ -346,7 +378,7 @@ export class World {
 
   #reckon(): void {
     expect(this.#faults).toEqual([])
-    expect(this.broker.counters.accepted).toBeLessThanOrEqual(this.accepted.size)
+    expect(this.broker.counters.accepted).toBeLessThanOrEqual(this.accepted.size + this.undone)
     expect(this.broker.hub.subscription_count).toBe(this.agents.filter(({ wire }) => wire).length)
     const lost = [...this.accepted].filter(
       ([, { recipient, died }]) => !died && this.#agent(recipient) !== undefined,
