@@ -11,6 +11,8 @@ export interface Slowness {
   readonly loses?: () => boolean
   /** Whether a call fails, and whether it has taken effect by then. */
   readonly fails?: (method: string) => 'before' | 'after' | undefined
+  /** Is told when something begins to wait, and when it has waited. */
+  readonly waits?: (by: 1 | -1) => void
 }
 
 /**
@@ -19,7 +21,7 @@ export interface Slowness {
  * fail as over a network: before they took effect, or after.
  */
 export function slowEngine(inner: Engine, how: Slowness): Engine {
-  const effects = new Line(how.turns)
+  const effects = new Line(how)
   const later = (target: object, name: string, member: (...args: unknown[]) => unknown) => {
     return async (...args: unknown[]) => {
       const copies = structuredClone(args)
@@ -28,7 +30,7 @@ export function slowEngine(inner: Engine, how: Slowness): Engine {
         if (failure === 'before') throw new StorageFailed(`${name} failed before it took effect`)
         return member.apply(target, copies)
       })
-      await turnsPass(how.turns())
+      await waited(how)
       if (failure === 'after') throw new StorageFailed(`${name} failed after it took effect`)
       return structuredClone(answer)
     }
@@ -52,7 +54,7 @@ export function slowEngine(inner: Engine, how: Slowness): Engine {
 
 /** Passes events on later, as copies, in their order. */
 function slowEvents(events: EngineEvents, how: Slowness): EngineEvents {
-  const line = new Line(how.turns)
+  const line = new Line(how)
   const tell = (name: Exclude<keyof EngineEvents, 'wants_each'>, args: readonly unknown[]) => {
     const copies = structuredClone(args)
     if (name === 'announced' && how.loses?.()) {
@@ -79,18 +81,30 @@ function slowEvents(events: EngineEvents, how: Slowness): EngineEvents {
 class Line {
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(private readonly turns: () => number) {}
+  constructor(private readonly how: Slowness) {}
 
-  wait<T>(action: () => T): Promise<T> {
-    const due = turnsPass(this.turns())
-    const done = this.#last.then(() => due).then(action)
-    this.#last = done.catch(() => undefined)
-    return done
+  async wait<T>(action: () => T): Promise<Awaited<T>> {
+    const due = waited(this.how)
+    const before = this.#last
+    const done = Promise.withResolvers<void>()
+    this.#last = done.promise
+    this.how.waits?.(1)
+    try {
+      await before
+      await due
+      return await action()
+    } finally {
+      this.how.waits?.(-1)
+      done.resolve()
+    }
   }
 }
 
-async function turnsPass(turns: number): Promise<void> {
-  for (let left = turns; left > 0; left--) await new Promise((resolve) => setImmediate(resolve))
+/** Resolves some turns later. */
+async function waited({ turns, waits }: Slowness): Promise<void> {
+  waits?.(1)
+  for (let left = turns(); left > 0; left--) await new Promise((resolve) => setImmediate(resolve))
+  waits?.(-1)
 }
 
 /**

@@ -43,7 +43,7 @@ export interface Command<I extends TObject = TObject, O extends TSchema = TSchem
    * connection shares turns itself, for all calls of the connection together, so that they begin in order.
    */
   readonly long?: true
-  /** Its call has failed if the turn's flush does, which undoes appends. What other commands do stays done. */
+  /** A call of it has failed if the turn's flush does, which undoes appends. All other effects stay. */
   readonly stores?: true
   /** The parameter that says how long the command may wait for something to happen, in seconds. */
   readonly waits?: string

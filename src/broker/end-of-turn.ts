@@ -36,7 +36,7 @@ export class EndOfTurn {
   #last: PromiseWithResolvers<void> | undefined
   #holders: Holder[] = []
   #steps: (() => void)[] = []
-  /** What callers wait for; made for the first in a turn. Those of `#sealed_` wait for the flush under way. */
+  /** What callers wait for; made for the first. Those that are sealed wait for the flush under way. */
   #flushed: PromiseWithResolvers<void> | undefined
   #over: PromiseWithResolvers<void> | undefined
   #sealed_flushed: PromiseWithResolvers<void> | undefined
@@ -55,7 +55,7 @@ export class EndOfTurn {
     if (!this.#running) setImmediate(this.#begin)
   }
 
-  /** Hands over at the end of this turn what `holder` holds. Called when it holds something and did not before. */
+  /** Hands over at the end of this turn what `holder` holds. Called when it begins to hold something. */
   hold(holder: Holder): void {
     this.#holders.push(holder)
     this.schedule()
@@ -110,8 +110,8 @@ export class EndOfTurn {
   }
 
   /**
-   * As a task of its own. Between a call's append and its asking for the flush, only promises are run: a flush
-   * that began among these would cover the append and not the asking.
+   * As a task of its own. Between a call's append and its asking for the flush, only promises are run: a
+   * flush that began among these would cover the append and not the asking.
    */
   readonly #readSoon = (): void => {
     setImmediate(this.#read)

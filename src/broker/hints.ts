@@ -4,7 +4,7 @@ import type { Subscription } from './subscription.ts'
 /** Of what comes for one reader in one turn, more than this is dropped, in characters. */
 const HINTS_TURN_CHARS_MAX = 4 * 1024 * 1024
 
-/** Receipts and session notices of one turn, kept until what they tell of is stored; in three parallel lists. */
+/** Receipts and session notices, kept until what they tell of is stored; in three parallel lists. */
 export class Hints {
   #readers: Subscription[] = []
   #kinds: ('receipt' | 'session')[] = []

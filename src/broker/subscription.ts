@@ -53,8 +53,8 @@ const PROBE_EXPIRY_MS = 2 * PROBE_INTERVAL_MS
 
 /**
  * One connection that reads one mailbox. An announcement only says that there is something to read; the
- * subscription reads at the end of the turn, at most once, and writes after that is stored. Live delivery, reconnect, a slow reader and a
- * lost announcement are the same case.
+ * subscription reads at the end of the turn, at most once, and writes when that is stored. Live delivery,
+ * reconnect, a slow reader and a lost announcement are the same case.
  */
 export class Subscription {
   readonly address: Address

@@ -10,7 +10,7 @@ export class Answers {
   complete = false
   /** Whether the connection holds them back. */
   held = false
-  /** A flush under way covers those from `stored` to here; those before `stored` were covered by earlier ones. */
+  /** A flush under way covers those from `stored` to here; earlier ones covered those before. */
   sealed = 0
   stored = 0
 

@@ -120,7 +120,7 @@ export class WsConnection implements Connection, Holder {
       this.#push(`{"jsonrpc":"2.0","method":"${kind}","params":${json}}`)
   }
 
-  /** Holds answers until the end of the turn; those that are not complete are held again when there are more. */
+  /** Holds answers until the end of the turn. Incomplete ones stay, and are held again when more come. */
   answer(answers: Answers): void {
     if (!this.open) return
     if (answers.complete) this.answers_chars += answers.held_chars

@@ -166,7 +166,8 @@ export function refuseUnstored(context: DoorContext, connection: WsConnection, a
   if (answers.requests === undefined) return
   const sends = new Map<Id, Request>()
   for (const request of [answers.requests].flat() as (Request | null)[])
-    if (request && COMMANDS_BY_NAME.get(request.method)?.stores) sends.set(request.id ?? null, request)
+    if (request?.id !== undefined && COMMANDS_BY_NAME.get(request.method)?.stores)
+      sends.set(request.id, request)
   if (sends.size === 0) return
   for (let i = answers.stored; i < answers.sealed; i++) {
     const { id, result } = JSON.parse(answers.json[i]!) as { id: Id; result?: unknown }

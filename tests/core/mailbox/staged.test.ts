@@ -103,7 +103,7 @@ class Pair {
       this.#now += step.ms
       this.#both((mailbox) => {
         const fallen = mailbox.advance(this.#now, this.limits)
-        return [fallen?.dead ?? [], fallen?.released.map(({ message }) => message) ?? []]
+        return [fallen?.dead.map(placeless) ?? [], fallen?.released.map(({ message }) => message) ?? []]
       })
     }
   }
@@ -129,7 +129,7 @@ class Pair {
       same = this.#plain.append(message, this.limits)
     }
     expect(entry.message).toBe(message)
-    expect(dropped).toEqual(expected)
+    expect(dropped.map(placeless)).toEqual(expected.map(placeless))
     expect(entry.offset).toBeGreaterThan(this.#offsets.at(-1) ?? 0)
     this.#offsets.push(entry.offset)
   }
@@ -181,3 +181,8 @@ test('staged, then committed or undone, a mailbox is as if it only got what was 
     new Pair({ ...DEFAULT_LIMITS, ...small }).run(steps),
   )
 }, 60_000)
+
+/** A dead message without its offset, which differs by the gaps. */
+function placeless({ message, attempts, reason }: Dead): Omit<Dead, 'offset'> {
+  return { message, attempts, reason }
+}
