@@ -105,7 +105,8 @@ export async function startApp(
     // Stops accepting. Not awaited: it resolves when the last connection is gone, and the doors close those.
     void listening.stop()
     broker.release()
-    // One turn of the event loop, in which waiting calls are answered before their connections close.
+    await Promise.race([broker.idle(), Bun.sleep(ANSWER_MS_MAX)])
+    // One turn of the event loop, in which the last calls are answered before their connections close.
     await new Promise((resolve) => setImmediate(resolve))
     await Promise.all(doors.map((door) => door.close(config.drain_seconds * 1000)))
     housekeeping.stop()
@@ -126,6 +127,8 @@ export async function startApp(
   }
 }
 
+/** At a stop, calls under way are waited for so long. */
+const ANSWER_MS_MAX = 1000
 /** How often expiries, leases and slow connections are looked at. */
 const TEND_MS = 200
 /** How often the broker looks for memory to give back. */

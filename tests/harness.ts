@@ -20,16 +20,20 @@ export function testConfig(overrides: Partial<Config> = {}): Config {
  */
 export async function startBroker(
   overrides: Partial<Config> = {},
-  around: (engine: Engine) => Engine = elsewhere,
-  memory: Partial<MemoryEngineOptions> = {},
+  around?: (engine: Engine) => Engine,
+  memory?: Partial<MemoryEngineOptions>,
 ): Promise<App & AsyncDisposable> {
-  const newEngine = (options: MemoryEngineOptions) => around(new MemoryEngine({ ...options, ...memory }))
+  const newEngine = (options: MemoryEngineOptions) =>
+    (around ?? (memory ? here : elsewhere))(new MemoryEngine({ ...options, ...memory }))
   const app = await startApp(testConfig(overrides), pino({ level: 'silent' }), newEngine)
   return { ...app, [Symbol.asyncDispose]: () => app.stop() }
 }
 
 /** With `MCP_BROKER_TEST_ENGINE=slow`, a broker has an engine that is elsewhere, unless its test says which. */
 const SLOW = process.env.MCP_BROKER_TEST_ENGINE === 'slow'
+
+/** For a test that needs an engine in this process, which answers at once. */
+export const here = (engine: Engine): Engine => engine
 
 function elsewhere(engine: Engine): Engine {
   let calls = 0

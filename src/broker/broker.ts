@@ -71,6 +71,9 @@ export class Broker implements EngineEvents {
   readonly turns = new Turns()
   readonly counters = newCounters()
   #stopping = false
+  /** Calls whose answer is a promise that is not settled yet. */
+  #calls = 0
+  #idle: PromiseWithResolvers<void> | undefined
   #heard_open_ms = Number.NEGATIVE_INFINITY
 
   constructor(private readonly options: BrokerOptions) {
@@ -97,6 +100,22 @@ export class Broker implements EngineEvents {
   release(): void {
     this.#stopping = true
     this.waiters.close()
+  }
+
+  /** Counts a call that is answered later, until it is. */
+  underWay(call: Promise<unknown>): void {
+    this.#calls++
+    const done = () => {
+      if (--this.#calls === 0) this.#idle?.resolve()
+    }
+    call.then(done, done)
+  }
+
+  /** Resolves when every call has been answered. The app calls it once, after {@link release}. */
+  idle(): Promise<void> {
+    this.#idle = Promise.withResolvers()
+    if (this.#calls === 0) this.#idle.resolve()
+    return this.#idle.promise
   }
 
   /** Lets work go on that no caller waits for. A failure is reported. */
@@ -219,31 +238,6 @@ export class Broker implements EngineEvents {
       capabilities: undefined,
     })
     return then(joined, () => said)
-  }
-
-  /**
-   * The address of a recipient, given as `client_id` or `session_id`.
-   *
-   * @throws BrokerError `unknown_session` for a UUID that is no session and no client, `reserved_client_id`
-   */
-  recipient(project: string, recipient_id: string): MaybePromise<string> {
-    if (recipient_id === BROKER_CLIENT_ID)
-      throw new BrokerError('reserved_client_id', {
-        field: '/recipient_id',
-        detail: `"${BROKER_CLIENT_ID}" is the broker itself, which reads no mail.`,
-        next: 'Send to a client; see list_sessions.',
-      })
-    if (recipient_id.length !== SESSION_ID_CHARS || !SESSION_ID.test(recipient_id)) return recipient_id
-    return then(this.engine.client(project, { session_id: recipient_id }), (holder) => {
-      if (holder) return holder.client_id
-      return then(this.engine.client(project, { client_id: recipient_id }), (client) => {
-        if (client) return recipient_id
-        throw new BrokerError('unknown_session', {
-          field: '/recipient_id',
-          next: 'Send to the client_id, which outlives its sessions; see list_sessions.',
-        })
-      })
-    })
   }
 
   /** Makes a message without storing it. */
@@ -384,6 +378,3 @@ export class Broker implements EngineEvents {
 
 /** An open connection counts as heard now, to within this. */
 const OPEN_HEARD_MS = 1000
-
-const SESSION_ID_CHARS = 36
-const SESSION_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/

@@ -115,8 +115,12 @@ export function runCommand(
   const params = checkInput(command.input, input ?? {})
   // The door of a connection notes each frame as a sign of life itself.
   if (identity.session && !call.connection) broker.heard(identity.session)
-  if (!command.long || call.connection) return command.run(broker, identity, params, call)
-  return broker.turns.run(() => command.run(broker, identity, params, call))
+  const output =
+    !command.long || call.connection
+      ? command.run(broker, identity, params, call)
+      : broker.turns.run(() => command.run(broker, identity, params, call))
+  if (output instanceof Promise) broker.underWay(output)
+  return output
 }
 
 /**

@@ -6,6 +6,7 @@ import type { Address, Announcement } from '../../engine/values.ts'
 import type { Broker } from '../broker.ts'
 import { appendsStored, defineCommand } from '../command.ts'
 import { stillIn, unlessEnded } from '../ended.ts'
+import { recipientOf } from '../recipient.ts'
 import { sessionToWaitIn, type Woken } from '../waiters.ts'
 import { deliveryStatus } from './reading.ts'
 import { closed, MessageSchema, messagesText, WAIT_SECONDS_DEFAULT } from './schema.ts'
@@ -86,7 +87,7 @@ export const sendMessageAndWait = defineCommand({
   async run(broker, identity, input, { signal }) {
     const session = sessionToWaitIn(identity)
     const sender_id = await broker.sender(identity, input.sender_id)
-    const recipient_id = await broker.recipient(identity.project, input.recipient_id)
+    const recipient_id = await recipientOf(broker.engine, identity.project, input.recipient_id)
     const message = compose(broker, input, sender_id, recipient_id)
     const own = { project: identity.project, client_id: sender_id }
     let asked_id = message.message_id

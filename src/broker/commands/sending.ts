@@ -9,6 +9,7 @@ import type { Appended, ClientState, IdempotencyKey, Page, Repeated, Sent } from
 import type { Broker } from '../broker.ts'
 import { defineCommand, shortened } from '../command.ts'
 import { type Addressed, idempotencyKey } from '../digest.ts'
+import { recipientOf } from '../recipient.ts'
 import { content } from './content.ts'
 import {
   CapabilityFilterSchema,
@@ -230,7 +231,7 @@ export const sendMessage = defineCommand({
   stores: true,
   run(broker, identity, input) {
     const sender_id = broker.sender(identity, input.sender_id)
-    const recipient_id = broker.recipient(identity.project, input.recipient_id)
+    const recipient_id = recipientOf(broker.engine, identity.project, input.recipient_id)
     if (typeof sender_id === 'string' && typeof recipient_id === 'string')
       return sendDirect(broker, identity, input, sender_id, recipient_id)
     return Promise.all([sender_id, recipient_id]).then(([from, to]) =>

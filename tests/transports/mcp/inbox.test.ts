@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { REFUSED_META_KEY } from '../../../src/transports/mcp/listen.ts'
 import { SUBSCRIPTIONS_MAX } from '../../../src/transports/mcp/updates.ts'
-import { startBroker, until } from '../../harness.ts'
+import { here, startBroker, until } from '../../harness.ts'
 import { type Agent, agent, ERAS, payloadsOf } from './client.ts'
 import { answerOf, MODERN_META, postModern, rawSession, SseReader } from './raw.ts'
 
@@ -149,7 +149,7 @@ test('listening to nothing that can be listened to is an error with the reason, 
 
 test('many messages in one turn are one hint, and streams of other inboxes sleep on', async () => {
   // An engine that takes all of them in one turn.
-  await using app = await startBroker({}, (engine) => engine)
+  await using app = await startBroker({}, here)
   await using alice = await agent('2026', app, 'alice')
   await using bob = await agent('2026', app, 'bob')
   const forAlice = await alice.watch('inbox://alice')
