@@ -1,6 +1,5 @@
 import { DEFAULT_LIMITS } from '../../src/core/limits.ts'
 import { Mailbox } from '../../src/core/mailbox/mailbox.ts'
-import { Meter } from '../../src/core/mailbox/meter.ts'
 import { createMessage, type StoredMessage } from '../../src/core/message.ts'
 import type { Micro } from './bench.ts'
 
@@ -12,7 +11,7 @@ export const mailbox: Micro = {
   item: 'message',
   items: MESSAGES,
   prepare() {
-    const box = new Mailbox('micro00000', new Meter())
+    const box = new Mailbox('micro00000', { history_bytes: 0, engine: { bytes: 0 } })
     let position = box.open(0)
     const all = { limit: MESSAGES, bytes_max: Number.POSITIVE_INFINITY, ack: 'manual' } as const
     return () => {

@@ -155,7 +155,7 @@ export class Mailbox {
     this.live++
     this.#pend(message.rank, 1)
     this.#live_bytes += message.bytes
-    this.meter.add(message.bytes)
+    this.meter.engine.bytes += message.bytes
     return entry
   }
 
@@ -367,7 +367,7 @@ export class Mailbox {
   /** Removes an unacknowledged entry that is to become a dead letter. */
   #bury(entry: Entry, reason: DeadReason): Dead {
     const { offset, message, attempts } = entry
-    this.meter.add(-message.bytes)
+    this.meter.engine.bytes -= message.bytes
     this.#retained.of_rank[message.rank]--
     this.#leave(entry, DEAD)
     return { offset, message, attempts, reason }

@@ -27,7 +27,7 @@ export class Past {
     this.#recent.add(now)
     this.history.add(entry)
     this.bytes += bytes
-    this.meter.addHistory(bytes)
+    this.meter.history_bytes += bytes
   }
 
   /** Removes what has expired, and what is beyond the limit. */
@@ -54,8 +54,8 @@ export class Past {
 
   #forget({ bytes, rank }: Evicted): void {
     this.bytes -= bytes
-    this.meter.add(-bytes)
-    this.meter.addHistory(-bytes)
+    this.meter.engine.bytes -= bytes
+    this.meter.history_bytes -= bytes
     this.of_rank[rank]--
   }
 }

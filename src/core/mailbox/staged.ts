@@ -28,6 +28,10 @@ export class Staged {
     private readonly meter: Meter,
   ) {}
 
+  get bytes(): number {
+    return this.#bytes
+  }
+
   get count(): number {
     return this.#messages.length
   }
@@ -86,6 +90,6 @@ export class Staged {
 
   #weigh(bytes: number): void {
     this.#bytes += bytes
-    this.meter.add(bytes)
+    this.meter.engine.bytes += bytes
   }
 }

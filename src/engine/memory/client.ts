@@ -30,6 +30,8 @@ export class Client {
   owner: string | undefined
   owned = false
   idempotency: Map<string, Remembered> | undefined
+  /** Bytes that the keys count for. */
+  key_bytes = 0
   /** Messages for its mailbox that are not committed yet; undefined before the first. */
   staged: Staged | undefined
   /** A message was announced, and no reader has read since. */
@@ -46,6 +48,10 @@ export class Client {
     now: number,
   ) {
     this.idle_since_ms = now
+  }
+
+  get bytes(): number {
+    return this.mailbox.bytes + (this.staged?.bytes ?? 0) + this.key_bytes
   }
 
   status(now: number, limits: Limits): RecipientStatus {

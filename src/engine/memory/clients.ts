@@ -1,7 +1,7 @@
 import { Deadlines } from '../../core/deadlines.ts'
 import type { Limits } from '../../core/limits.ts'
 import { Mailbox } from '../../core/mailbox/mailbox.ts'
-import { Meter } from '../../core/mailbox/meter.ts'
+import type { EngineMeter, Meter } from '../../core/mailbox/meter.ts'
 import type { Address, EngineStats, IdempotencyKey, Repeated, Sent } from '../values.ts'
 import { Client } from './client.ts'
 import { DeadLetters } from './dead-letters.ts'
@@ -20,8 +20,8 @@ export class ProjectState {
   readonly meter: Meter
   readonly dead: DeadLetters
 
-  constructor(whole: Meter) {
-    this.meter = new Meter(whole)
+  constructor(engine: EngineMeter) {
+    this.meter = { history_bytes: 0, engine }
     this.dead = new DeadLetters(this.meter)
   }
 }
@@ -33,7 +33,7 @@ const RECIPIENT_BYTES = 64
 
 /** The addresses that an engine in this process knows, and when it must look at each. */
 export class Clients {
-  readonly meter = new Meter()
+  readonly meter: EngineMeter = { bytes: 0 }
   readonly projects = new Map<string, ProjectState>()
   #deadlines = new Deadlines<Client>()
   #deadlines_max = DEADLINES_MIN
@@ -58,19 +58,21 @@ export class Clients {
 
   /** @param project undefined counts all */
   stats(project: string | undefined): EngineStats {
-    const stats = { clients: 0, pending: 0, leased: 0, history: 0, dead_letters: 0, stored_bytes: 0 }
-    for (const [name, { clients, dead, meter }] of this.projects) {
+    const stats = { clients: 0, pending: 0, leased: 0, history: 0, dead_letters: 0 }
+    let stored_bytes = 0
+    for (const [name, { clients, dead }] of this.projects) {
       if (project === undefined ? name === PROBE.project : name !== project) continue
       stats.clients += clients.size
       stats.dead_letters += dead.count
-      stats.stored_bytes += meter.bytes
-      for (const { mailbox } of clients.values()) {
+      stored_bytes += dead.bytes
+      for (const { mailbox, bytes } of clients.values()) {
         stats.pending += mailbox.pending
         stats.leased += mailbox.leased
         stats.history += mailbox.history
+        stored_bytes += bytes
       }
     }
-    return stats
+    return { ...stats, stored_bytes }
   }
 
   find({ project, client_id }: Address): Client | undefined {
@@ -192,7 +194,7 @@ export class Clients {
     // Deleted and set again, the key moves to the end: the map stays ordered by age.
     this.#dropKey(client, key)
     client.idempotency.set(key, { first, digest, until_ms })
-    this.project(project).meter.add(weight(key, first))
+    this.#weigh(client, weight(key, first))
     if (client.idempotency.size > idempotency_keys_max)
       this.#dropKey(client, client.idempotency.keys().next().value!)
     this.schedule(client, until_ms)
@@ -222,11 +224,16 @@ export class Clients {
     this.schedule(client, 0)
   }
 
-  #dropKey({ project, idempotency }: Client, key: string): void {
-    const remembered = idempotency?.get(key)
+  #dropKey(client: Client, key: string): void {
+    const remembered = client.idempotency?.get(key)
     if (!remembered) return
-    idempotency!.delete(key)
-    this.project(project).meter.add(-weight(key, remembered.first))
+    client.idempotency!.delete(key)
+    this.#weigh(client, -weight(key, remembered.first))
+  }
+
+  #weigh(client: Client, bytes: number): void {
+    client.key_bytes += bytes
+    this.meter.bytes += bytes
   }
 
   /**

@@ -32,6 +32,10 @@ export class DeadLetters {
 
   constructor(private readonly meter: Meter) {}
 
+  get bytes(): number {
+    return this.#bytes
+  }
+
   get count(): number {
     return this.#letters.length
   }
@@ -145,7 +149,7 @@ export class DeadLetters {
 
   #weigh(bytes: number): void {
     this.#bytes += bytes
-    this.meter.add(bytes)
+    this.meter.engine.bytes += bytes
   }
 }
 

@@ -11,7 +11,7 @@ import {
   PENDING,
 } from '../../../src/core/mailbox/entry.ts'
 import { Mailbox } from '../../../src/core/mailbox/mailbox.ts'
-import { Meter } from '../../../src/core/mailbox/meter.ts'
+import type { Meter } from '../../../src/core/mailbox/meter.ts'
 import { type Position, safeOffset } from '../../../src/core/mailbox/position.ts'
 import { createMessage, PRIORITIES, type Rank, type StoredMessage } from '../../../src/core/message.ts'
 import type { Step } from './mailbox-histories.ts'
@@ -57,7 +57,7 @@ export const ALL = { limit: Number.POSITIVE_INFINITY, bytes_max: Number.POSITIVE
 
 /** The real mailbox and the model side by side, compared after every step. */
 export class World {
-  readonly meter = new Meter()
+  readonly meter: Meter = { history_bytes: 0, engine: { bytes: 0 } }
   readonly mailbox = new Mailbox('e1', this.meter)
   readonly model: Model
   now = 1_000_000
@@ -323,7 +323,7 @@ export class World {
     expect(mailbox.leased).toBe(model.in('leased', 'delayed').length)
     expect(mailbox.history).toBe(model.in('acked').length)
     expect(mailbox.bytes).toBe(bytesOf(model.retained))
-    expect(this.meter.bytes).toBe(mailbox.bytes)
+    expect(this.meter.engine.bytes).toBe(mailbox.bytes)
     expect(mailbox.live).toBeLessThanOrEqual(this.limits.mailbox_messages_max)
     expect(mailbox.history).toBeLessThanOrEqual(this.model.historyMax(this.now))
     expect(mailbox.bytes).toBeLessThanOrEqual(this.limits.mailbox_bytes_max)

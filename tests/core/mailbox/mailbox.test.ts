@@ -3,7 +3,6 @@ import fc from 'fast-check'
 import { DEFAULT_LIMITS } from '../../../src/core/limits.ts'
 import type { Entry } from '../../../src/core/mailbox/entry.ts'
 import { Mailbox } from '../../../src/core/mailbox/mailbox.ts'
-import { Meter } from '../../../src/core/mailbox/meter.ts'
 import type { Rank, StoredMessage } from '../../../src/core/message.ts'
 import { check } from '../property.ts'
 import { histories, smallLimits } from './mailbox-histories.ts'
@@ -57,7 +56,7 @@ describe('a mailbox gives memory back', () => {
   }
 
   function filled(count: number): Mailbox {
-    const mailbox = new Mailbox('e', new Meter())
+    const mailbox = new Mailbox('e', { history_bytes: 0, engine: { bytes: 0 } })
     for (let n = 1; n <= count; n++) mailbox.append(message(n), limits)
     return mailbox
   }
@@ -107,7 +106,7 @@ describe('a mailbox gives memory back', () => {
 })
 
 test('history is read from its text once for each message, whatever priorities are in play', () => {
-  const mailbox = new Mailbox('e', new Meter())
+  const mailbox = new Mailbox('e', { history_bytes: 0, engine: { bytes: 0 } })
   const limits = DEFAULT_LIMITS
   const count = 300
   for (let n = 1; n <= count; n++) {
