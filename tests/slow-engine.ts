@@ -1,5 +1,5 @@
+import { StorageFailed } from '../src/core/errors.ts'
 import type { Engine, EngineEvents } from '../src/engine/engine.ts'
-import { StorageFailed } from '../src/engine/engine.ts'
 
 /** How an engine differs from one in this process. */
 export interface Slowness {
@@ -10,7 +10,7 @@ export interface Slowness {
   /** Whether announcements are lost, which `missed` tells of afterwards. */
   readonly loses?: () => boolean
   /** Whether a call fails, and whether it has taken effect by then. */
-  readonly fails?: (method: string) => 'before' | 'after' | undefined
+  readonly fails?: (method: string, args: readonly unknown[]) => 'before' | 'after' | undefined
   /** Is told when something begins to wait, and when it has waited. */
   readonly waits?: (by: 1 | -1) => void
 }
@@ -25,7 +25,7 @@ export function slowEngine(inner: Engine, how: Slowness): Engine {
   const later = (target: object, name: string, member: (...args: unknown[]) => unknown) => {
     return async (...args: unknown[]) => {
       const copies = structuredClone(args)
-      const failure = how.fails?.(name)
+      const failure = how.fails?.(name, copies)
       const answer = await effects.wait(() => {
         if (failure === 'before') throw new StorageFailed(`${name} failed before it took effect`)
         return member.apply(target, copies)

@@ -2,7 +2,7 @@ import type { Static, TObject, TSchema } from '@sinclair/typebox'
 import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
 import { Errors, type ValueError } from '@sinclair/typebox/errors'
 import { type Identity, requireScope, type Scope } from '../auth/identity.ts'
-import { BrokerError } from '../core/errors.ts'
+import { asBrokerError, BrokerError } from '../core/errors.ts'
 import type { Limits } from '../core/limits.ts'
 import type { MaybePromise } from '../core/maybe-promise.ts'
 import { nearestNames } from '../core/routing.ts'
@@ -156,17 +156,9 @@ async function storedOutput(broker: Broker, command: Command, run: () => unknown
 export async function appendsStored(broker: Broker): Promise<void> {
   try {
     await broker.flushed()
-  } catch {
-    throw storageUnavailable()
+  } catch (error) {
+    throw asBrokerError(error)
   }
-}
-
-/** How long a sender waits before it tries again. */
-const UNSTORED_RETRY_MS = 1000
-
-/** The error of a call whose appends were undone because the engine could not store them. */
-export function storageUnavailable(): BrokerError {
-  return new BrokerError('storage_unavailable', { retry_after_ms: UNSTORED_RETRY_MS })
 }
 
 /** Whether a call may have to wait for its answer. @param input as it came from the wire */

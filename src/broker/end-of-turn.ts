@@ -1,5 +1,6 @@
+import { StorageFailed } from '../core/errors.ts'
 import type { MaybePromise } from '../core/maybe-promise.ts'
-import { type Engine, StorageFailed } from '../engine/engine.ts'
+import type { Engine } from '../engine/engine.ts'
 import type { Hub } from './hub.ts'
 
 /**

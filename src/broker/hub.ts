@@ -1,6 +1,6 @@
 import type { Identity } from '../auth/identity.ts'
 import type { SessionHandle } from '../auth/session-handle.ts'
-import { BrokerError } from '../core/errors.ts'
+import { asBrokerError, BrokerError } from '../core/errors.ts'
 import type { SessionEnd, SessionKey } from '../core/session.ts'
 import type { Address, Announcement } from '../engine/values.ts'
 import type { Connection } from './connection.ts'
@@ -367,8 +367,10 @@ export class Hub {
   }
 
   #fail(subscription: Subscription, error: unknown): void {
+    // The connection may read another mailbox by now, or have closed.
+    if (subscription.closed) return
     this.leave(subscription.connection)
-    subscription.connection.close(error instanceof BrokerError ? error.code : 'internal')
+    subscription.connection.close(asBrokerError(error).code)
     if (!(error instanceof BrokerError)) this.report(error)
   }
 }

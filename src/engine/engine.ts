@@ -214,6 +214,3 @@ export interface Engine {
    */
   sweep(): MaybePromise<void>
 }
-
-/** The engine could not store what it was given. The same call may succeed later. */
-export class StorageFailed extends Error {}

@@ -26,6 +26,7 @@ test(
       seen.dead += world.broker.counters.dead.expired + world.broker.counters.dead.attempts_exhausted
       seen.slow_readers += world.slow_readers
       seen.takeovers += world.takeovers
+      seen.failures += world.failures
       seen.undone += world.undone
     }
     // A simulation in which nothing goes wrong proves nothing.

@@ -1,16 +1,9 @@
 import { Type } from '@sinclair/typebox'
 import type { Identity } from '../../auth/identity.ts'
-import {
-  asksToWait,
-  type Command,
-  checkInput,
-  runCommand,
-  shortened,
-  storageUnavailable,
-} from '../../broker/command.ts'
+import { asksToWait, type Command, checkInput, runCommand, shortened } from '../../broker/command.ts'
 import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
 import { ClientId, CursorText, choice, closed } from '../../broker/commands/schema.ts'
-import { asBrokerError, BrokerError, errorBody } from '../../core/errors.ts'
+import { asBrokerError, BrokerError, errorBody, StorageFailed } from '../../core/errors.ts'
 import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import { nearestNames } from '../../core/routing.ts'
 import { correlationId, type DoorContext, logFailure } from '../door.ts'
@@ -172,7 +165,7 @@ export function refuseUnstored(context: DoorContext, connection: WsConnection, a
   for (let i = answers.stored; i < answers.sealed; i++) {
     const { id, result } = JSON.parse(answers.json[i]!) as { id: Id; result?: unknown }
     const send = result === undefined ? undefined : sends.get(id)
-    if (send) answers.json[i] = failureJson(context, connection, send, storageUnavailable())!
+    if (send) answers.json[i] = failureJson(context, connection, send, asBrokerError(new StorageFailed()))!
   }
 }
 
