@@ -12,7 +12,7 @@ test(
     const seeds = SEED
       ? [Number(SEED)]
       : Array.from({ length: RUNS }, () => Math.floor(Math.random() * 2 ** 31))
-    const seen = { redelivered: 0, slow_readers: 0, takeovers: 0, dead: 0, undone: 0 }
+    const seen = { redelivered: 0, slow_readers: 0, takeovers: 0, dead: 0, undone: 0, failures: 0 }
     for (const seed of seeds) {
       const world = new World(seed)
       try {
