@@ -354,7 +354,6 @@ export class Broker implements EngineEvents {
 
   #over(session: SessionKey, end: SessionEnd): void {
     this.sessions.ended(session.session_id, end)
-    this.waiters.ended(session)
     this.hub.ended(session, end)
   }
 

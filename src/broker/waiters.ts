@@ -1,7 +1,6 @@
 import type { Identity } from '../auth/identity.ts'
 import type { SessionHandle } from '../auth/session-handle.ts'
 import { BrokerError } from '../core/errors.ts'
-import type { SessionKey } from '../core/session.ts'
 import type { Address, Announcement } from '../engine/values.ts'
 import type { Following } from './following.ts'
 
@@ -17,8 +16,6 @@ interface Waiter {
    */
   readonly fit: (announcement: Announcement) => 'exact' | 'any' | 'look' | undefined
   readonly settle: (woken: Woken | undefined) => void
-  /** The caller's session; undefined for a caller without one. */
-  readonly session: SessionHandle | undefined
 }
 
 /** The waiting calls, by mailbox. At most one of them takes an announced message. */
@@ -59,12 +56,15 @@ export class Waiters {
       const settle = (woken: Woken | undefined) => {
         clearTimeout(timer)
         signal?.removeEventListener('abort', end)
+        session?.signal.removeEventListener('abort', end)
         this.#remove(key, waiter)
         resolve(woken)
       }
-      const waiter: Waiter = { fit, settle, session }
+      const waiter: Waiter = { fit, settle }
       const timer = setTimeout(end, timeout_ms)
       signal?.addEventListener('abort', end)
+      // Mail to the address is no longer for a session that has ended.
+      session?.signal.addEventListener('abort', end)
       this.following.enter(address)
       const waiting = this.#by_mailbox.get(key)
       if (waiting) waiting.waiters.push(waiter)
@@ -93,13 +93,6 @@ export class Waiters {
   /** Announcements may have been lost: wakes every waiting call. */
   missed(): void {
     this.#settleAll('missed')
-  }
-
-  /** Ends the waits of a session that has ended: mail to its address is no longer for it. */
-  ended({ project, client_id, session_id }: SessionKey): void {
-    const waiters = this.#by_mailbox.get(mailboxKey({ project, client_id }))?.waiters ?? []
-    for (const waiter of waiters.filter(({ session }) => session?.session_id === session_id))
-      waiter.settle(undefined)
   }
 
   /** Ends every wait without a message. A wait that begins later ends at once. */
