@@ -7,6 +7,7 @@ import { collectsWhenQuiet } from './broker/collection.ts'
 import { Housekeeping } from './broker/housekeeping.ts'
 import { exposure } from './config/checks.ts'
 import type { Config } from './config/schema.ts'
+import type { MaybePromise } from './core/maybe-promise.ts'
 import type { Engine } from './engine/engine.ts'
 import { MemoryEngine, type MemoryEngineOptions } from './engine/memory/memory.ts'
 import { REFUSED_BYTES_MAX } from './transports/body.ts'
@@ -105,15 +106,15 @@ export async function startApp(
     // Stops accepting. Not awaited: it resolves when the last connection is gone, and the doors close those.
     void listening.stop()
     broker.release()
-    await Promise.race([broker.idle(), Bun.sleep(ANSWER_MS_MAX)])
+    await within(ANSWER_MS_MAX, broker.idle())
     // One turn of the event loop, in which the last calls are answered before their connections close.
     await new Promise((resolve) => setImmediate(resolve))
     await Promise.all(doors.map((door) => door.close(config.drain_seconds * 1000)))
     housekeeping.stop()
     // What the doors still hold back goes out.
-    await broker.end_of_turn.last()
+    await within(STORE_MS_MAX, broker.end_of_turn.last())
     await listening.stop(true)
-    await Promise.try(() => engine.flush()).catch(report)
+    await within(STORE_MS_MAX, Promise.try(() => engine.flush()).catch(report))
     await engine.stop()
     log.info('stopped')
   }
@@ -127,8 +128,9 @@ export async function startApp(
   }
 }
 
-/** At a stop, calls under way are waited for so long. */
+/** At a stop, calls under way are waited for so long, and the engine to store what they did. */
 const ANSWER_MS_MAX = 1000
+const STORE_MS_MAX = 5000
 /** How often expiries, leases and slow connections are looked at. */
 const TEND_MS = 200
 /** How often the broker looks for memory to give back. */
@@ -137,6 +139,11 @@ const COLLECT_MS = 10_000
 const SOCKET_BUFFER_BYTES_MAX = 64 * 1024 * 1024
 /** For a socket that the door has lost track of: it pings and closes its own much earlier. */
 const WS_IDLE_SECONDS = 240
+
+/** Waits for work, but no longer than so. */
+async function within(ms: number, work: MaybePromise<unknown>): Promise<void> {
+  await Promise.race([work, Bun.sleep(ms)])
+}
 
 /** A name for one history of a mailbox: 10 characters of base 36 from the CSPRNG. */
 function newEpoch(): string {

@@ -65,8 +65,9 @@ export class WsConnection implements Connection, Holder {
   #queued_chars = 0
   /** Not covered by a flush yet, in the order they came. */
   #answers: Answers[] = []
-  /** The code to close with once the held answers have been written. */
+  /** The code to close with once the held answers have been written, and since when. */
   #closing: ErrorCode | undefined
+  closing_ms: number | undefined
   #writable = true
   #gone: AbortController | undefined
   /** Whether the ping under way is a probe, and whether one follows its pong. Only one ping is under way. */
@@ -229,8 +230,11 @@ export class WsConnection implements Connection, Holder {
   close(code: ErrorCode): void {
     if (!this.open) return
     this.held = undefined
-    if (this.#answers.length > 0) this.#closing = code
-    else this.#shut(code)
+    if (this.#answers.length === 0) this.#shut(code)
+    else {
+      this.#closing = code
+      this.closing_ms = this.now()
+    }
   }
 
   #shut(code: ErrorCode): void {

@@ -45,9 +45,10 @@ export function wsDoor(context: DoorContext): WsDoor {
     for (const connection of open) tend(connection, now)
   })
   const tend = (connection: WsConnection, now: number) => {
-    const { opened_ms, closed_ms, heard_ms, pinged_ms, identity } = connection
-    if (closed_ms !== undefined) {
-      if (now - closed_ms > CLOSE_MS_MAX) connection.terminate()
+    const { opened_ms, closed_ms, closing_ms, heard_ms, pinged_ms, identity } = connection
+    const since_ms = closed_ms ?? closing_ms
+    if (since_ms !== undefined) {
+      if (now - since_ms > CLOSE_MS_MAX) connection.terminate()
     } else if (!identity && now - opened_ms > AUTHENTICATE_MS_MAX) connection.close('authentication_timeout')
     // A paused socket reads no signs of life, so its silence says nothing.
     else if (connection.paused) return
