@@ -111,10 +111,10 @@ export async function startApp(
     await new Promise((resolve) => setImmediate(resolve))
     await Promise.all(doors.map((door) => door.close(config.drain_seconds * 1000)))
     housekeeping.stop()
-    // What the doors still hold back goes out.
-    await within(STORE_MS_MAX, broker.end_of_turn.last())
+    // What the doors still hold back goes out, and what was done since is stored.
+    const storing = Promise.try(() => broker.end_of_turn.last()).then(() => engine.flush())
+    await within(STORE_MS_MAX, storing.catch(report))
     await listening.stop(true)
-    await within(STORE_MS_MAX, Promise.try(() => engine.flush()).catch(report))
     await engine.stop()
     log.info('stopped')
   }
@@ -130,7 +130,7 @@ export async function startApp(
 
 /** At a stop, calls under way are waited for so long, and the engine to store what they did. */
 const ANSWER_MS_MAX = 1000
-const STORE_MS_MAX = 5000
+const STORE_MS_MAX = 3000
 /** How often expiries, leases and slow connections are looked at. */
 const TEND_MS = 200
 /** How often the broker looks for memory to give back. */

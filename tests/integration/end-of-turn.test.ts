@@ -247,6 +247,19 @@ describe('over a WebSocket', () => {
     expect(await payloadsOf(await WsClient.checkedIn(app.url, 'r'))).toEqual([1])
   })
 
+  test('a connection whose held answers never become stored is cut, and holds up no stop', async () => {
+    const disk = new Disk()
+    await using app = await onDisk(disk)
+    const old = await WsClient.checkedIn(app.url, 'a')
+    const taker = await WsClient.connect(app.url)
+    disk.hold()
+    old.send(send('one', 'r', 1))
+    await until('its commit', () => (disk.waiting.length === 1 ? true : undefined))
+    taker.send({ jsonrpc: '2.0', id: 't', method: 'checkin_client', params: { client_id: 'a' } })
+    expect(await old.close_code()).toBe(1006)
+    await app.stop()
+  }, 20_000)
+
   test('what is held for one connection is bounded: its further calls wait', async () => {
     const disk = new Disk()
     let asked = 0
