@@ -12,7 +12,8 @@ export function testConfig(overrides: Partial<Config> = {}): Config {
 }
 
 /**
- * A broker of the test's own, on a free port of the loopback address, in this process. `await using` stops it.
+ * A broker of the test's own, in this process, on a free port of the loopback address. `await using` stops
+ * it.
  *
  * @param overrides settings that differ from the defaults
  * @param around puts something round the engine, such as one that answers later
@@ -29,7 +30,7 @@ export async function startBroker(
   return { ...app, [Symbol.asyncDispose]: () => app.stop() }
 }
 
-/** With `MCP_BROKER_TEST_ENGINE=slow`, a broker has an engine that is elsewhere, unless its test says which. */
+/** `MCP_BROKER_TEST_ENGINE=slow` gives brokers an engine that is elsewhere, unless their test says which. */
 const SLOW = process.env.MCP_BROKER_TEST_ENGINE === 'slow'
 
 /** For a test that needs an engine in this process, which answers at once. */

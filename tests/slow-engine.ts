@@ -3,7 +3,7 @@ import type { Engine, EngineEvents } from '../src/engine/engine.ts'
 
 /** How an engine differs from one in this process. */
 export interface Slowness {
-  /** For how many turns of the event loop something waits: a call before it takes effect, an answer, an event. */
+  /** For how many turns something waits: a call before it takes effect, an answer, an event. */
   readonly turns: () => number
   /** Whether an event comes twice. */
   readonly doubles?: () => boolean

@@ -14,7 +14,11 @@ import { FakeSockets } from './fake-socket.ts'
 
 const PAIRS = 50
 
-/** From a frame that came to a frame that goes, all of the broker and no socket. @param batch messages in a frame */
+/**
+ * From a frame that came to a frame that goes: all of the broker, and no socket.
+ *
+ * @param batch messages in a frame
+ */
 export function path(batch: number): Micro {
   return {
     name: `frame to frame, ${batch} in a frame`,

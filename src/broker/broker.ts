@@ -357,7 +357,7 @@ export class Broker implements EngineEvents {
     this.hub.ended(session, end)
   }
 
-  /** Nothing here follows records yet. */
+  /** No part of the broker follows records. */
   record(): void {}
 
   /** Events may have been lost: readers and waiting calls look, and each session is asked for. */

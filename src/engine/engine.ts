@@ -32,13 +32,20 @@ import type {
   Versioned,
 } from './values.ts'
 
-/** Documents by kind, project and id. */
+/**
+ * Small documents, each with a version, by kind, project and id. A change is one step of its own: of several
+ * writers that expect the same version one wins. Values are JSON, and copies.
+ */
 export interface Records {
   get(kind: string, project: string, id: string): MaybePromise<Versioned | undefined>
   /**
+   * Writes or deletes a record. Its version rises by one, and {@link EngineEvents.record} is told; deleting
+   * what is not there does neither. A record made anew begins above the version of its deletion.
+   *
    * @param value undefined deletes
    * @param expected the version that is replaced; 0: there is none; undefined: any
-   * @returns the record's version now; not `ok`: another than expected
+   * @returns `ok`: done, with the record's version now, that of the deletion included. Not `ok`: nothing has
+   *   changed, since the version is not the expected one but this; 0 when there is no record
    */
   put(
     kind: string,
@@ -47,7 +54,13 @@ export interface Records {
     value: unknown,
     expected: number | undefined,
   ): MaybePromise<{ readonly ok: boolean; readonly version: number }>
-  /** In order of id, those whose id begins with `prefix`. @param after the `next` of the page before */
+  /**
+   * The records whose id begins with `prefix`, in order of id. One that is there from the first page to the
+   * last comes once, whatever else changes meanwhile.
+   *
+   * @param after the `next` of the page before: an id, which need not be there any more
+   * @param limit at least 1
+   */
   list(
     kind: string,
     project: string,
@@ -57,60 +70,91 @@ export interface Records {
   ): MaybePromise<Page<Versioned>>
 }
 
-/** What the engine tells the broker. Each may come late, twice, or from another instance. */
+/**
+ * What the engine tells the broker, of changes that other instances made too. An event may come before the
+ * answer to the call that caused it, late, or twice. Those about one address come in the order of the
+ * changes. The broker may call the engine from within one.
+ */
 export interface EngineEvents {
-  /** A caller waits for one particular message: every message must be announced. May change at any time. */
+  /**
+   * Every message must be announced, since a caller may wait for one particular message. While it is false,
+   * an engine may leave out new messages for a mailbox that it has announced one for, until a read with a
+   * position. May change at any time.
+   */
   readonly wants_each: boolean
+  /** A message became pending. Reads find it from before this is told until it is gone. */
   announced(announcement: Announcement): void
   /** A recipient acknowledged messages, by reading with `auto`, by `settle`, or by a cursor. */
   acknowledged(address: Address, messages: readonly Acked[]): void
-  /** @param bounced its bounce, which is stored in the same step, found room */
+  /**
+   * A message has become a dead letter.
+   *
+   * @param bounced its bounce (`bounceOf` in core/bounce.ts), which is stored in the same step, found room;
+   *   false where it has none. A full mailbox drops nothing for a bounce
+   */
   died(letter: DeadLetter, bounced: boolean): void
-  /** A session began, fell silent, was heard again, or has ended. */
+  /** A session began or was heard again (`active`), fell silent, or has ended. */
   session(session: Session, status: SessionStatus | SessionEnd): void
+  /** A record has changed, or was deleted. These may come in another order: the version tells. */
   record(kind: string, project: string, id: string, version: number): void
-  /** Some of the above may have been lost: every reader has to look. */
+  /** Some of the above may have been lost: readers, waiting calls and sessions have to look. */
   missed(): void
 }
 
 /**
  * THE storage seam: mailboxes, sessions, dead letters and records, wherever they are kept. Values go in and
- * come out; nothing is shared by reference but what is immutable. `src/README.md` has a table of what must
- * be atomic, in order, and at once. The suite in `tests/contracts/` holds every engine to it.
+ * come out; nothing is shared by reference but what is immutable. `src/README.md` has a table of what is one
+ * step, in which order, what may be repeated and what survives. The suite in `tests/contracts/` holds every
+ * engine to it.
  *
- * An address exists from its first message, check-in or `open` until it is forgotten; a call about another
- * address finds nothing. No message is answered once its time to live is over. Callers check the rights,
- * except that `checkin` refuses a mailbox of another key. A call that names a session which no longer holds
- * the address does nothing, and answers how the session ended.
+ * An answer is a value, or a promise. Calls about one address take effect in the order in which they were
+ * made, answered or not. Any of them may fail with an Error: the call may have taken effect then, or not.
+ *
+ * An address exists from its first message, check-in or `open` until it is forgotten: `forget_seconds` after
+ * its last use, or earlier if another needs its place, and never while something is stored for it. A call
+ * about an address that does not exist finds nothing. No message is answered once its time to live is over.
+ *
+ * Callers check the rights, except that `checkin` refuses a mailbox of another key. A call that names a
+ * session which no longer holds the address does nothing, and answers how the session ended: `replaced` if
+ * another holds it, else `closed`.
  */
 export interface Engine {
+  /** Where what is answered and flushed is stored. Callers are told. */
   readonly stored: Stored
   readonly records: Records
-  /** Whether what a call did may be stored only after its answer, by `flush`. */
+  /** Whether what a call did may be stored only after its answer, by `flush`. False: nobody waits for one. */
   readonly flushes: boolean
   /** Called once, before any other call. */
   start(events: EngineEvents): MaybePromise<void>
-  /** Called once, after all other calls. */
+  /** Called once, after all other calls and a last flush. */
   stop(): MaybePromise<void>
   /** Proves that a message can be stored and announced; leaves no trace and tells the broker nothing. */
   health(): MaybePromise<Health>
-  /** Totals of a project, or of all. */
+  /** Totals of a project, or of all. May take as long as there are addresses. */
   stats(project?: string): MaybePromise<EngineStats>
   /**
    * Called at the end of a turn of the event loop, before anything leaves a door. Ends when all that earlier
-   * calls did is stored as promised. An engine may keep appends back until then: no other call sees them, and
-   * none is announced.
+   * calls did is stored as promised; where nothing is left to store, still not before a flush that is under
+   * way. An engine may keep appends back until then: no other call sees them and none is announced, but they
+   * have their offsets and count against the limits.
    *
-   * @throws StorageFailed the appends since the last flush are undone, except bounces
+   * An append counts as stored once a flush has succeeded that began after its answer. So an engine that
+   * undoes one which it has not answered yet fails that call, too.
+   *
+   * @throws StorageFailed the appends since the last flush are undone, their idempotency keys forgotten, and
+   *   requeued letters are dead letters again. Bounces, and the effects of all other calls, stay: a later
+   *   flush stores them
    */
   flush(): MaybePromise<void>
 
   /**
    * Stores a message for one recipient, in one atomic step: idempotency, limits, offset, store. Sends to one
-   * mailbox take effect in the order of the calls. A full mailbox refuses the message or drops its oldest,
-   * as `mailbox_overflow` says.
+   * mailbox take effect in the order of the calls, and their offsets rise; gaps do no harm. A full mailbox
+   * refuses the message or drops its oldest, as `mailbox_overflow` says. Without room in the engine, history
+   * is overwritten first: the recipient's, then its project's, then that of others.
    *
-   * @param key belongs to `message.sender_id`; kept for `idempotency_seconds` once the message is stored
+   * @param key belongs to `message.sender_id`; kept for `idempotency_seconds` once the message is stored. A
+   *   key that is in use answers what came of its first send
    */
   append(
     project: string,
@@ -147,13 +191,19 @@ export interface Engine {
   ): MaybePromise<Opened | SessionEnd>
   /**
    * Without a position: pending messages, highest priority first, then oldest. With one: the next messages
-   * that the reader is due, pending ones at or before it included; there are no more when the answer reaches
-   * neither `limit` nor `bytes_max`. Does what `take.ack` says. A message that another reader has leased or
-   * acknowledged is answered too, and stays as it is; up to `position.resumed_through` that counts as a
-   * delivery, since the first may have been lost.
+   * that the reader is due, in the same order; there are no more when the answer reaches neither `limit` nor
+   * `bytes_max`. Messages that are pending at or before the position are due again, except with `none`. One
+   * that another reader has leased or acknowledged is answered too, and stays as it is; up to
+   * `position.resumed_through` that counts as a delivery, since the first may have been lost.
+   *
+   * Does what `take.ack` says. With `auto`, an engine whose answer can be lost leases the messages, and
+   * acknowledges them once it is answered.
    */
   read(address: Address, position: Position | undefined, take: Take): MaybePromise<Read | SessionEnd>
-  /** Acknowledges or nacks messages. A nack that is one too many makes a dead letter. */
+  /**
+   * Acknowledges or nacks messages. What is acknowledged already, and a lease whose message has been
+   * delivered again since, is left alone. A nack that is one too many (`attempts_max`) makes a dead letter.
+   */
   settle(address: Address, settle: Settle): MaybePromise<Settled | SessionEnd>
   /**
    * Retained messages in rising order of offset, in any state; changes nothing.
@@ -167,7 +217,10 @@ export interface Engine {
     limit: number,
     bytes_max: number,
   ): MaybePromise<History>
-  /** Where a message is, of all clients or of `recipient_id`. A page may be empty and not the last. */
+  /**
+   * Where a message is, of all clients or of `recipient_id`: in mailboxes, in order of `client_id`, and among
+   * the dead letters. A page may be empty and not the last, or longer than `limit`.
+   */
   find(
     project: string,
     message_id: string,
@@ -182,8 +235,9 @@ export interface Engine {
   ): MaybePromise<Page<DeadLetter> & { readonly total: number }>
   /**
    * Puts dead letters back into their mailboxes, oldest first, at new offsets, with their time to live
-   * counted from now and their attempts kept. One call does a part. A letter that finds no room stays dead,
-   * and so do all later ones for the same recipient, to keep their order.
+   * counted from now and their attempts kept. One call does a part; letters that die after the first call
+   * are left out. One that finds no room stays dead, and so do all later ones for the same recipient, to keep
+   * their order.
    *
    * @param from `next` of the call before; undefined begins with the oldest
    */
@@ -191,8 +245,8 @@ export interface Engine {
 
   /**
    * Gives a client its address. A session that holds it goes on if `resume` names it or `join` is set; else
-   * it ends as `replaced` and a new one begins. The first check-in makes `key_id` the owner. Each is a sign
-   * of life.
+   * it ends as `replaced`, its leases are given back, and a new one begins. The first check-in makes `key_id`
+   * the owner. Each is a sign of life.
    */
   checkin(checkin: Checkin): MaybePromise<CheckedIn>
   /** Ends a session, if it has not ended. Its leases are given back, which is no failure. */
@@ -203,9 +257,16 @@ export interface Engine {
     by: { readonly client_id: string } | { readonly session_id: string },
   ): MaybePromise<ClientState | undefined>
   clients(project: string, page: ClientsPage): MaybePromise<Page<ClientState> & { readonly total?: number }>
-  /** Notes signs of life; none for a session that has ended. The broker gathers them. */
+  /**
+   * Notes signs of life. Leaves out those older than the latest known, and those of sessions that have ended.
+   * The broker gathers them for up to a second. Nothing is answered, and one that is lost does no harm.
+   */
   heard(sessions: readonly Heard[]): void
-  /** Whether readers, waiting calls, watchers or connections of this address are here. */
+  /**
+   * Readers, waiting calls, watchers or connections of this address are here, or none of them any more. An
+   * engine that hears from other instances by address listens for those that are followed. Nothing is
+   * answered: one that cannot listen tries again, and says `missed` when it can.
+   */
   follow(address: Address, on: boolean): void
   /**
    * Does what is due: expired messages, ended leases and delays, silent sessions, addresses and idempotency

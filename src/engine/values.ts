@@ -14,7 +14,10 @@ export interface Address {
   readonly client_id: string
 }
 
-/** One page of a list. `next`, if there is more, is the `after` of the following page. */
+/**
+ * One page of a list. `next`, if there is more, is the `after` of the following page; only the engine reads
+ * what it says.
+ */
 export interface Page<T> {
   readonly items: readonly T[]
   readonly next: string | undefined
@@ -45,11 +48,15 @@ export interface Variant {
   readonly recipients: readonly string[]
 }
 
-/** What came of one send to many. `deliveries` has one for each of `recipients`, in the same order. */
+/**
+ * What came of one send: to many, or to one with an idempotency key. `deliveries` has one outcome for each of
+ * `recipients`, in the same order.
+ */
 export interface Sent {
   readonly outcome: 'sent'
   readonly broadcast: boolean
   readonly message_id: string
+  /** Milliseconds since the epoch. */
   readonly expires_ms: number
   readonly recipients: readonly string[]
   readonly deliveries: readonly Appended[]
@@ -77,8 +84,8 @@ export interface ClientState extends MailboxState {
   readonly owner: string | undefined
 }
 
-/** Which clients a page has: all addresses, those with a session, or those whose client is no mere sender. */
 export interface ClientsPage {
+  /** All addresses, those with a session, or of these the ones whose client is no mere sender. */
   readonly of: 'addresses' | 'sessions' | 'readers'
   /** In order of `client_id`, or the latest sign of life first (within 100 ms, exact inside a page). */
   readonly by: 'client_id' | 'last_heard'
@@ -86,21 +93,29 @@ export interface ClientsPage {
   readonly limit: number
 }
 
-/** A subscription that {@link Engine.open} began. */
+/** A subscription that {@link Engine.open} began; the engine keeps nothing of it. */
 export interface Opened {
+  /** Where to read first. A value: each read answers the next one, and an older one stays good. */
   readonly position: Position
-  /** Nothing after the cursor has been overwritten; false: reading starts after what was. */
+  /**
+   * The cursor is of this epoch and nothing after it has been overwritten, or none was given. False: reading
+   * starts after what was overwritten.
+   */
   readonly recovered: boolean
+  /** As in {@link MailboxState}, once the cursor has acknowledged what it does. */
   readonly pending: number
   readonly changes: number
 }
 
-/** What {@link Engine.read} read. `epoch`, `offset`, `pending` and `changes` as in {@link MailboxState}. */
+/**
+ * What {@link Engine.read} read. `epoch`, `offset`, `pending` and `changes` as in {@link MailboxState}, after
+ * the read; `epoch` is "0" at an address that does not exist.
+ */
 export interface Read extends Omit<MailboxState, 'last' | 'leased'> {
   readonly due: readonly Due[]
   /** The reader's position after this read; undefined if it gave none. */
   readonly position: Position | undefined
-  /** A message that the reader was still due is no longer here: it must be told, and resume. */
+  /** A message that the reader was still due is no longer here, so nothing is read: it must resume. */
   readonly lapped: boolean
 }
 
@@ -114,7 +129,7 @@ export interface History extends Cursor {
 
 /** Which messages to settle: those of `leases`, else those with `message_ids`, else all that are leased. */
 export interface Settle {
-  /** The caller's session: refused once it no longer holds the address. */
+  /** The caller's session: refused once it no longer holds the address. Undefined settles for any. */
   readonly session_id?: string | undefined
   /** A lease counts only while its `attempt` is the message's latest; `epoch` is that of their offsets. */
   readonly leases?: { readonly epoch: string; readonly of: readonly Lease[] } | undefined
@@ -126,10 +141,11 @@ export interface Settle {
   readonly failed_delay_ms?: number | undefined
 }
 
+/** What {@link Engine.settle} did. */
 export interface Settled {
   /** Messages acknowledged or nacked by this call. */
   readonly settled: number
-  /** Those of `message_ids` that name no message here; for a nack, no leased one. */
+  /** Those of `message_ids` that name no message here; for a nack, no leased one. Else empty. */
   readonly unknown: readonly string[]
 }
 
@@ -137,12 +153,15 @@ export interface Settled {
 export interface Found {
   readonly recipient_id: string
   readonly message: StoredMessage
+  /** Deliveries so far. */
   readonly attempts: number
   readonly state: State | DeadReason
 }
 
+/** Which dead letters: those that match all that is given. */
 export interface DeadFilter {
   readonly reason?: DeadReason | undefined
+  /** The recipient. */
   readonly client_id?: string | undefined
   readonly message_ids?: ReadonlySet<string> | undefined
 }
@@ -202,10 +221,13 @@ export interface EngineStats {
   readonly stored_bytes: number
 }
 
-/** A message became pending. It has no body: whoever is chosen by it reads. */
+/**
+ * A message became pending; `epoch` and `offset` are its own. It has no body: whoever is chosen by it reads.
+ */
 export interface Announcement extends Address, Cursor {
+  /** As in {@link MailboxState}, with this one counted. */
   readonly changes: number
-  /** Pending again, after a lease or a delay: readers may be past its offset already. */
+  /** Pending again, after a lease or a delay: readers may be past its offset. A requeued letter is new. */
   readonly redelivery: boolean
   readonly message_id: string
   readonly sender_id: string
@@ -213,9 +235,10 @@ export interface Announcement extends Address, Cursor {
   readonly rank: Rank
 }
 
-/** A small document. Versions rise from 1, also over a deletion. */
+/** A small document. Versions rise with each change, a deletion included; the first may be above 1. */
 export interface Versioned {
   readonly id: string
+  /** JSON. */
   readonly value: unknown
   readonly version: number
 }

@@ -210,7 +210,7 @@ export class World {
     this.#reckon()
   }
 
-  /** Sends so many messages to one that is away, lets it come back, and answers how many reach it by that alone. */
+  /** Sends so many messages to one that is away, and answers how many reach it when it comes back. */
   async backlog(count: number): Promise<number> {
     await this.broker.start()
     const [from, to] = [this.agents[0]!, this.agents[1]!]
@@ -296,7 +296,7 @@ export class World {
 
   async #send(from: Agent): Promise<void> {
     const to = this.random.pick(this.agents)
-    // Where writing counts as reading, only the cursor brings back what was lost on the way: it must not expire before.
+    // Where writing counts as reading, only the cursor brings back what was lost on the way: it must live on.
     const short = to.style.confirms && this.random.chance(0.2)
     await this.#command(from, 'send_message', {
       recipient_id: to.client_id,

@@ -13,7 +13,7 @@ export interface Numbered {
   readonly letter: DeadLetter
 }
 
-/** How far a requeue has come; written as JSON, it is the `next` of one call and the `from` of the following. */
+/** How far a requeue has come. As JSON it is the `next` of one call and the `from` of the following. */
 interface Progress {
   /** The numbers of the last letter tried, and of the last one to try. */
   readonly after: number

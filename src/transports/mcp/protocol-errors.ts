@@ -6,8 +6,9 @@ import { correlationId, type DoorContext, logFailure } from '../door.ts'
 import { errorText } from './result.ts'
 
 /**
- * Runs the handler of a request other than `tools/call`; ends when what it did is stored. Whatever it throws becomes a JSON-RPC error with an
- * entry of the catalogue. A fault of our own is logged, and its details are not sent to the client.
+ * Runs the handler of a request other than `tools/call`; ends when what it did is stored. Whatever it throws
+ * becomes a JSON-RPC error with an entry of the catalogue. A fault of our own is logged, and its details are
+ * not sent to the client.
  *
  * @throws ProtocolError
  */
