@@ -1,5 +1,6 @@
 import { describe } from 'bun:test'
 import { deadLetterContract } from './engine-dead-letters.ts'
+import { leaseContract } from './engine-leases.ts'
 import { readingContract } from './engine-reading.ts'
 import { sendingContract } from './engine-sending.ts'
 import { sessionContract } from './engine-sessions.ts'
@@ -18,6 +19,7 @@ export function engineContract(name: string, make: MakeEngine): void {
   describe(`the ${name} engine`, () => {
     describe('sending', () => sendingContract(make))
     describe('reading', () => readingContract(make))
+    describe('leases', () => leaseContract(make))
     describe('subscribing', () => subscribingContract(make))
     describe('takeovers', () => takeoverContract(make))
     describe('dead letters', () => deadLetterContract(make))
