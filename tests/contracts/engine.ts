@@ -1,6 +1,9 @@
 import { describe } from 'bun:test'
+import { bounceContract } from './engine-bounces.ts'
 import { deadLetterContract } from './engine-dead-letters.ts'
+import { holderContract } from './engine-holders.ts'
 import { leaseContract } from './engine-leases.ts'
+import { positionContract } from './engine-positions.ts'
 import { readingContract } from './engine-reading.ts'
 import { sendingContract } from './engine-sending.ts'
 import { sessionContract } from './engine-sessions.ts'
@@ -21,8 +24,11 @@ export function engineContract(name: string, make: MakeEngine): void {
     describe('reading', () => readingContract(make))
     describe('leases', () => leaseContract(make))
     describe('subscribing', () => subscribingContract(make))
+    describe('positions', () => positionContract(make))
+    describe('calls that name a session', () => holderContract(make))
     describe('takeovers', () => takeoverContract(make))
     describe('dead letters', () => deadLetterContract(make))
+    describe('bounces', () => bounceContract(make))
     describe('sessions', () => sessionContract(make))
     describe('time', () => timeContract(make))
   })

@@ -10,6 +10,7 @@ type Part = readonly [file: string, pattern: string]
 const CONTRACT = 'tests/engine/memory.test.ts'
 const SIMULATION: Part = ['tests/simulation/simulation.test.ts', 'nothing that was accepted disappears']
 const LEASES: Part = [CONTRACT, 'leases']
+const BOUNCES: Part = [CONTRACT, 'each death sends one to the sender']
 const SESSIONS: Part = [CONTRACT, 'sessions']
 const REDELIVERIES: Part = [CONTRACT, 'a lease that runs out is a failure']
 const RECEIPTS: Part = ['tests/integration/end-of-turn.test.ts', 'nothing leaves before it is stored']
@@ -18,7 +19,7 @@ const RECEIPTS: Part = ['tests/integration/end-of-turn.test.ts', 'nothing leaves
 const SHOWS: Readonly<Record<Fault, readonly Part[]>> = {
   forgotten_redelivery: [REDELIVERIES, SIMULATION],
   older_attempt: [LEASES],
-  doubled_bounce: [SIMULATION],
+  doubled_bounce: [BOUNCES, SIMULATION],
   stale_session: [SESSIONS, SIMULATION],
   early_receipt: [RECEIPTS, SIMULATION],
 }
