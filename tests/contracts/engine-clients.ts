@@ -87,7 +87,7 @@ export function clientContract(make: MakeEngine): void {
       for (const n of [0, 2, 4]) await rig.checkedIn(`reader-${n}-goes`)
       const pages = await pagesOf(rig, { of, by: 'client_id', limit }, async (page) => {
         if (page > 10) return
-      // Before, among and after those that were listed.
+        // Before, among and after those that were listed.
         for (const name of ['a', 'mail-2', 'reader-3', 'z']) await rig.checkedIn(`${name}-new-${page}`)
         if (page % 2 === 1) await rig.end(`a-new-${page}`)
         // The one that the next page follows on, among others.

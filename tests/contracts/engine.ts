@@ -9,6 +9,7 @@ import { pageContract } from './engine-pages.ts'
 import { positionContract } from './engine-positions.ts'
 import { projectContract } from './engine-projects.ts'
 import { readingContract } from './engine-reading.ts'
+import { engineRecordsContract } from './engine-records.ts'
 import { sendingContract } from './engine-sending.ts'
 import { sessionContract } from './engine-sessions.ts'
 import { subscribingContract } from './engine-subscribing.ts'
@@ -42,4 +43,5 @@ export function engineContract(name: string, make: MakeEngine): void {
     describe('changes and signs of life', () => changeContract(make))
     describe('time', () => timeContract(make))
   })
+  engineRecordsContract(name, make)
 }

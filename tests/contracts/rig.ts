@@ -3,7 +3,7 @@ import type { Cursor } from '../../src/core/cursor.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/core/limits.ts'
 import type { AckMode, DeadLetter, Due, Take } from '../../src/core/mailbox/entry.ts'
 import type { Position } from '../../src/core/mailbox/position.ts'
-import { type Content, createMessage, type StoredMessage } from '../../src/core/message.ts'
+import { createMessage, type StoredMessage } from '../../src/core/message.ts'
 import type { Session, SessionEnd, SessionStatus } from '../../src/core/session.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import type {
@@ -14,15 +14,13 @@ import type {
   ClientsPage,
   DeadFilter,
   Found,
-  IdempotencyKey,
   Opened,
   Read,
-  Repeated,
-  Sent,
   Settle,
   Settled,
 } from '../../src/engine/values.ts'
 import { until } from '../harness.ts'
+import { keyOf, type Outcome, outcomeOf, type Said } from './said.ts'
 
 /** Makes an engine of a fresh, empty store. `now` is the test's clock, in milliseconds since the epoch. */
 export type MakeEngine = (options: {
@@ -34,26 +32,6 @@ export const PROJECT = 'p'
 /** When a silent session counts as stale and as disconnected. */
 const SILENCE = { stale_seconds: 30, disconnected_seconds: 60 }
 export const EVERYTHING: Take = { limit: 10_000, bytes_max: Number.MAX_SAFE_INTEGER, ack: 'auto' }
-
-/** What a message says, and who says it. It bounces only where a test says so, which keeps counts simple. */
-export type Said = Content & { readonly sender_id?: string; readonly bounces?: boolean }
-
-/** What came of a send; if its key was used before, what came of the first. */
-export type Outcome = Omit<Sent, 'outcome'> & { readonly repeated: boolean; readonly digest?: string }
-
-/** An idempotency key, with the payload as its digest. */
-function keyOf(key: string | undefined, said: Said): IdempotencyKey | undefined {
-  return key === undefined ? undefined : { key, digest: JSON.stringify(said.payload ?? null) }
-}
-
-function outcomeOf(sent: Sent | Repeated): Outcome {
-  if (sent.outcome === 'repeated') {
-    const { outcome: _, ...said } = sent.first
-    return { ...said, repeated: true, digest: sent.digest }
-  }
-  const { outcome: _, ...said } = sent
-  return { ...said, repeated: false }
-}
 
 /** An engine under test, with its clock and everything it has told. */
 export class Rig implements AsyncDisposable {
