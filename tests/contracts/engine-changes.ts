@@ -3,7 +3,7 @@ import { EVERYTHING, type MakeEngine, PROJECT, Rig } from './rig.ts'
 
 /** What a mailbox says of how often something became pending, and what signs of life do. */
 export function changeContract(make: MakeEngine): void {
-  test('appends and returns to pending are counted, and the number is the same wherever it is told', async () => {
+  test('appends and returns to pending are counted, and all answers tell the same number', async () => {
     await using rig = await Rig.start(make)
     const told = async (changes: number) => {
       await rig.hears(() => rig.announced.at(-1)?.changes ?? 0, changes)
@@ -112,7 +112,7 @@ export function changeContract(make: MakeEngine): void {
     await rig.hears(() => rig.sessions.slice(3), ['c stale'])
   })
 
-  test('an address may be followed, whether it is there or not, and that changes nothing it says', async () => {
+  test('an address may be followed, whether it is there or not, which changes nothing', async () => {
     await using rig = await Rig.start(make)
     rig.engine.follow(rig.at('nobody'), true)
     rig.engine.follow(rig.at('nobody'), false)
