@@ -4,6 +4,7 @@ import { type App, startApp } from '../src/app.ts'
 import { type Config, ConfigSchema } from '../src/config/schema.ts'
 import type { Engine } from '../src/engine/engine.ts'
 import { MemoryEngine, type MemoryEngineOptions } from '../src/engine/memory/memory.ts'
+import { planted } from './faults/plant.ts'
 import { slowEngine } from './slow-engine.ts'
 
 /** The default settings with some changed; for tests, on a free port. */
@@ -25,7 +26,7 @@ export async function startBroker(
   memory?: Partial<MemoryEngineOptions>,
 ): Promise<App & AsyncDisposable> {
   const newEngine = (options: MemoryEngineOptions) =>
-    (around ?? (memory ? here : elsewhere))(new MemoryEngine({ ...options, ...memory }))
+    (around ?? (memory ? here : elsewhere))(planted(new MemoryEngine({ ...options, ...memory })))
   const app = await startApp(testConfig(overrides), pino({ level: 'silent' }), newEngine)
   return { ...app, [Symbol.asyncDispose]: () => app.stop() }
 }

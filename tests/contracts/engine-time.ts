@@ -85,7 +85,7 @@ export function timeContract(make: MakeEngine): void {
     expect(looks).toBeLessThan(100)
     await rig.hears(() => rig.died.map(({ recipient_id }) => recipient_id), ['r777'])
     expect((await rig.engine.stats()).pending).toBe(99_999)
-  })
+  }, 20_000)
 
   test('a sweep looks at the sessions that are due, however many there are', async () => {
     await using rig = await Rig.start(make)

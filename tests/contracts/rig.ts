@@ -3,7 +3,7 @@ import type { Cursor } from '../../src/core/cursor.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/core/limits.ts'
 import type { AckMode, DeadLetter, Due, Take } from '../../src/core/mailbox/entry.ts'
 import type { Position } from '../../src/core/mailbox/position.ts'
-import { type Content, createMessage, type StoredMessage } from '../../src/core/message.ts'
+import { createMessage, type StoredMessage } from '../../src/core/message.ts'
 import type { Session, SessionEnd, SessionStatus } from '../../src/core/session.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import type {
@@ -14,43 +14,24 @@ import type {
   ClientsPage,
   DeadFilter,
   Found,
-  IdempotencyKey,
   Opened,
   Read,
-  Repeated,
-  Sent,
   Settle,
   Settled,
 } from '../../src/engine/values.ts'
 import { until } from '../harness.ts'
+import { keyOf, type Outcome, outcomeOf, type Said } from './said.ts'
 
 /** Makes an engine of a fresh, empty store. `now` is the test's clock, in milliseconds since the epoch. */
-export type MakeEngine = (options: { limits: () => Limits; now: () => number }) => Engine | Promise<Engine>
+export type MakeEngine = (options: {
+  limits: (project: string) => Limits
+  now: () => number
+}) => Engine | Promise<Engine>
 
 export const PROJECT = 'p'
 /** When a silent session counts as stale and as disconnected. */
 const SILENCE = { stale_seconds: 30, disconnected_seconds: 60 }
-const EVERYTHING: Take = { limit: 10_000, bytes_max: Number.MAX_SAFE_INTEGER, ack: 'auto' }
-
-/** What a message says, and who says it. It bounces only where a test says so, which keeps counts simple. */
-export type Said = Content & { readonly sender_id?: string; readonly bounces?: boolean }
-
-/** What came of a send; if its key was used before, what came of the first. */
-export type Outcome = Omit<Sent, 'outcome'> & { readonly repeated: boolean; readonly digest?: string }
-
-/** An idempotency key, with the payload as its digest. */
-function keyOf(key: string | undefined, said: Said): IdempotencyKey | undefined {
-  return key === undefined ? undefined : { key, digest: JSON.stringify(said.payload ?? null) }
-}
-
-function outcomeOf(sent: Sent | Repeated): Outcome {
-  if (sent.outcome === 'repeated') {
-    const { outcome: _, ...said } = sent.first
-    return { ...said, repeated: true, digest: sent.digest }
-  }
-  const { outcome: _, ...said } = sent
-  return { ...said, repeated: false }
-}
+export const EVERYTHING: Take = { limit: 10_000, bytes_max: Number.MAX_SAFE_INTEGER, ack: 'auto' }
 
 /** An engine under test, with its clock and everything it has told. */
 export class Rig implements AsyncDisposable {
@@ -58,6 +39,8 @@ export class Rig implements AsyncDisposable {
   readonly announced: Announcement[] = []
   readonly acknowledged: { client_id: string; message_id: string }[] = []
   readonly died: DeadLetter[] = []
+  /** Ids of the dead whose bounces found room, and of the others. */
+  readonly bounced = { stored: [] as string[], none: [] as string[] }
   /** Whether every message is to be announced. */
   wants_each = true
   /** Status changes and ends, as `client status`, in order. */
@@ -69,10 +52,21 @@ export class Rig implements AsyncDisposable {
     private readonly clock: { now: () => number },
   ) {}
 
-  static async start(make: MakeEngine, limits: Partial<Limits> = {}): Promise<Rig> {
+  /**
+   * @param limits that differ from the defaults, in every project
+   * @param limits_of those of single projects besides
+   */
+  static async start(
+    make: MakeEngine,
+    limits: Partial<Limits> = {},
+    limits_of: Readonly<Record<string, Partial<Limits>>> = {},
+  ): Promise<Rig> {
     const clock = { now: () => 0 }
     const complete = { ...DEFAULT_LIMITS, ...SILENCE, ...limits }
-    const engine = await make({ limits: () => complete, now: () => clock.now() })
+    const engine = await make({
+      limits: (project) => ({ ...complete, ...limits_of[project] }),
+      now: () => clock.now(),
+    })
     const rig = new Rig(engine, complete, clock)
     rig.clock.now = () => rig.now
     await engine.start({
@@ -83,7 +77,10 @@ export class Rig implements AsyncDisposable {
       acknowledged: ({ client_id }, messages) => {
         for (const { message_id } of messages) rig.acknowledged.push({ client_id, message_id })
       },
-      died: (letter) => void rig.died.push(letter),
+      died: (letter, bounced) => {
+        rig.died.push(letter)
+        rig.bounced[bounced ? 'stored' : 'none'].push(letter.message.message_id)
+      },
       session: ({ client_id }: Session, status: SessionStatus | SessionEnd) =>
         void rig.sessions.push(`${client_id} ${status}`),
       record: () => undefined,

@@ -10,6 +10,7 @@ import { BROKER_CLIENT_ID, type Message, PRIORITIES, type StoredMessage } from '
 import type { Engine, EngineEvents } from '../../src/engine/engine.ts'
 import { MemoryEngine } from '../../src/engine/memory/memory.ts'
 import type { Appended, Repeated } from '../../src/engine/values.ts'
+import { planted } from '../faults/plant.ts'
 import { slowEngine } from '../slow-engine.ts'
 import { Agent, type Style } from './agent.ts'
 import { newIdentity } from './identity.ts'
@@ -88,13 +89,15 @@ export class World {
       ...limits,
     }
     const now = () => this.now
-    const engine = new MemoryEngine({
-      limits: () => this.limits,
-      now,
-      newId: () => crypto.randomUUID(),
-      newEpoch: () => `e${this.random.between(0, 2 ** 40).toString(36)}`,
-      commit: this.random.chance(0.5) ? () => this.#commit() : undefined,
-    })
+    const engine = planted(
+      new MemoryEngine({
+        limits: () => this.limits,
+        now,
+        newId: () => crypto.randomUUID(),
+        newEpoch: () => `e${this.random.between(0, 2 ** 40).toString(36)}`,
+        commit: this.random.chance(0.5) ? () => this.#commit() : undefined,
+      }),
+    )
     const append = engine.append.bind(engine)
     engine.append = (project, message, recipient_id, key) => {
       const appended = append(project, message, recipient_id, key)

@@ -151,10 +151,13 @@ export class MemoryEngine implements Engine {
     session_id: string | undefined,
   ): Opened | SessionEnd {
     const now = this.#now()
-    const client = this.#clients.open(address.project, address.client_id, now)
-    if (!client) throw new Error('open: the address must be checked in first')
-    const ended = endOf(client, session_id)
+    const known = this.#clients.find(address)
+    const ended = endOf(known, session_id)
     if (ended) return ended
+    const client = known ?? this.#clients.open(address.project, address.client_id, now)
+    if (!client) throw new Error('open: the address must be checked in first')
+    // Made for this call, it is forgotten at the next sweep, unless something comes for it by then.
+    if (!known) this.#clients.schedule(client, now)
     this.#mailroom.advance(client, now)
     this.#mailroom.buryAll()
     const { mailbox } = client
