@@ -1,0 +1,22 @@
+import { describe, expect, test } from 'bun:test'
+import { Rig } from '../contracts/rig.ts'
+import { makeMemoryEngine } from './make.ts'
+
+describe('an engine that runs out of room', () => {
+  test('an address forgotten to make room, and used again, is not forgotten when the first one was due', async () => {
+    const times = { ttl_seconds: 1000, forget_seconds: 100 }
+    await using rig = await Rig.start(makeMemoryEngine, { clients_max: 1, ...times })
+    await rig.checkedIn('a')
+    await rig.end('a')
+    await rig.checkedIn('b')
+    expect(await rig.clientIds()).toEqual(['b'])
+    await rig.end('b')
+    await rig.checkedIn('a')
+    await rig.sendAll('a', ['mail'])
+    await rig.pass(99)
+    await rig.heard('a')
+    await rig.pass(2)
+    expect(await rig.clientIds()).toEqual(['a'])
+    expect(await rig.take('a')).toEqual(['mail'])
+  })
+})
