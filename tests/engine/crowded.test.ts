@@ -19,4 +19,18 @@ describe('an engine that runs out of room', () => {
     expect(await rig.clientIds()).toEqual(['a'])
     expect(await rig.take('a')).toEqual(['mail'])
   })
+
+  test('a requeue offers each letter once, though what it pushes out pushes out the oldest letters', async () => {
+    await using rig = await Rig.start(makeMemoryEngine, {
+      mailbox_messages_max: 4,
+      mailbox_overflow: 'drop_oldest',
+      dead_letters_max: 4,
+    })
+    await rig.sendAll('r', [1, 2, 3, 4, 5, 6, 7, 8])
+    const { requeued } = await rig.engine.requeue('p', {})
+    expect(requeued.length).toBe(4)
+    expect(await rig.take('r')).toEqual([1, 2, 3, 4])
+    const { items } = await rig.engine.dead('p', {}, { limit: 10 })
+    expect(items.map(({ message }) => JSON.parse(message.json).payload)).toEqual([8, 7, 6, 5])
+  })
 })
