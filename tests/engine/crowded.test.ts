@@ -33,4 +33,14 @@ describe('an engine that runs out of room', () => {
     const { items } = await rig.engine.dead('p', {}, { limit: 10 })
     expect(items.map(({ message }) => JSON.parse(message.json).payload)).toEqual([8, 7, 6, 5])
   })
+
+  test('a reader is told when what it is due was overwritten just before it reads', async () => {
+    await using rig = await Rig.start(makeMemoryEngine, { history_messages_max: 2 })
+    const behind = await rig.open('r', undefined, 'none')
+    await rig.sendAll('r', [1, 2, 3, 4])
+    await rig.take('r')
+    rig.now += 1000
+    const read = await rig.readOn('r', behind.position, { ack: 'none' })
+    expect(read.lapped).toBe(true)
+  })
 })
