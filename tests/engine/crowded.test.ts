@@ -43,4 +43,16 @@ describe('an engine that runs out of room', () => {
     const read = await rig.readOn('r', behind.position, { ack: 'none' })
     expect(read.lapped).toBe(true)
   })
+
+  test('a reader is told when what it is due was overwritten by its own read', async () => {
+    await using rig = await Rig.start(makeMemoryEngine, { history_messages_max: 2 })
+    const reader = await rig.open('r', undefined, 'auto')
+    await rig.sendAll('r', [1, 2])
+    await rig.take('r')
+    await rig.sendAll('r', [3], { priority: 'urgent' })
+    rig.now += 1000
+    const due = await rig.read('r', reader)
+    const { lapped } = await rig.readOn('r', reader.position)
+    expect([due.length, lapped]).toEqual([3, false])
+  })
 })
