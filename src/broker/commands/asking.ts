@@ -118,7 +118,7 @@ export const sendMessageAndWait = defineCommand({
           : await announcedMessage(broker, own, woken)
       return found && (await take(found)) ? found : undefined
     }
-    const waiting = wait()
+    let waiting = wait()
     try {
       const receipt = await send(broker, identity, message, recipient_id, input)
       await appendsStored(broker)
@@ -126,11 +126,13 @@ export const sendMessageAndWait = defineCommand({
       const asked_before = asked_id !== message.message_id
       // When the question was asked before, its reply may have come since.
       let answer = asked_before ? await answerOf('missed') : undefined
-      for (let woken = answer ? undefined : await waiting; woken; woken = await wait()) {
+      while (!answer) {
+        const woken = await waiting
         stillIn(session, sentAlready(asked_id))
-        if (signal?.aborted) break
+        if (!woken || signal?.aborted) break
+        // The reply may come while the engine is asked about another message.
+        waiting = wait()
         answer = await answerOf(woken)
-        if (answer) break
       }
       stillIn(session, sentAlready(asked_id))
       // A bounce ends the wait too, but it comes from the broker and not from the recipient.
@@ -141,6 +143,10 @@ export const sendMessageAndWait = defineCommand({
       return { ...receipt, status, timed_out: false, reply: parseMessage(answer.message, answer.attempt + 1) }
     } finally {
       over.abort()
+      // What has woken this call and was not looked at is for others that wait.
+      void waiting.then((unused) => {
+        if (unused && unused !== 'missed') broker.waiters.announced(unused)
+      })
     }
   },
   text: ({ message_id, timed_out, reply, warnings }, now) =>
