@@ -7,7 +7,7 @@ import { formatTime, type StoredMessage } from '../../core/message.ts'
 import { type CapabilityFilter, matchesCapabilities } from '../../core/session.ts'
 import type { Appended, ClientState, IdempotencyKey, Page, Repeated, Sent } from '../../engine/values.ts'
 import type { Broker } from '../broker.ts'
-import { defineCommand, shortened } from '../command.ts'
+import { appendsStored, defineCommand, shortened } from '../command.ts'
 import { type Addressed, idempotencyKey } from '../digest.ts'
 import { recipientOf } from '../recipient.ts'
 import { content } from './content.ts'
@@ -182,12 +182,15 @@ function takenReceipt(
     warnings,
   }
   if (recipient_status !== 'unknown') return receipt
-  const known = () => clientIds(broker, project)
-  return then(broker.near_names.of(project, recipient_id, known), (near) => {
+  const near = broker.near_names.of(project, recipient_id, () => clientIds(broker, project))
+  const warned = (near: readonly string[]): DirectReceipt => {
     const hint = near.length > 0 ? ` Near names: ${near.join(', ')}.` : ''
     const warning = `Nobody has checked in as "${recipient_id}" yet; the message waits there.${hint}`
     return { ...receipt, warnings: [...warnings, warning] }
-  })
+  }
+  if (!(near instanceof Promise)) return warned(near)
+  // Asked for in this turn: by the time the names are known, its flush may have failed.
+  return Promise.all([near, appendsStored(broker)]).then(([near]) => warned(near))
 }
 
 /** Names looked at for near ones. */
