@@ -207,6 +207,18 @@ function clientIds(broker: Broker, project: string): MaybePromise<readonly strin
   return then(broker.turns.pages(read, visit), () => names)
 }
 
+function sendAs(
+  broker: Broker,
+  identity: Identity,
+  input: SendInput & { readonly recipient_id: string },
+  sender_id: string,
+): MaybePromise<DirectReceipt> {
+  const recipient_id = recipientOf(broker.engine, identity.project, input.recipient_id)
+  return typeof recipient_id === 'string'
+    ? sendDirect(broker, identity, input, sender_id, recipient_id)
+    : recipient_id.then((to) => sendDirect(broker, identity, input, sender_id, to))
+}
+
 function sendDirect(
   broker: Broker,
   identity: Identity,
@@ -234,12 +246,9 @@ export const sendMessage = defineCommand({
   stores: true,
   run(broker, identity, input) {
     const sender_id = broker.sender(identity, input.sender_id)
-    const recipient_id = recipientOf(broker.engine, identity.project, input.recipient_id)
-    if (typeof sender_id === 'string' && typeof recipient_id === 'string')
-      return sendDirect(broker, identity, input, sender_id, recipient_id)
-    return Promise.all([sender_id, recipient_id]).then(([from, to]) =>
-      sendDirect(broker, identity, input, from, to),
-    )
+    return typeof sender_id === 'string'
+      ? sendAs(broker, identity, input, sender_id)
+      : sender_id.then((sender_id) => sendAs(broker, identity, input, sender_id))
   },
   text: ({ message_id, recipient_status, warnings }) =>
     [`Queued \`${message_id}\`; the recipient is ${recipient_status}.`, ...warnings].join('\n'),
