@@ -151,10 +151,10 @@ export class MemoryEngine implements Engine {
     session_id: string | undefined,
   ): Opened | SessionEnd {
     const now = this.#now()
+    const ended = endOf(this.#clients.find(address), session_id)
+    if (ended) return ended
     const client = this.#clients.open(address.project, address.client_id, now)
     if (!client) throw new Error('open: the address must be checked in first')
-    const ended = endOf(client, session_id)
-    if (ended) return ended
     this.#mailroom.advance(client, now)
     this.#mailroom.buryAll()
     const { mailbox } = client
