@@ -188,3 +188,19 @@ test('subscribing needs the scope to read, as reading does', async () => {
   expect(subscribing).toThrow('subscribe needs a key with the scope "read".')
   expect(app.broker.hub.subscription_count).toBe(0)
 })
+
+test('a connection is not kept for a session that had ended before it was to be ended', async () => {
+  const gate = Promise.withResolvers<void>()
+  let asked = 0
+  await using app = await startBroker({}, (engine) =>
+    gatedEngine(engine, 'client', gate.promise, () => asked++),
+  )
+  const { body } = await call(app.url, 'POST', '/v1/sessions', { client_id: 'a' })
+  const other = await WsClient.connect(app.url)
+  const ending = other.call('disconnect_session', { session_id: body.session_id })
+  await until('the session to be looked up', () => asked || undefined)
+  await call(app.url, 'POST', '/v1/sessions', { client_id: 'a' })
+  gate.resolve()
+  await ending
+  expect(app.broker.hub.parting_count).toBe(0)
+})
