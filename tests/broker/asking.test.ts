@@ -4,6 +4,7 @@ import type { Broker } from '../../src/broker/broker.ts'
 import { runCommand } from '../../src/broker/command.ts'
 import { COMMANDS_BY_NAME } from '../../src/broker/commands/index.ts'
 import { startBroker, until } from '../harness.ts'
+import { turns } from '../integration/disk.ts'
 import { gatedEngine } from '../slow-engine.ts'
 
 interface Sent {
@@ -30,7 +31,7 @@ describe('a caller that waits for a reply', () => {
     const gate = Promise.withResolvers<void>()
     let looked = 0
     await using app = await startBroker({}, (engine) =>
-      gatedEngine(engine, 'history', gate.promise, () => looked++),
+      gatedEngine(engine, 'find', gate.promise, () => looked++),
     )
     const { broker } = app
     const from = { sender_id: 'helper', recipient_id: 'asker' }
@@ -82,5 +83,32 @@ describe('a caller that waits for a reply', () => {
     expect((await read).messages.map(({ payload }) => payload)).toEqual(['more'])
     expect(performance.now() - began_ms).toBeLessThan(2500)
     expect(broker.waiters.count).toBe(0)
+  })
+
+  test('gets a reply that is given back, however much has been overwritten since it came', async () => {
+    await using app = await startBroker({ history_messages_max: 1 })
+    const { broker } = app
+    const from = { sender_id: 'helper', recipient_id: 'asker' }
+    const question = {
+      sender_id: 'asker',
+      recipient_id: 'helper',
+      payload: 'question',
+      idempotency_key: 'once',
+    }
+    const { message_id } = await run<Sent>(broker, 'send_message', question)
+    await run<Sent>(broker, 'send_message', { ...from, payload: 'answer', in_reply_to: message_id })
+    await run<Read>(broker, 'get_messages', { client_id: 'asker', ack: 'manual' })
+    for (const payload of ['a', 'b', 'c']) {
+      await run<Sent>(broker, 'send_message', { ...from, payload })
+      await run<Read>(broker, 'get_messages', { client_id: 'asker' })
+      // History is kept for a moment beyond its bound.
+      await Bun.sleep(50)
+    }
+    const asked = run<Answered>(broker, 'send_message_and_wait', { ...question, timeout: 1 })
+    await until('the call to wait', () => broker.waiters.count || undefined)
+    await turns(app)
+    await run(broker, 'nack_messages', { client_id: 'asker' })
+    const { timed_out, reply } = await asked
+    expect([timed_out, reply?.payload]).toEqual([false, 'answer'])
   })
 })
