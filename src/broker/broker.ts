@@ -158,8 +158,11 @@ export class Broker implements EngineEvents {
     project: string,
     page: Pick<ClientsPage, 'of' | 'after' | 'limit'>,
   ): MaybePromise<Page<ClientState> & { readonly total?: number }> {
-    if (this.now() - this.#heard_open_ms >= OPEN_HEARD_MS) this.heardOpen()
-    this.sessions.tell()
+    // Not between pages: those that move ahead then would be on none.
+    if (page.after === undefined) {
+      if (this.now() - this.#heard_open_ms >= OPEN_HEARD_MS) this.heardOpen()
+      this.sessions.tell()
+    }
     return this.engine.clients(project, { ...page, by: 'last_heard' })
   }
 

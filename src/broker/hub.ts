@@ -61,6 +61,11 @@ export class Hub {
     return this.#by_connection.size
   }
 
+  /** Connections that are ending a session, for the test that none is kept. */
+  get parting_count(): number {
+    return this.#parting.size
+  }
+
   /** How many projects have a watched mailbox. */
   get watcher_count(): number {
     return this.#watchers.size

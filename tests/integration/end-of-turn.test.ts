@@ -31,6 +31,24 @@ async function historyOf(client: WsClient): Promise<unknown[]> {
 }
 
 describe('over a WebSocket', () => {
+  test('a send that is undone while its receipt is still made out has failed', async () => {
+    const disk = new Disk()
+    const names = Promise.withResolvers<void>()
+    let asked = 0
+    await using app = await onDisk(disk, {}, (engine) =>
+      gatedEngine(engine, 'clients', names.promise, () => asked++),
+    )
+    const sender = await WsClient.checkedIn(app.url, 'sender')
+    disk.hold()
+    const refused = refusal(sender.call('send_message', { recipient_id: 'nobody', payload: 1 }))
+    await until('the names to be asked for', () => asked || undefined)
+    await disk.next('failed')
+    disk.release()
+    await turns(app)
+    names.resolve()
+    expect(await refused).toBe('storage_unavailable')
+  })
+
   test('nothing leaves before it is stored; then everything comes, in order and once', async () => {
     const disk = new Disk()
     await using app = await onDisk(disk)

@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox'
 import type { Identity } from '../../auth/identity.ts'
-import type { Delivery, Take } from '../../core/mailbox/entry.ts'
+import type { Take } from '../../core/mailbox/entry.ts'
 import { BROKER_CLIENT_ID, type Message, parseMessage } from '../../core/message.ts'
-import type { Address, Announcement } from '../../engine/values.ts'
+import type { Address, Announcement, Found } from '../../engine/values.ts'
 import type { Broker } from '../broker.ts'
 import { appendsStored, defineCommand } from '../command.ts'
 import { stillIn, unlessEnded } from '../ended.ts'
@@ -12,25 +12,29 @@ import { deliveryStatus } from './reading.ts'
 import { closed, MessageSchema, messagesText, WAIT_SECONDS_DEFAULT } from './schema.ts'
 import { compose, type DirectReceipt, directInput, directReceipt, send } from './sending.ts'
 
+/** What may be a reply, and how often it has been delivered. */
+type Reply = Pick<Found, 'message' | 'attempts'>
+
 /** The reply to a message, if it is in the mailbox already. */
-async function waitingReply(broker: Broker, own: Address, message_id: string): Promise<Delivery | undefined> {
+async function waitingReply(broker: Broker, own: Address, message_id: string): Promise<Reply | undefined> {
   const look: Take = {
     limit: broker.limits.mailbox_messages_max,
     bytes_max: broker.limits.mailbox_bytes_max,
     ack: 'none',
   }
   const { due } = unlessEnded(await broker.engine.read(own, undefined, look))
-  return due.find(({ message }) => message.in_reply_to === message_id)
+  const found = due.find(({ message }) => message.in_reply_to === message_id)
+  return found && { message: found.message, attempts: found.attempt }
 }
 
 /** The message that was announced, if it is still there. */
 async function announcedMessage(
   broker: Broker,
-  own: Address,
-  { epoch, offset, message_id }: Announcement,
-): Promise<Delivery | undefined> {
-  const { deliveries } = await broker.engine.history(own, { after: { epoch, offset: offset - 1 } }, 1, 0)
-  return deliveries.find(({ message }) => message.message_id === message_id)
+  { project, client_id: recipient_id }: Address,
+  { message_id }: Announcement,
+): Promise<Reply | undefined> {
+  const { items } = await broker.engine.find(project, message_id, { recipient_id, limit: 1 })
+  return items.find(({ state, message }) => typeof state === 'number' && message.expires_ms > broker.now())
 }
 
 /**
@@ -104,7 +108,7 @@ export const sendMessageAndWait = defineCommand({
       return from === recipient_id && in_reply_to === undefined && !redelivery ? 'any' : undefined
     }
     /** Acknowledges what may be the reply, so that it is not read from the mailbox too. */
-    const take = async ({ message }: Delivery) => {
+    const take = async ({ message }: Reply) => {
       const { message_id, in_reply_to } = message
       const settle = { session_id: session?.session_id, message_ids: [message_id] }
       const { settled } = unlessEnded(await broker.engine.settle(own, settle))
@@ -118,7 +122,7 @@ export const sendMessageAndWait = defineCommand({
           : await announcedMessage(broker, own, woken)
       return found && (await take(found)) ? found : undefined
     }
-    const waiting = wait()
+    let waiting = wait()
     try {
       const receipt = await send(broker, identity, message, recipient_id, input)
       await appendsStored(broker)
@@ -126,11 +130,13 @@ export const sendMessageAndWait = defineCommand({
       const asked_before = asked_id !== message.message_id
       // When the question was asked before, its reply may have come since.
       let answer = asked_before ? await answerOf('missed') : undefined
-      for (let woken = answer ? undefined : await waiting; woken; woken = await wait()) {
+      while (!answer) {
+        const woken = await waiting
         stillIn(session, sentAlready(asked_id))
-        if (signal?.aborted) break
+        if (!woken || signal?.aborted) break
+        // The reply may come while the engine is asked about another message.
+        waiting = wait()
         answer = await answerOf(woken)
-        if (answer) break
       }
       stillIn(session, sentAlready(asked_id))
       // A bounce ends the wait too, but it comes from the broker and not from the recipient.
@@ -138,9 +144,18 @@ export const sendMessageAndWait = defineCommand({
       const status = await statusOf(broker, identity, asked_id, recipient_id, replied)
       if (!answer) return { ...receipt, status, timed_out: true }
       broker.counters.delivered++
-      return { ...receipt, status, timed_out: false, reply: parseMessage(answer.message, answer.attempt + 1) }
+      return {
+        ...receipt,
+        status,
+        timed_out: false,
+        reply: parseMessage(answer.message, answer.attempts + 1),
+      }
     } finally {
       over.abort()
+      // What has woken this call and was not looked at is for others that wait.
+      void waiting.then((unused) => {
+        if (unused && unused !== 'missed') broker.waiters.announced(unused)
+      })
     }
   },
   text: ({ message_id, timed_out, reply, warnings }, now) =>

@@ -186,6 +186,8 @@ export const disconnectSession = defineCommand({
       const stay = connection && broker.hub.parts(session, connection)
       const { project, client_id, session_id } = session
       const done = () => {
+        // Its end was told already, perhaps before this call: no other end comes.
+        if (session.ended) stay?.()
         if (identity.session === session) identity.session = undefined
         return { session_id, client_id, status: 'disconnected' as const }
       }

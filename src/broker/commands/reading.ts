@@ -87,7 +87,7 @@ export const getMessages = defineCommand({
       return { messages: messagesOf(due), cursor: formatCursor(epoch, offset), remaining: pending }
     }
     const waitForMail = async (address: Address, taken: Read) => {
-      while (taken.due.length === 0 && until > broker.now() && !broker.stopping) {
+      while (taken.due.length === 0 && until > broker.now() && !broker.stopping && !signal?.aborted) {
         const over = new AbortController()
         const giveUp = signal ? AbortSignal.any([signal, over.signal]) : over.signal
         const woken = broker.waiters.wait(address, until - broker.now(), giveUp, () => 'look', session)

@@ -7,7 +7,7 @@ import { formatTime, type StoredMessage } from '../../core/message.ts'
 import { type CapabilityFilter, matchesCapabilities } from '../../core/session.ts'
 import type { Appended, ClientState, IdempotencyKey, Page, Repeated, Sent } from '../../engine/values.ts'
 import type { Broker } from '../broker.ts'
-import { defineCommand, shortened } from '../command.ts'
+import { appendsStored, defineCommand, shortened } from '../command.ts'
 import { type Addressed, idempotencyKey } from '../digest.ts'
 import { recipientOf } from '../recipient.ts'
 import { content } from './content.ts'
@@ -182,12 +182,15 @@ function takenReceipt(
     warnings,
   }
   if (recipient_status !== 'unknown') return receipt
-  const known = () => clientIds(broker, project)
-  return then(broker.near_names.of(project, recipient_id, known), (near) => {
+  const near = broker.near_names.of(project, recipient_id, () => clientIds(broker, project))
+  const warned = (near: readonly string[]): DirectReceipt => {
     const hint = near.length > 0 ? ` Near names: ${near.join(', ')}.` : ''
     const warning = `Nobody has checked in as "${recipient_id}" yet; the message waits there.${hint}`
     return { ...receipt, warnings: [...warnings, warning] }
-  })
+  }
+  if (!(near instanceof Promise)) return warned(near)
+  // Asked for in this turn: by the time the names are known, its flush may have failed.
+  return Promise.all([near, appendsStored(broker)]).then(([near]) => warned(near))
 }
 
 /** Names looked at for near ones. */
@@ -202,6 +205,18 @@ function clientIds(broker: Broker, project: string): MaybePromise<readonly strin
     return names.length < NAMES_MAX
   }
   return then(broker.turns.pages(read, visit), () => names)
+}
+
+function sendAs(
+  broker: Broker,
+  identity: Identity,
+  input: SendInput & { readonly recipient_id: string },
+  sender_id: string,
+): MaybePromise<DirectReceipt> {
+  const recipient_id = recipientOf(broker.engine, identity.project, input.recipient_id)
+  return typeof recipient_id === 'string'
+    ? sendDirect(broker, identity, input, sender_id, recipient_id)
+    : recipient_id.then((to) => sendDirect(broker, identity, input, sender_id, to))
 }
 
 function sendDirect(
@@ -231,12 +246,9 @@ export const sendMessage = defineCommand({
   stores: true,
   run(broker, identity, input) {
     const sender_id = broker.sender(identity, input.sender_id)
-    const recipient_id = recipientOf(broker.engine, identity.project, input.recipient_id)
-    if (typeof sender_id === 'string' && typeof recipient_id === 'string')
-      return sendDirect(broker, identity, input, sender_id, recipient_id)
-    return Promise.all([sender_id, recipient_id]).then(([from, to]) =>
-      sendDirect(broker, identity, input, from, to),
-    )
+    return typeof sender_id === 'string'
+      ? sendAs(broker, identity, input, sender_id)
+      : sender_id.then((sender_id) => sendAs(broker, identity, input, sender_id))
   },
   text: ({ message_id, recipient_status, warnings }) =>
     [`Queued \`${message_id}\`; the recipient is ${recipient_status}.`, ...warnings].join('\n'),

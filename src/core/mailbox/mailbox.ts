@@ -179,13 +179,14 @@ export class Mailbox {
 
   /** The next pending messages, highest priority first, then oldest. */
   take({ limit, bytes_max, ack }: Take, now: number, limits: Limits): Due[] {
-    const { scan } = this.#retained
-    return nextPending(this.#retained, limit, bytes_max).map((entry) => {
+    const due = nextPending(this.#retained, limit, bytes_max).map((entry) => {
       const { offset, message } = entry
-      if (ack !== 'none') scan[message.rank] = offset
+      if (ack !== 'none') this.#retained.scan[message.rank] = offset
       this.#deliver(entry, ack, false, now, limits)
       return { offset, message, attempt: entry.attempts, safe_offset: 0, acknowledged: ack === 'auto' }
     })
+    if (ack === 'auto') this.#past.trim(now, limits)
+    return due
   }
 
   /**
@@ -217,6 +218,7 @@ export class Mailbox {
       bytes += message.bytes
       due.push({ offset, message, attempt: entry.attempts, safe_offset, acknowledged })
     }
+    if (ack === 'auto') this.#past.trim(now, limits)
     return { due, position: walk }
   }
 
@@ -228,7 +230,7 @@ export class Mailbox {
     if (ack === 'none') return
     if (entry.state === PENDING) {
       entry.attempts++
-      if (ack === 'auto') this.#acknowledge(entry, now, limits)
+      if (ack === 'auto') this.#acknowledge(entry, now)
       else this.#lease(entry, now, limits)
     } else if (again && entry.state === LEASED) {
       entry.attempts++
@@ -243,7 +245,8 @@ export class Mailbox {
   ack(entry: Entry, now: number, limits: Limits): boolean {
     if (entry.state >= ACKED) return false
     if (entry.attempts === 0) entry.attempts = 1
-    this.#acknowledge(entry, now, limits)
+    this.#acknowledge(entry, now)
+    this.#past.trim(now, limits)
     return true
   }
 
@@ -297,9 +300,8 @@ export class Mailbox {
     const fallen: Fallen = { dead: [], released: [] }
     for (const entry of due) {
       if (entry.message.expires_ms <= now) fallen.dead.push(this.#bury(entry, 'expired'))
-      else if (entry.state === LEASED) {
-        this.#fail(entry, 0, now, limits, fallen)
-      } else if (entry.state === DELAYED) {
+      else if (entry.state === LEASED) this.#fail(entry, 0, now, limits, fallen)
+      else if (entry.state === DELAYED) {
         this.#release(entry)
         fallen.released.push(entry)
       }
@@ -354,14 +356,12 @@ export class Mailbox {
     entry.state = PENDING
     this.#pend(rank, 1)
     this.#due(entry, expires_ms)
-    const { scan } = this.#retained
-    scan[rank] = Math.min(scan[rank], entry.offset - 1)
+    this.#retained.scan[rank] = Math.min(this.#retained.scan[rank], entry.offset - 1)
   }
 
-  #acknowledge(entry: Entry, now: number, limits: Limits): void {
+  #acknowledge(entry: Entry, now: number): void {
     this.#past.add(entry, now)
     this.#leave(entry, ACKED)
-    this.#past.trim(now, limits)
   }
 
   /** Removes an unacknowledged entry that is to become a dead letter. */

@@ -36,7 +36,10 @@ export class Past {
     this.trim(now, limits)
   }
 
-  /** Keeps what was acknowledged just now, beyond the limit: other readers may be about to read it. */
+  /**
+   * Overwrites what is beyond the limit, but for what was acknowledged just now: other readers may be about
+   * to read it. A read trims at its end: what it overwrites earlier it may be due itself, and would miss.
+   */
   trim(now: number, { history_messages_max }: Limits): void {
     if (this.history.length <= history_messages_max) return
     const kept = Math.max(history_messages_max, this.#recent.count(now))

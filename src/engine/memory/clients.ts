@@ -83,9 +83,14 @@ export class Clients {
     return found
   }
 
-  /** Removes an address. */
-  drop({ project, client_id }: Client): void {
+  /**
+   * Removes an address. One that was removed before has a deadline still: a client that has come in its
+   * place stays.
+   */
+  drop(client: Client): void {
+    const { project, client_id } = client
     const state = this.project(project)
+    if (state.clients.get(client_id) !== client) return
     state.clients.delete(client_id)
     state.client_ids.delete(client_id)
     this.#last = undefined

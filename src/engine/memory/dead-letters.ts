@@ -29,6 +29,9 @@ export class DeadLetters {
   #bytes = 0
   /** Letters dropped because there was no more room. */
   dropped = 0
+  /** While letters are drained, those that come are beyond the bounds: what is taken makes room for them. */
+  #draining = false
+  #untrimmed: Limits | undefined
 
   constructor(private readonly meter: Meter) {}
 
@@ -43,7 +46,8 @@ export class DeadLetters {
   add(letter: DeadLetter, limits: Limits): void {
     this.#letters.push({ number: ++this.#last, letter })
     this.#weigh(letter.message.bytes)
-    this.#trim(limits)
+    if (this.#draining) this.#untrimmed = limits
+    else this.#trim(limits)
   }
 
   /** Puts letters back that were drained, each at its place. */
@@ -104,6 +108,22 @@ export class DeadLetters {
     next: string | undefined,
     take: (letter: DeadLetter) => boolean,
     drained?: (letters: readonly Numbered[]) => void,
+  ): Requeued {
+    this.#draining = true
+    try {
+      return this.#drain(filter, next, take, drained)
+    } finally {
+      this.#draining = false
+      if (this.#untrimmed) this.#trim(this.#untrimmed)
+      this.#untrimmed = undefined
+    }
+  }
+
+  #drain(
+    filter: DeadFilter,
+    next: string | undefined,
+    take: (letter: DeadLetter) => boolean,
+    drained: ((letters: readonly Numbered[]) => void) | undefined,
   ): Requeued {
     const from = next === undefined ? undefined : (JSON.parse(next) as Progress)
     const through = from?.through ?? this.#last

@@ -185,11 +185,12 @@ export class MemoryEngine implements Engine {
     if (ended) return ended
     if (!client) return { ...NOTHING_READ, position, lapped: position !== undefined }
     const { mailbox } = client
-    if (position && (mailbox.epoch !== position.epoch || mailbox.laps(position)))
-      return { ...mailbox.state, due: [], position, lapped: true }
     const now = this.#now()
+    // First of all: this may overwrite what the reader is due.
     this.#mailroom.advance(client, now)
     this.#mailroom.buryAll()
+    if (position && (mailbox.epoch !== position.epoch || mailbox.laps(position)))
+      return { ...mailbox.state, due: [], position, lapped: true }
     const limits = this.#limits(address.project)
     let due: Read['due']
     let after: Position | undefined

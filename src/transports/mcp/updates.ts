@@ -13,6 +13,7 @@ export class InboxUpdates {
   readonly #watched = new Map<string, { readonly uri: string; readonly end: () => void }>()
   readonly #pending = new Set<string>()
   #scheduled = false
+  #closed = false
 
   /**
    * @param writable whether the client can be told now; while not, a hint waits for {@link flush}
@@ -28,9 +29,13 @@ export class InboxUpdates {
     return this.#watched.size
   }
 
-  /** Watches an inbox, unless it is watched already. @param uri as the client spells it */
+  /**
+   * Watches an inbox, unless it is watched already, or the client has gone meanwhile.
+   *
+   * @param uri as the client spells it
+   */
   watch(address: Address, uri: string): void {
-    if (this.#watched.has(address.client_id)) return
+    if (this.#closed || this.#watched.has(address.client_id)) return
     const end = this.broker.hub.watch(address, () => {
       this.#pending.add(uri)
       if (this.#scheduled) return
@@ -58,6 +63,7 @@ export class InboxUpdates {
   }
 
   close(): void {
+    this.#closed = true
     for (const client_id of [...this.#watched.keys()]) this.unwatch({ client_id })
   }
 }

@@ -246,12 +246,13 @@ export class World {
           if (offset <= reader.position.resumed_through) reader.excused.add(offset)
       if (!due) {
         expect(owed.must.map(({ offset }) => offset)).toEqual([])
-        return
+        break
       }
       this.#received(reader, due, owed)
       bytes += due.message.bytes
       if (bytes >= bytes_max) expect(read.length).toBe(i + 1)
     }
+    if (reader.ack === 'auto') this.model.trim(this.now)
   }
 
   #received(reader: Reader, due: Due, owed: { must: Known[]; may: Known[] }): void {
