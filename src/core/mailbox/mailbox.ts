@@ -169,7 +169,7 @@ export class Mailbox {
 
   /** Overwrites the oldest history while `lacking` says so. */
   makeRoom(lacking: () => boolean): void {
-    while (this.history > 0 && lacking()) this.#past.evictOldest()
+    this.#past.makeRoom(lacking)
   }
 
   /** Removes the oldest unacknowledged message, to make room; undefined when there is none. */

@@ -25,6 +25,7 @@ export class Past {
   add(entry: Entry, now: number): void {
     const { bytes } = entry.message
     this.#recent.add(now)
+    if (this.history.length === 0) this.meter.histories?.add(this)
     this.history.add(entry)
     this.bytes += bytes
     this.meter.history_bytes += bytes
@@ -46,6 +47,10 @@ export class Past {
     while (this.history.length > kept) this.evictOldest()
   }
 
+  makeRoom(lacking: () => boolean): void {
+    while (this.history.length > 0 && lacking()) this.evictOldest()
+  }
+
   /** Overwrites the oldest; there must be one. */
   evictOldest(): void {
     const evicted = this.history.evict()
@@ -60,5 +65,6 @@ export class Past {
     this.meter.engine.bytes -= bytes
     this.meter.history_bytes -= bytes
     this.of_rank[rank]--
+    if (this.history.length === 0) this.meter.histories?.delete(this)
   }
 }

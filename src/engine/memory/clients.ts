@@ -17,11 +17,11 @@ export class ProjectState {
   readonly holders = new Map<string, Client>()
   readonly holder_ids = new OrderedIds()
   readonly heard = new LastHeard()
-  readonly meter: Meter
+  readonly meter: Meter & Required<Pick<Meter, 'histories'>>
   readonly dead: DeadLetters
 
   constructor(engine: EngineMeter) {
-    this.meter = { history_bytes: 0, engine }
+    this.meter = { history_bytes: 0, histories: new Set(), engine }
     this.dead = new DeadLetters(this.meter)
   }
 }
@@ -140,13 +140,12 @@ export class Clients {
     return !lacking()
   }
 
-  #makeRoomIn({ meter, clients }: ProjectState, lacking: () => boolean): void {
-    for (const [client_id, client] of clients) {
-      if (meter.history_bytes === 0 || !lacking()) return
-      client.mailbox.makeRoom(lacking)
-      // It moves behind the others, so that the same client's history is not always the first to go.
-      clients.delete(client_id)
-      clients.set(client_id, client)
+  #makeRoomIn({ meter: { histories } }: ProjectState, lacking: () => boolean): void {
+    for (const history of histories) {
+      if (!lacking()) return
+      history.makeRoom(lacking)
+      // What is left of it moves behind the others, so that it is not always the first to go.
+      if (histories.delete(history)) histories.add(history)
     }
   }
 
