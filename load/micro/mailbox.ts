@@ -11,7 +11,7 @@ export const mailbox: Micro = {
   item: 'message',
   items: MESSAGES,
   prepare() {
-    const box = new Mailbox('micro00000', { history_bytes: 0, engine: { bytes: 0 } })
+    const box = new Mailbox('micro00000', { engine: { bytes: 0 }, histories: new Set() })
     let position = box.open(0)
     const all = { limit: MESSAGES, bytes_max: Number.POSITIVE_INFINITY, ack: 'manual' } as const
     return () => {

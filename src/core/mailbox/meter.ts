@@ -9,11 +9,9 @@ export interface Overwritable {
   makeRoom(lacking: () => boolean): void
 }
 
-/** Counts for one project. */
+/** What the mailboxes of one project hold. */
 export interface Meter {
-  /** Bytes of history, which is overwritten when new messages need room. */
-  history_bytes: number
-  /** The histories that hold something, for an engine that overwrites them to make room. */
-  readonly histories?: Set<Overwritable>
   readonly engine: EngineMeter
+  /** The histories that hold something: they are overwritten when new messages need room. */
+  readonly histories: Set<Overwritable>
 }

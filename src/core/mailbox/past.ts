@@ -25,10 +25,9 @@ export class Past {
   add(entry: Entry, now: number): void {
     const { bytes } = entry.message
     this.#recent.add(now)
-    if (this.history.length === 0) this.meter.histories?.add(this)
+    if (this.history.length === 0) this.meter.histories.add(this)
     this.history.add(entry)
     this.bytes += bytes
-    this.meter.history_bytes += bytes
   }
 
   /** Removes what has expired, and what is beyond the limit. */
@@ -63,8 +62,7 @@ export class Past {
   #forget({ bytes, rank }: Evicted): void {
     this.bytes -= bytes
     this.meter.engine.bytes -= bytes
-    this.meter.history_bytes -= bytes
     this.of_rank[rank]--
-    if (this.history.length === 0) this.meter.histories?.delete(this)
+    if (this.history.length === 0) this.meter.histories.delete(this)
   }
 }

@@ -17,11 +17,11 @@ export class ProjectState {
   readonly holders = new Map<string, Client>()
   readonly holder_ids = new OrderedIds()
   readonly heard = new LastHeard()
-  readonly meter: Meter & Required<Pick<Meter, 'histories'>>
+  readonly meter: Meter
   readonly dead: DeadLetters
 
   constructor(engine: EngineMeter) {
-    this.meter = { history_bytes: 0, histories: new Set(), engine }
+    this.meter = { engine, histories: new Set() }
     this.dead = new DeadLetters(this.meter)
   }
 }

@@ -57,7 +57,7 @@ export const ALL = { limit: Number.POSITIVE_INFINITY, bytes_max: Number.POSITIVE
 
 /** The real mailbox and the model side by side, compared after every step. */
 export class World {
-  readonly meter: Meter = { history_bytes: 0, engine: { bytes: 0 } }
+  readonly meter: Meter = { engine: { bytes: 0 }, histories: new Set() }
   readonly mailbox = new Mailbox('e1', this.meter)
   readonly model: Model
   now = 1_000_000

@@ -56,7 +56,7 @@ describe('a mailbox gives memory back', () => {
   }
 
   function filled(count: number): Mailbox {
-    const mailbox = new Mailbox('e', { history_bytes: 0, engine: { bytes: 0 } })
+    const mailbox = new Mailbox('e', { engine: { bytes: 0 }, histories: new Set() })
     for (let n = 1; n <= count; n++) mailbox.append(message(n), limits)
     return mailbox
   }
@@ -106,7 +106,7 @@ describe('a mailbox gives memory back', () => {
 })
 
 test('history is read from its text once for each message, whatever priorities are in play', () => {
-  const mailbox = new Mailbox('e', { history_bytes: 0, engine: { bytes: 0 } })
+  const mailbox = new Mailbox('e', { engine: { bytes: 0 }, histories: new Set() })
   const limits = DEFAULT_LIMITS
   const count = 300
   for (let n = 1; n <= count; n++) {
