@@ -1,4 +1,5 @@
 import { bounceOf } from '../../core/bounce.ts'
+import type { Limits } from '../../core/limits.ts'
 import type { Dead, DeadLetter, Entry, Fallen } from '../../core/mailbox/entry.ts'
 import type { StoredMessage } from '../../core/message.ts'
 import type { EngineEvents } from '../engine.ts'
@@ -46,16 +47,15 @@ export class Mailroom {
     const appended =
       this.staging && project !== PROBE.project
         ? this.staging.append(client, message, now, attempts)
-        : this.#append(client, message, now, attempts)
+        : this.#append(client, message, limits, now, attempts)
     // The address may have been made for this message: then it is forgotten at once.
     if (appended.outcome === 'too_large') this.clients.schedule(client, now)
     if (this.#deaths.length > 0) this.buryAll()
     return appended
   }
 
-  #append(client: Client, message: StoredMessage, now: number, attempts = 0): Appended {
+  #append(client: Client, message: StoredMessage, limits: Limits, now: number, attempts = 0): Appended {
     const { mailbox } = client
-    const limits = this.options.limits(client.project)
     let stored = mailbox.append(message, limits, attempts)
     if (stored === 'full') {
       this.advance(client, now)
@@ -73,12 +73,11 @@ export class Mailroom {
     return STORED[client.status(now, limits)]
   }
 
-  /** A message became pending. @param dropped what had to make room for it */
+  /** A message became pending. @param dropped what had to make room for it; their bounces come later */
   published(client: Client, entry: Entry, dropped: readonly Dead[] | undefined): void {
     this.#announce(client, entry, false)
     // Only now: a bounce into this very mailbox must not take the room that was made.
     if (dropped) for (const dead of dropped) this.#died(client, dead, this.options.now())
-    this.buryAll()
   }
 
   /** Makes pending again what a session that has ended had leased. */

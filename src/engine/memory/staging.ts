@@ -40,6 +40,8 @@ export interface StagingEngine {
   advance(client: Client, now: number): void
   /** A message became pending. @param dropped what had to make room for it */
   published(client: Client, entry: Entry, dropped: readonly Dead[]): void
+  /** Stores the bounces of what died. */
+  buryAll(): void
 }
 
 /**
@@ -155,6 +157,7 @@ export class Staging {
       this.clients.schedule(client, client.mailbox.next_due_ms)
       this.engine.published(client, entry, dropped)
     }
+    this.engine.buryAll()
   }
 
   #fail({ recipients, undo, followers }: Batch, cause: unknown): never {
