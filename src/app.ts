@@ -7,6 +7,7 @@ import { collectsWhenQuiet } from './broker/collection.ts'
 import { Housekeeping } from './broker/housekeeping.ts'
 import { exposure } from './config/checks.ts'
 import type { Config } from './config/schema.ts'
+import type { MaybePromise } from './core/maybe-promise.ts'
 import type { Engine } from './engine/engine.ts'
 import { MemoryEngine, type MemoryEngineOptions } from './engine/memory/memory.ts'
 import { REFUSED_BYTES_MAX } from './transports/body.ts'
@@ -43,7 +44,7 @@ export async function startApp(
   const report = (err: unknown) => log.error({ err }, 'fault')
   const now = turnClock()
   const engine = newEngine({
-    limits: config,
+    limits: () => config,
     now,
     newId: () => crypto.randomUUID(),
     newEpoch,
@@ -105,10 +106,14 @@ export async function startApp(
     // Stops accepting. Not awaited: it resolves when the last connection is gone, and the doors close those.
     void listening.stop()
     broker.release()
-    // One turn of the event loop, in which waiting calls are answered before their connections close.
+    await within(ANSWER_MS_MAX, broker.idle())
+    // One turn of the event loop, in which the last calls are answered before their connections close.
     await new Promise((resolve) => setImmediate(resolve))
     await Promise.all(doors.map((door) => door.close(config.drain_seconds * 1000)))
     housekeeping.stop()
+    // What the doors still hold back goes out, and what was done since is stored.
+    const storing = Promise.try(() => broker.end_of_turn.last()).then(() => engine.flush())
+    await within(STORE_MS_MAX, storing.catch(report))
     await listening.stop(true)
     await engine.stop()
     log.info('stopped')
@@ -123,6 +128,9 @@ export async function startApp(
   }
 }
 
+/** At a stop, calls under way are waited for so long, and the engine to store what they did. */
+const ANSWER_MS_MAX = 1000
+const STORE_MS_MAX = 3000
 /** How often expiries, leases and slow connections are looked at. */
 const TEND_MS = 200
 /** How often the broker looks for memory to give back. */
@@ -131,6 +139,11 @@ const COLLECT_MS = 10_000
 const SOCKET_BUFFER_BYTES_MAX = 64 * 1024 * 1024
 /** For a socket that the door has lost track of: it pings and closes its own much earlier. */
 const WS_IDLE_SECONDS = 240
+
+/** Waits for work, but no longer than so. */
+async function within(ms: number, work: MaybePromise<unknown>): Promise<void> {
+  await Promise.race([work, Bun.sleep(ms)])
+}
 
 /** A name for one history of a mailbox: 10 characters of base 36 from the CSPRNG. */
 function newEpoch(): string {

@@ -4,6 +4,8 @@ import { type App, startApp } from '../src/app.ts'
 import { type Config, ConfigSchema } from '../src/config/schema.ts'
 import type { Engine } from '../src/engine/engine.ts'
 import { MemoryEngine, type MemoryEngineOptions } from '../src/engine/memory/memory.ts'
+import { planted } from './faults/plant.ts'
+import { slowEngine } from './slow-engine.ts'
 
 /** The default settings with some changed; for tests, on a free port. */
 export function testConfig(overrides: Partial<Config> = {}): Config {
@@ -11,18 +13,33 @@ export function testConfig(overrides: Partial<Config> = {}): Config {
 }
 
 /**
- * A broker of the test's own, on a free port of the loopback address, in this process. `await using` stops it.
+ * A broker of the test's own, in this process, on a free port of the loopback address. `await using` stops
+ * it.
  *
  * @param overrides settings that differ from the defaults
  * @param around puts something round the engine, such as one that answers later
+ * @param memory what the memory engine is given besides
  */
 export async function startBroker(
   overrides: Partial<Config> = {},
-  around: (engine: Engine) => Engine = (engine) => engine,
+  around?: (engine: Engine) => Engine,
+  memory?: Partial<MemoryEngineOptions>,
 ): Promise<App & AsyncDisposable> {
-  const newEngine = (options: MemoryEngineOptions) => around(new MemoryEngine(options))
+  const newEngine = (options: MemoryEngineOptions) =>
+    (around ?? (memory ? here : elsewhere))(planted(new MemoryEngine({ ...options, ...memory })))
   const app = await startApp(testConfig(overrides), pino({ level: 'silent' }), newEngine)
   return { ...app, [Symbol.asyncDispose]: () => app.stop() }
+}
+
+/** `MCP_BROKER_TEST_ENGINE=slow` gives brokers an engine that is elsewhere, unless their test says which. */
+const SLOW = process.env.MCP_BROKER_TEST_ENGINE === 'slow'
+
+/** For a test that needs an engine in this process, which answers at once. */
+export const here = (engine: Engine): Engine => engine
+
+function elsewhere(engine: Engine): Engine {
+  let calls = 0
+  return SLOW ? slowEngine(engine, { turns: () => calls++ % 3 }) : engine
 }
 
 /** Waits until `probe` answers something, asking every few milliseconds. @throws Error after `ms` */

@@ -1,4 +1,5 @@
 import type { ServerWebSocket } from 'bun'
+import type { EndOfTurn } from '../../src/broker/end-of-turn.ts'
 import { WsConnection } from '../../src/transports/ws/connection.ts'
 
 /** Connections whose sockets go nowhere: frames are encoded as they would be for the kernel, and dropped. */
@@ -6,10 +7,18 @@ export class FakeSockets {
   /** Pinged and not yet answered. */
   readonly pinged: { readonly connection: WsConnection; readonly said: string }[] = []
 
+  /** @param end_of_turn hands over the answers, where there are any */
+  constructor(private readonly end_of_turn?: EndOfTurn) {}
+
   open(): WsConnection {
     const connection: WsConnection = new WsConnection(
       undefined,
-      { drained: () => {}, queued: () => connection.flush() },
+      {
+        drained: () => {},
+        held: () => this.end_of_turn?.hold(connection),
+        unstored: () => {},
+        relieved: () => {},
+      },
       Number.POSITIVE_INFINITY,
       Date.now,
     )

@@ -11,15 +11,16 @@ export const mailbox: Micro = {
   item: 'message',
   items: MESSAGES,
   prepare() {
-    const box = new Mailbox('micro00000', { bytes: 0, history_bytes: 0 })
-    const position = box.open(0)
+    const box = new Mailbox('micro00000', { engine: { bytes: 0 }, histories: new Set() })
+    let position = box.open(0)
     const all = { limit: MESSAGES, bytes_max: Number.POSITIVE_INFINITY, ack: 'manual' } as const
     return () => {
       const now = Date.now()
       for (let i = 0; i < MESSAGES; i++) box.append(message(now), DEFAULT_LIMITS)
-      const due = box.read(position, all, now, DEFAULT_LIMITS)
-      if (due.length < MESSAGES) throw new Error('the mailbox is full')
-      const entries = box.entriesAt(due.map(({ offset }) => offset))
+      const read = box.read(position, all, now, DEFAULT_LIMITS)
+      position = read.position
+      if (read.due.length < MESSAGES) throw new Error('the mailbox is full')
+      const entries = box.entries.of(read.due)
       for (const entry of entries) box.ack(entry, now, DEFAULT_LIMITS)
     }
   },

@@ -14,7 +14,11 @@ import { FakeSockets } from './fake-socket.ts'
 
 const PAIRS = 50
 
-/** From a frame that came to a frame that goes, all of the broker and no socket. @param batch messages in a frame */
+/**
+ * From a frame that came to a frame that goes: all of the broker, and no socket.
+ *
+ * @param batch messages in a frame
+ */
 export function path(batch: number): Micro {
   return {
     name: `frame to frame, ${batch} in a frame`,
@@ -23,7 +27,7 @@ export function path(batch: number): Micro {
     prepare() {
       const context = brokerContext()
       const { broker } = context
-      const sockets = new FakeSockets()
+      const sockets = new FakeSockets(broker.end_of_turn)
       const connect = (client_id: string): WsConnection => {
         const connection = sockets.open()
         connection.identity = context.keys.identify({ key: undefined, project: undefined })
@@ -59,7 +63,7 @@ function brokerContext(): DoorContext {
   const config = testConfig()
   const report = (error: unknown) => console.error(error)
   const engine = new MemoryEngine({
-    limits: config,
+    limits: () => config,
     now: Date.now,
     newId: () => crypto.randomUUID(),
     newEpoch: () => 'micro00000',

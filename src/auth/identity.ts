@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import { BrokerError } from '../core/errors.ts'
-import type { Session } from '../core/session.ts'
+import type { ClientState } from '../engine/values.ts'
+import type { SessionHandle } from './session-handle.ts'
 
 /**
  * What a key may do: `read` lists and mailboxes, acknowledging included; `write` messages and sessions. No
@@ -17,7 +18,7 @@ export interface Identity {
   readonly key_id: string | undefined
   readonly scopes: ReadonlySet<Scope>
   /** The session that the caller has checked in; undefined before that, and for stateless callers. */
-  session: Session | undefined
+  session: SessionHandle | undefined
   /** Whether a check-in lasts beyond its call: doors set this on a connection and in an MCP session. */
   keeps_session?: boolean
 }
@@ -28,6 +29,11 @@ export interface Identity {
  */
 export function ownClientId({ session }: Identity): string | undefined {
   return session && !session.ended ? session.client_id : undefined
+}
+
+/** Whether a caller with this key may read the mailbox of a client: it is the owner, or there is none. */
+export function ownedBy({ status, owner }: ClientState, key_id: string | undefined): boolean {
+  return status === 'unknown' || owner === key_id
 }
 
 /**

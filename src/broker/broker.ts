@@ -1,37 +1,40 @@
 import { type Identity, ownClientId, requireScope } from '../auth/identity.ts'
+import type { SessionHandle } from '../auth/session-handle.ts'
 import { formatCursor, parseCursor } from '../core/cursor.ts'
 import { BrokerError } from '../core/errors.ts'
 import type { Limits } from '../core/limits.ts'
+import type { Acked, DeadLetter } from '../core/mailbox/entry.ts'
+import { safeOffset } from '../core/mailbox/position.ts'
 import { type MaybePromise, then } from '../core/maybe-promise.ts'
-import {
-  BROKER_CLIENT_ID,
-  type Content,
-  createMessage,
-  formatTime,
-  type StoredMessage,
-} from '../core/message.ts'
-import type { Session, SessionStatus } from '../core/session.ts'
+import { BROKER_CLIENT_ID, type Content, createMessage, type StoredMessage } from '../core/message.ts'
+import type { Session, SessionEnd, SessionKey, SessionStatus } from '../core/session.ts'
+import type { Engine, EngineEvents } from '../engine/engine.ts'
 import type {
   Address,
   Announcement,
   Appended,
   CheckedIn,
   Checkin,
-  DeadLetter,
-  Engine,
-  EngineEvents,
+  ClientState,
+  ClientsPage,
   IdempotencyKey,
+  Page,
   Repeated,
   Sent,
-  SessionList,
-  SessionPage,
-} from '../engine/engine.ts'
+} from '../engine/values.ts'
 import type { Connection } from './connection.ts'
+import { newCounters } from './counters.ts'
+import { EndOfTurn } from './end-of-turn.ts'
+import { endedError, unlessEnded } from './ended.ts'
+import { Following } from './following.ts'
 import { Hub } from './hub.ts'
+import { NOT_KEPT, namingYourself } from './naming.ts'
 import { NearNames } from './near-names.ts'
+import { receiptJson, sessionJson } from './notices.ts'
+import { Sessions } from './sessions.ts'
 import { Subscription, type SubscriptionOptions } from './subscription.ts'
 import { Turns } from './turns.ts'
-import { endedError, Waiters } from './waiters.ts'
+import { Waiters } from './waiters.ts'
 
 export interface BrokerOptions {
   readonly engine: Engine
@@ -48,16 +51,6 @@ export interface BrokerOptions {
   readonly report: (error: unknown) => void
 }
 
-/** Counted from the start of the process. */
-export interface Counters {
-  accepted: number
-  refused: number
-  delivered: number
-  acknowledged: number
-  redelivered: number
-  dead: Record<DeadLetter['reason'], number>
-}
-
 export interface SubscribeResult {
   readonly session_id: string
   readonly recovered: boolean
@@ -71,26 +64,27 @@ export class Broker implements EngineEvents {
   readonly limits: Limits
   readonly now: () => number
   readonly hub: Hub
+  readonly end_of_turn: EndOfTurn
   readonly waiters: Waiters
   readonly near_names: NearNames
+  readonly sessions: Sessions
   readonly turns = new Turns()
-  readonly counters: Counters = {
-    accepted: 0,
-    refused: 0,
-    delivered: 0,
-    acknowledged: 0,
-    redelivered: 0,
-    dead: { expired: 0, overflowed: 0, attempts_exhausted: 0, rejected: 0 },
-  }
+  readonly counters = newCounters()
   #stopping = false
+  /** Calls whose answer is a promise that is not settled yet. */
+  #calls = 0
+  #idle: PromiseWithResolvers<void> | undefined
   #heard_open_ms = Number.NEGATIVE_INFINITY
 
   constructor(private readonly options: BrokerOptions) {
     this.engine = options.engine
     this.limits = options.limits
     this.now = options.now
-    this.hub = new Hub(options.report)
-    this.waiters = new Waiters(options.waiting_max)
+    const following = new Following((address, on) => this.engine.follow(address, on))
+    this.hub = new Hub(options.report, () => this.end_of_turn.schedule(), following)
+    this.end_of_turn = new EndOfTurn(options.engine, this.hub, options.report)
+    this.waiters = new Waiters(options.waiting_max, following)
+    this.sessions = new Sessions(options.engine, options.now, options.limits)
     this.near_names = new NearNames(options.now)
   }
 
@@ -108,36 +102,68 @@ export class Broker implements EngineEvents {
     this.waiters.close()
   }
 
+  /** Counts a call that is answered later, until it is. */
+  underWay(call: Promise<unknown>): void {
+    this.#calls++
+    const done = () => {
+      if (--this.#calls === 0) this.#idle?.resolve()
+    }
+    call.then(done, done)
+  }
+
+  /** Resolves when every call has been answered. The app calls it once, after {@link release}. */
+  idle(): Promise<void> {
+    this.#idle = Promise.withResolvers()
+    if (this.#calls === 0) this.#idle.resolve()
+    return this.#idle.promise
+  }
+
   /** Lets work go on that no caller waits for. A failure is reported. */
   inBackground(work: MaybePromise<unknown>): void {
     if (work instanceof Promise) work.catch(this.options.report)
   }
 
+  /** As {@link EndOfTurn.flushed}. @throws StorageFailed */
+  readonly flushed = (): MaybePromise<void> => this.end_of_turn.flushed()
+
   /** A chore of housekeeping: slow connections, probes, and what is due in the engine. */
   tend(): MaybePromise<void> {
+    this.end_of_turn.schedule()
     this.hub.tend(this.now(), this.options.stalled_ms_max)
+    this.sessions.tend()
     return this.engine.sweep()
   }
 
   /** A sign of life from a session: any frame or call. */
-  heard(session: Session): void {
-    this.engine.touch(session)
+  heard(session: SessionHandle): void {
+    this.sessions.heard(session)
   }
 
   /** Notes a sign of life for each session with an open connection or stream, or a waiting call, here. */
   heardOpen(): void {
     this.#heard_open_ms = this.now()
     for (const session of this.hub.connected()) this.heard(session)
-    const heardAt = (address: Address) =>
-      this.inBackground(then(this.engine.sessionOf(address), (session) => session && this.heard(session)))
+    const heardAt = ({ project, client_id }: Address) =>
+      this.inBackground(
+        then(this.engine.client(project, { client_id }), (client) => {
+          if (client?.session) this.heard(this.sessions.handle(client.session))
+        }),
+      )
     for (const address of this.hub.watched()) heardAt(address)
     for (const address of this.waiters.addresses()) heardAt(address)
   }
 
-  /** The sessions heard last, the latest first. A connected session counts as heard now. */
-  sessions(project: string, page: SessionPage): MaybePromise<SessionList> {
-    if (this.now() - this.#heard_open_ms >= OPEN_HEARD_MS) this.heardOpen()
-    return this.engine.listSessions(project, page)
+  /** The clients with a session, the last heard first. A connected session counts as heard now. */
+  lastHeard(
+    project: string,
+    page: Pick<ClientsPage, 'of' | 'after' | 'limit'>,
+  ): MaybePromise<Page<ClientState> & { readonly total?: number }> {
+    // Not between pages: those that move ahead then would be on none.
+    if (page.after === undefined) {
+      if (this.now() - this.#heard_open_ms >= OPEN_HEARD_MS) this.heardOpen()
+      this.sessions.tell()
+    }
+    return this.engine.clients(project, { ...page, by: 'last_heard' })
   }
 
   /**
@@ -217,31 +243,6 @@ export class Broker implements EngineEvents {
     return then(joined, () => said)
   }
 
-  /**
-   * The address of a recipient, given as `client_id` or `session_id`.
-   *
-   * @throws BrokerError `unknown_session` for a UUID that is no session and no client, `reserved_client_id`
-   */
-  recipient(project: string, recipient_id: string): MaybePromise<string> {
-    if (recipient_id === BROKER_CLIENT_ID)
-      throw new BrokerError('reserved_client_id', {
-        field: '/recipient_id',
-        detail: `"${BROKER_CLIENT_ID}" is the broker itself, which reads no mail.`,
-        next: 'Send to a client; see list_sessions.',
-      })
-    if (recipient_id.length !== SESSION_ID_CHARS || !SESSION_ID.test(recipient_id)) return recipient_id
-    return then(this.engine.session(project, recipient_id), (session) => {
-      if (session) return session.client_id
-      return then(this.engine.mailbox({ project, client_id: recipient_id }), (mailbox) => {
-        if (mailbox) return recipient_id
-        throw new BrokerError('unknown_session', {
-          field: '/recipient_id',
-          next: 'Send to the client_id, which outlives its sessions; see list_sessions.',
-        })
-      })
-    })
-  }
-
   /** Makes a message without storing it. */
   createMessage(content: Content, sender_id: string, recipient_id: string | undefined): StoredMessage {
     const { ttl_seconds } = this.limits
@@ -266,13 +267,14 @@ export class Broker implements EngineEvents {
     recipients: readonly string[],
     key: IdempotencyKey | undefined,
   ): MaybePromise<Sent | Repeated> {
-    return then(this.engine.appendToMany(project, message, recipients, key), (sent) => {
+    return then(this.engine.appendToMany(project, [{ message, recipients }], key), (sent) => {
       if (sent.outcome === 'sent') for (const delivery of sent.deliveries) this.#counted(delivery)
       return sent
     })
   }
 
   readonly #counted = (appended: Appended | Repeated): Appended | Repeated => {
+    this.end_of_turn.schedule()
     if (appended.outcome === 'stored') this.counters.accepted++
     else if (appended.outcome !== 'repeated') this.counters.refused++
     return appended
@@ -289,22 +291,31 @@ export class Broker implements EngineEvents {
     requireScope(identity, 'read', 'subscribe')
     const cursor = after === undefined ? undefined : parseCursor(after)
     return then(this.reader(identity, client_id), (address) =>
-      then(this.engine.sessionOf(address), (session) => {
-        if (!session) throw new BrokerError('unknown_client', { field: '/client_id' })
-        return then(this.engine.open(address, cursor, options.ack), ({ position, recovered, pending }) => {
+      then(this.#holder(identity, address), (session) =>
+        then(this.engine.open(address, cursor, options.ack, session.session_id), (answer) => {
+          const { position, recovered, pending } = unlessEnded(answer)
           if (session.ended) throw endedError(session.ended)
-          const from = formatCursor(position.epoch, Math.min(...position.sent))
+          const from = formatCursor(position.epoch, safeOffset(position))
           this.hub.subscribe(new Subscription(this, { address, session, connection, options, position }))
           return { session_id: session.session_id, recovered, cursor: from, unread: pending }
-        })
-      }),
+        }),
+      ),
     )
   }
 
+  /** The session that holds an address which the caller may read. @throws BrokerError `unknown_client` */
+  #holder({ session }: Identity, { project, client_id }: Address): MaybePromise<SessionHandle> {
+    if (session && !session.ended && session.client_id === client_id) return session
+    return then(this.engine.client(project, { client_id }), (client) => {
+      if (!client?.session) throw new BrokerError('unknown_client', { field: '/client_id' })
+      return this.sessions.handle(client.session)
+    })
+  }
+
   /** How many messages are pending for the caller's session; 0 without one. */
-  unread(identity: Identity): MaybePromise<number> {
-    if (!identity.session || identity.session.ended) return 0
-    return then(this.engine.mailbox(identity.session), (mailbox) => mailbox?.pending ?? 0)
+  unread({ session }: Identity): MaybePromise<number> {
+    if (!session || session.ended) return 0
+    return then(this.engine.client(session.project, session), (client) => client?.pending ?? 0)
   }
 
   get wants_each(): boolean {
@@ -317,76 +328,55 @@ export class Broker implements EngineEvents {
     this.hub.announced(announcement)
   }
 
-  acknowledged(address: Address, message: StoredMessage): void {
-    this.counters.acknowledged++
+  acknowledged({ project, client_id: recipient_id }: Address, messages: readonly Acked[]): void {
+    this.counters.acknowledged += messages.length
     if (!this.hub.wantsReceipts) return
-    const sender = { project: address.project, client_id: message.sender_id }
-    this.hub.receipt(sender, receiptJson(message, address.client_id, 'acknowledged'), false)
+    for (const { message_id, sender_id } of messages)
+      this.hub.receipt({ project, client_id: sender_id }, receiptJson(message_id, recipient_id), false)
   }
 
-  /** A message became a dead letter. Its sender gets a receipt and, unless it was a broadcast, a bounce. */
-  died(letter: DeadLetter): void {
-    const { message, project, recipient_id, reason, attempts } = letter
+  died({ message, project, recipient_id, reason }: DeadLetter, bounced: boolean): void {
     this.counters.dead[reason]++
-    // A bounce does not bounce.
-    if (message.sender_id === BROKER_CLIENT_ID) return
-    const sender = { project, client_id: message.sender_id }
-    this.hub.receipt(sender, receiptJson(message, recipient_id, 'dead_lettered', reason), true)
-    if (message.broadcast) return
-    const bounce: Content = {
-      payload: {
-        bounce: reason,
-        message_id: message.message_id,
-        recipient_id,
-        attempts,
-        next: `The message is kept: see list_dead_letters, and requeue_dead_letters to send it again.`,
-      },
-      ttl_seconds: BOUNCE_TTL_SECONDS,
-      headers: { bounce: reason },
-      in_reply_to: message.message_id,
+    if (bounced) this.counters.accepted++
+    // The bounce goes with the next flush.
+    this.end_of_turn.schedule()
+    const { message_id, sender_id } = message
+    if (sender_id === BROKER_CLIENT_ID) return
+    this.hub.receipt({ project, client_id: sender_id }, receiptJson(message_id, recipient_id, reason), true)
+  }
+
+  session(session: Session, status: SessionStatus | SessionEnd): void {
+    const { project } = session
+    if (status !== 'replaced' && status !== 'closed') {
+      this.hub.sessionChanged(project, sessionJson(session, status))
+      return
     }
-    const { client_id } = sender
-    const told = this.createMessage(bounce, BROKER_CLIENT_ID, client_id)
-    this.inBackground(this.append(project, told, client_id, undefined))
+    if (status === 'closed') this.hub.sessionChanged(project, sessionJson(session, 'disconnected'))
+    this.#over(session, status)
   }
 
-  sessionChanged(session: Session, status: SessionStatus): void {
-    this.hub.sessionChanged(session.project, sessionJson(session, status))
-  }
-
-  sessionEnded(session: Session, end: 'replaced' | 'closed'): void {
-    this.waiters.ended(session)
-    if (end === 'closed') this.hub.sessionChanged(session.project, sessionJson(session, 'disconnected'))
+  #over(session: SessionKey, end: SessionEnd): void {
+    this.sessions.ended(session.session_id, end)
     this.hub.ended(session, end)
+  }
+
+  /** No part of the broker follows records. */
+  record(): void {}
+
+  /** Events may have been lost: readers and waiting calls look, and each session is asked for. */
+  missed(): void {
+    this.hub.missed()
+    this.waiters.missed()
+    for (const session of this.sessions.all()) this.inBackground(this.#stillHeld(session))
+  }
+
+  #stillHeld({ project, client_id, session_id }: SessionKey): MaybePromise<void> {
+    return then(this.engine.client(project, { client_id }), (client) => {
+      if (client?.session?.session_id === session_id) return
+      this.#over({ project, client_id, session_id }, client?.session ? 'replaced' : 'closed')
+    })
   }
 }
 
 /** An open connection counts as heard now, to within this. */
 const OPEN_HEARD_MS = 1000
-
-/** Tells a caller whose door keeps no session that its check-in is not remembered. */
-export const NOT_KEPT = 'No check-in is kept between the calls of your client'
-
-/** Tells a caller whose door keeps no session how to name itself. */
-export function namingYourself(client_id: string): string {
-  return `pass sender_id "${client_id}" in each call that sends, and client_id "${client_id}" in each that reads`
-}
-
-/** A day: a bounce waits this long for a sender that is away. */
-const BOUNCE_TTL_SECONDS = 24 * 3600
-const SESSION_ID_CHARS = 36
-const SESSION_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
-
-function receiptJson(message: StoredMessage, recipient_id: string, status: string, reason?: string): string {
-  return JSON.stringify({
-    message_id: message.message_id,
-    recipient_id,
-    status,
-    ...(reason ? { reason } : {}),
-  })
-}
-
-function sessionJson(session: Session, status: SessionStatus): string {
-  const { session_id, client_id, name, last_seen_ms } = session
-  return JSON.stringify({ session_id, client_id, name, status, last_seen_at: formatTime(last_seen_ms) })
-}

@@ -2,7 +2,7 @@ import type { Static, TObject, TSchema } from '@sinclair/typebox'
 import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
 import { Errors, type ValueError } from '@sinclair/typebox/errors'
 import { type Identity, requireScope, type Scope } from '../auth/identity.ts'
-import { BrokerError } from '../core/errors.ts'
+import { asBrokerError, BrokerError } from '../core/errors.ts'
 import type { Limits } from '../core/limits.ts'
 import type { MaybePromise } from '../core/maybe-promise.ts'
 import { nearestNames } from '../core/routing.ts'
@@ -43,6 +43,8 @@ export interface Command<I extends TObject = TObject, O extends TSchema = TSchem
    * connection shares turns itself, for all calls of the connection together, so that they begin in order.
    */
   readonly long?: true
+  /** A call of it has failed if the turn's flush does, which undoes appends. All other effects stay. */
+  readonly stores?: true
   /** The parameter that says how long the command may wait for something to happen, in seconds. */
   readonly waits?: string
   /** The command also waits when that parameter is left out. */
@@ -113,8 +115,50 @@ export function runCommand(
   const params = checkInput(command.input, input ?? {})
   // The door of a connection notes each frame as a sign of life itself.
   if (identity.session && !call.connection) broker.heard(identity.session)
-  if (!command.long || call.connection) return command.run(broker, identity, params, call)
-  return broker.turns.run(() => command.run(broker, identity, params, call))
+  const output =
+    !command.long || call.connection
+      ? command.run(broker, identity, params, call)
+      : broker.turns.run(() => command.run(broker, identity, params, call))
+  if (output instanceof Promise) broker.underWay(output)
+  return output
+}
+
+/**
+ * Runs a command for a door that answers each call by itself: ends when what the call did is stored.
+ *
+ * @throws BrokerError as {@link runCommand}; `storage_unavailable` if its appends have been undone
+ */
+export function runToStored(
+  broker: Broker,
+  command: Command,
+  identity: Identity,
+  input: unknown,
+  call?: Call,
+): MaybePromise<unknown> {
+  return broker.engine.flushes
+    ? storedOutput(broker, command, () => runCommand(broker, command, identity, input, call))
+    : runCommand(broker, command, identity, input, call)
+}
+
+async function storedOutput(broker: Broker, command: Command, run: () => unknown): Promise<unknown> {
+  let output: unknown
+  try {
+    output = await run()
+  } catch (error) {
+    await broker.end_of_turn.over()
+    throw error
+  }
+  await (command.stores ? appendsStored(broker) : broker.end_of_turn.over())
+  return output
+}
+
+/** Ends when the appends of this turn are stored. @throws BrokerError `storage_unavailable` */
+export async function appendsStored(broker: Broker): Promise<void> {
+  try {
+    await broker.flushed()
+  } catch (error) {
+    throw asBrokerError(error)
+  }
 }
 
 /** Whether a call may have to wait for its answer. @param input as it came from the wire */

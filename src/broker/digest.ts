@@ -1,6 +1,6 @@
 import { type Content, PRIORITIES, RANK_DEFAULT } from '../core/message.ts'
 import type { CapabilityFilter } from '../core/session.ts'
-import type { IdempotencyKey } from '../engine/engine.ts'
+import type { IdempotencyKey } from '../engine/values.ts'
 
 /** Where a caller asked to send: to one recipient, or to all that match a filter. */
 export type Addressed = { readonly recipient_id: string } | { readonly capability_filter: CapabilityFilter }

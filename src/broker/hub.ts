@@ -1,8 +1,11 @@
 import type { Identity } from '../auth/identity.ts'
-import { BrokerError } from '../core/errors.ts'
-import type { Session, SessionEnd } from '../core/session.ts'
-import type { Address, Announcement } from '../engine/engine.ts'
+import type { SessionHandle } from '../auth/session-handle.ts'
+import { asBrokerError, BrokerError } from '../core/errors.ts'
+import type { SessionEnd, SessionKey } from '../core/session.ts'
+import type { Address, Announcement } from '../engine/values.ts'
 import type { Connection } from './connection.ts'
+import type { Following } from './following.ts'
+import { Hints } from './hints.ts'
 import type { Subscription } from './subscription.ts'
 
 /** The catalogue entry that closes a session's connections, by how the session ended. */
@@ -10,7 +13,7 @@ const CLOSE_CODES = { replaced: 'session_replaced', closed: 'session_ended' } as
 
 /** A session and the connections that checked in as it. */
 interface Bound {
-  readonly session: Session
+  readonly session: SessionHandle
   readonly connections: Set<Connection>
 }
 
@@ -19,7 +22,7 @@ export type MailWatcher = () => void
 
 /**
  * The live connections of this instance: which subscriptions read which mailbox, and which connections
- * belong to which session. Each subscription is flushed at most once in a turn of the event loop.
+ * belong to which session. Each subscription reads at most once in a turn of the event loop, at its end.
  */
 export class Hub {
   /** The readers of each mailbox, by project and client. */
@@ -31,19 +34,36 @@ export class Hub {
   /** Callers with an open stream that is no {@link Connection}, such as the GET stream of an MCP session. */
   readonly #streaming = new Set<Identity>()
   #sessions_of = new Map<Connection, Set<string>>()
-  /** The subscriptions to flush in this turn, each once. */
+  /** Connections that are ending their own session, by session. */
+  readonly #parting = new Map<string, Connection>()
+  /** The subscriptions that read at the end of this turn, each once. */
   #dirty: Subscription[] = []
-  #notified = new Set<Connection>()
-  #scheduled = false
+  /** Those that began since the last flush did: their answer goes first. */
+  #begun: Subscription[] = []
+  /** Those that have read, and hand over at the end of this turn. */
+  #due: Subscription[] = []
+  /** Those whose read was answered later, since the last flush began. */
+  #late: Subscription[] = []
+  readonly #hints = new Hints()
   /** How many readers asked for receipts. */
   #receipt_readers = 0
   /** The address that was looked up last, with its readers: messages to one mailbox come in runs. */
   #last: (Address & { readonly readers: readonly Subscription[] | undefined }) | undefined
 
-  constructor(private readonly report: (error: unknown) => void) {}
+  /** @param schedule has the turn end with a flush, after which the hub reads and writes */
+  constructor(
+    private readonly report: (error: unknown) => void,
+    private readonly schedule: () => void,
+    private readonly following: Following,
+  ) {}
 
   get subscription_count(): number {
     return this.#by_connection.size
+  }
+
+  /** Connections that are ending a session, for the test that none is kept. */
+  get parting_count(): number {
+    return this.#parting.size
   }
 
   /** How many projects have a watched mailbox. */
@@ -55,7 +75,7 @@ export class Hub {
    * Binds a connection to a session: the connection is closed when the session ends, or now if it has ended
    * before its check-in was answered. A closed connection is not bound, because nothing would unbind it.
    */
-  bind(session: Session, connection: Connection): void {
+  bind(session: SessionHandle, connection: Connection): void {
     if (!connection.open) return
     if (session.ended) {
       connection.close(CLOSE_CODES[session.ended])
@@ -64,6 +84,7 @@ export class Hub {
     const { session_id } = session
     const bound = this.#by_session.get(session_id)
     if (bound?.connections.has(connection)) return
+    this.following.enter(session)
     if (bound) bound.connections.add(connection)
     else this.#by_session.set(session_id, { session, connections: new Set([connection]) })
     const sessions = this.#sessions_of.get(connection)
@@ -71,14 +92,16 @@ export class Hub {
     else this.#sessions_of.set(connection, new Set([session_id]))
   }
 
-  #bound({ session_id }: Session): readonly Connection[] {
+  #bound({ session_id }: SessionKey): readonly Connection[] {
     return [...(this.#by_session.get(session_id)?.connections ?? [])]
   }
 
   #unbind(session_id: string, connection: Connection): void {
     const bound = this.#by_session.get(session_id)
-    if (bound?.connections.delete(connection) && bound.connections.size === 0)
-      this.#by_session.delete(session_id)
+    if (bound?.connections.delete(connection)) {
+      this.following.leave(bound.session)
+      if (bound.connections.size === 0) this.#by_session.delete(session_id)
+    }
     const sessions = this.#sessions_of.get(connection)
     if (sessions?.delete(session_id) && sessions.size === 0) this.#sessions_of.delete(connection)
   }
@@ -94,7 +117,7 @@ export class Hub {
   }
 
   /** The sessions with an open connection or stream here; a session may come more than once. */
-  *connected(): Generator<Session> {
+  *connected(): Generator<SessionHandle> {
     for (const { session } of this.#by_session.values()) yield session
     for (const { session } of this.#by_connection.values()) yield session
     for (const { session } of this.#streaming) if (session) yield session
@@ -107,7 +130,7 @@ export class Hub {
   }
 
   /** The subscriptions that read for this session. */
-  #readersFor(session: Session): Subscription[] {
+  #readersFor(session: SessionKey): Subscription[] {
     const readers = this.#readers.get(session.project)?.get(session.client_id) ?? []
     return readers.filter((reader) => reader.session.session_id === session.session_id)
   }
@@ -116,7 +139,6 @@ export class Hub {
   leave(connection: Connection): void {
     this.unsubscribe(connection)
     for (const session_id of this.#sessions_of.get(connection) ?? []) this.#unbind(session_id, connection)
-    this.#notified.delete(connection)
   }
 
   /**
@@ -134,8 +156,11 @@ export class Hub {
     if (readers) readers.push(subscription)
     else clients.set(address.client_id, [subscription])
     this.#by_connection.set(connection, subscription)
+    this.following.enter(address)
     if (subscription.options.receipts) this.#receipt_readers++
-    this.#markDirty(subscription)
+    subscription.dirty = true
+    this.#begun.push(subscription)
+    this.schedule()
   }
 
   unsubscribe(connection: Connection): void {
@@ -145,6 +170,7 @@ export class Hub {
     this.#last = undefined
     if (subscription.options.receipts) this.#receipt_readers--
     this.#by_connection.delete(connection)
+    this.following.leave(subscription.address)
     const { project, client_id } = subscription.address
     const readers = this.#readers.get(project)?.get(client_id)
     readers?.splice(readers.indexOf(subscription), 1)
@@ -152,7 +178,7 @@ export class Hub {
   }
 
   /** The session that a connection reads for. It may not be the one that the connection checked in as. */
-  readingFor(connection: Connection): Session | undefined {
+  readingFor(connection: Connection): SessionHandle | undefined {
     return this.#by_connection.get(connection)?.session
   }
 
@@ -168,19 +194,22 @@ export class Hub {
     const watchers = clients.get(address.client_id) ?? new Set()
     clients.set(address.client_id, watchers)
     watchers.add(watcher)
+    this.following.enter(address)
     return () => {
-      if (watchers.delete(watcher) && watchers.size === 0) clients.delete(address.client_id)
+      if (!watchers.delete(watcher)) return
+      this.following.leave(address)
+      if (watchers.size === 0) clients.delete(address.client_id)
       if (clients.size === 0 && this.#watchers.get(address.project) === clients)
         this.#watchers.delete(address.project)
     }
   }
 
-  /** Marks the readers of an announced mailbox to be flushed, and calls its watchers. */
+  /** Marks the readers of an announced mailbox to read, and calls its watchers. */
   announced(announcement: Announcement): void {
     const readers = this.#readersOf(announcement)
     if (readers)
       for (const reader of readers) {
-        reader.announced(announcement)
+        reader.announced()
         this.#markDirty(reader)
       }
     if (this.#watchers.size === 0) return
@@ -208,16 +237,39 @@ export class Hub {
       if (reader.options.sessions && reader.address.project === project) this.#notify(reader, 'session', json)
   }
 
-  /** Unbinds a connection from a session that it ends itself, so that the connection stays open. */
-  release(session: Session, connection: Connection): void {
-    if (this.#by_connection.get(connection)?.session === session) this.unsubscribe(connection)
-    this.#unbind(session.session_id, connection)
+  /**
+   * Announcements may have been lost: every reader looks, and every watcher is called.
+   */
+  missed(): void {
+    for (const reader of this.#by_connection.values()) {
+      reader.announced()
+      this.#markDirty(reader)
+    }
+    for (const clients of this.#watchers.values())
+      for (const watchers of clients.values()) for (const watcher of watchers) watcher()
+  }
+
+  /**
+   * A connection is about to end its own session: it stays open then.
+   *
+   * @returns a function that takes this back, for a session that could not be ended
+   */
+  parts(session: SessionHandle, connection: Connection): () => void {
+    this.#parting.set(session.session_id, connection)
+    return () => this.#parting.delete(session.session_id)
   }
 
   /** Closes the connections of a session that has ended, with a code that says why. */
-  ended(session: Session, end: SessionEnd): void {
+  ended(session: SessionKey, end: SessionEnd): void {
+    const parting = this.#parting.get(session.session_id)
+    this.#parting.delete(session.session_id)
     const reading = this.#readersFor(session).map(({ connection }) => connection)
     for (const connection of new Set([...reading, ...this.#bound(session)])) {
+      if (connection === parting) {
+        if (reading.includes(connection)) this.unsubscribe(connection)
+        this.#unbind(session.session_id, connection)
+        continue
+      }
       this.leave(connection)
       connection.close(CLOSE_CODES[end])
     }
@@ -232,6 +284,7 @@ export class Hub {
   /** A door calls this when everything flushed before the last probe has arrived. */
   confirmed(connection: Connection): void {
     this.#by_connection.get(connection)?.confirmed()
+    this.schedule()
   }
 
   /**
@@ -248,48 +301,69 @@ export class Hub {
     }
   }
 
-  /** Notifications are hints: none is queued for a connection that takes nothing more. */
-  #notify({ connection, stalled_ms }: Subscription, kind: 'receipt' | 'session', json: string): void {
-    if (stalled_ms !== undefined) return
-    connection.notify(kind, json)
-    this.#notified.add(connection)
-    this.#schedule()
+  /** Notifications are hints: none is kept for a connection that takes nothing more. */
+  #notify(reader: Subscription, kind: 'receipt' | 'session', json: string): void {
+    if (reader.stalled_ms !== undefined) return
+    this.#hints.add(reader, kind, json)
+    this.schedule()
   }
 
   #markDirty(subscription: Subscription): void {
     if (subscription.dirty) return
     subscription.dirty = true
     this.#dirty.push(subscription)
-    this.#schedule()
+    this.schedule()
   }
 
-  #schedule(): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
-    setImmediate(this.#flush)
+  /** A flush begins: it covers what was read and told so far. */
+  seal(): void {
+    if (this.#begun.length > 0) this.#dirty.push(...this.#begun.splice(0))
+    if (this.#late.length > 0) this.#due.push(...this.#late.splice(0))
+    this.#hints.seal()
   }
 
-  readonly #flush = (): void => {
-    this.#scheduled = false
+  /** Has each marked subscription read. @returns whether a read leased or acknowledged anything */
+  read(): boolean {
     const dirty = this.#dirty
-    const notified = this.#notified
     this.#dirty = []
-    if (notified.size > 0) this.#notified = new Set()
+    let changed = false
     for (const subscription of dirty) {
       subscription.dirty = false
-      if (notified.size > 0) notified.delete(subscription.connection)
       try {
-        const more = subscription.flush()
-        if (more instanceof Promise)
-          more
-            .then((again) => this.#again(subscription, again))
+        const has_read = subscription.read()
+        if (has_read instanceof Promise)
+          has_read
+            .then((has_read) => has_read && this.#readLate(subscription))
             .catch((error) => this.#fail(subscription, error))
-        else this.#again(subscription, more)
+        else if (has_read) {
+          this.#due.push(subscription)
+          changed ||= subscription.options.ack !== 'none'
+        }
       } catch (error) {
         this.#fail(subscription, error)
       }
     }
-    if (notified.size > 0) for (const connection of notified) connection.flush()
+    return changed
+  }
+
+  #readLate(subscription: Subscription): void {
+    this.#late.push(subscription)
+    this.schedule()
+  }
+
+  /** Hands hints and messages to their connections, and writes them. */
+  write(): void {
+    const due = this.#due
+    this.#due = []
+    const notified = this.#hints.handOver()
+    for (const subscription of due) {
+      try {
+        this.#again(subscription, subscription.send())
+      } catch (error) {
+        this.#fail(subscription, error)
+      }
+    }
+    if (notified) for (const connection of notified) connection.flush()
   }
 
   #again(subscription: Subscription, more: boolean): void {
@@ -298,8 +372,10 @@ export class Hub {
   }
 
   #fail(subscription: Subscription, error: unknown): void {
+    // The connection may read another mailbox by now, or have closed.
+    if (subscription.closed) return
     this.leave(subscription.connection)
-    subscription.connection.close(error instanceof BrokerError ? error.code : 'internal')
+    subscription.connection.close(asBrokerError(error).code)
     if (!(error instanceof BrokerError)) this.report(error)
   }
 }

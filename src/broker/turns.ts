@@ -2,8 +2,6 @@ import type { MaybePromise } from '../core/maybe-promise.ts'
 
 /** How much of one turn of the event loop all long calls together may take, in milliseconds. */
 const TURN_MS_MAX = 3
-/** Items of a list between two looks at the clock. */
-const ITEMS_PER_LOOK = 64
 
 /**
  * Keeps long calls from holding up the others. All long calls together get a few milliseconds of each turn
@@ -44,13 +42,26 @@ export class Turns {
     this.#schedule()
   }
 
-  /** Visits the items of a long list, a part in each turn. @param visit returns whether to go on */
-  each<T>(items: readonly T[], visit: (item: T) => boolean, from = 0): MaybePromise<void> {
+  /**
+   * Visits the pages of a list, as many in each turn as fit.
+   *
+   * @param read answers the page after `after`; undefined is the first
+   * @param visit returns whether to go on
+   */
+  pages<P extends { readonly next: string | undefined }>(
+    read: (after: string | undefined) => MaybePromise<P>,
+    visit: (page: P) => boolean,
+    after?: string,
+  ): MaybePromise<void> {
     const began_ms = performance.now()
-    for (let i = from; i < items.length; i++) {
-      if (!visit(items[i]!)) return
-      if ((i + 1) % ITEMS_PER_LOOK === 0 && performance.now() - began_ms >= TURN_MS_MAX)
-        return this.inLaterTurn(() => this.each(items, visit, i + 1))
+    for (let from = after; ; ) {
+      const page = read(from)
+      if (page instanceof Promise)
+        return page.then((page) => (goesOn(page, visit) ? this.pages(read, visit, page.next) : undefined))
+      if (!goesOn(page, visit)) return
+      from = page.next
+      if (performance.now() - began_ms >= TURN_MS_MAX)
+        return this.inLaterTurn(() => this.pages(read, visit, from))
     }
   }
 
@@ -82,4 +93,11 @@ export class Turns {
     this.#waiting.splice(0, served)
     if (this.#waiting.length > 0) this.#schedule()
   }
+}
+
+function goesOn<P extends { readonly next: string | undefined }>(
+  page: P,
+  visit: (page: P) => boolean,
+): boolean {
+  return visit(page) && page.next !== undefined
 }

@@ -1,7 +1,11 @@
 import type { Identity } from '../auth/identity.ts'
+import type { SessionHandle } from '../auth/session-handle.ts'
 import { BrokerError } from '../core/errors.ts'
-import type { Session, SessionEnd } from '../core/session.ts'
-import type { Address, Announcement } from '../engine/engine.ts'
+import type { Address, Announcement } from '../engine/values.ts'
+import type { Following } from './following.ts'
+
+/** What ends a wait: an announcement, or word that some may have been lost, so that the call has to look. */
+export type Woken = Announcement | 'missed'
 
 /** A call that waits for a message: a long poll, or a sender that waits for a reply. */
 interface Waiter {
@@ -11,9 +15,7 @@ interface Waiter {
    * takes nothing.
    */
   readonly fit: (announcement: Announcement) => 'exact' | 'any' | 'look' | undefined
-  readonly settle: (announcement: Announcement | undefined) => void
-  /** The caller's session; undefined for a caller without one. */
-  readonly session: Session | undefined
+  readonly settle: (woken: Woken | undefined) => void
 }
 
 /** The waiting calls, by mailbox. At most one of them takes an announced message. */
@@ -22,7 +24,10 @@ export class Waiters {
   #count = 0
   #closed = false
 
-  constructor(private readonly waiting_max: number) {}
+  constructor(
+    private readonly waiting_max: number,
+    private readonly following: Following,
+  ) {}
 
   get count(): number {
     return this.#count
@@ -32,7 +37,7 @@ export class Waiters {
    * Waits for an announcement that fits.
    *
    * @param session the caller's; the wait ends when the session ends, see `stillIn`
-   * @returns the announcement; undefined when the time is up, the caller has gone, its session has ended, or
+   * @returns what woke it; undefined when the time is up, the caller has gone, its session has ended, or
    *   the broker shuts down
    * @throws BrokerError `too_many_waiting`
    */
@@ -41,22 +46,26 @@ export class Waiters {
     timeout_ms: number,
     signal: AbortSignal | undefined,
     fit: Waiter['fit'],
-    session?: Session,
-  ): Promise<Announcement | undefined> {
+    session?: SessionHandle,
+  ): Promise<Woken | undefined> {
     if (this.#closed || signal?.aborted || session?.ended) return Promise.resolve(undefined)
     if (this.#count >= this.waiting_max) throw new BrokerError('too_many_waiting', { retry_after_ms: 1000 })
     const key = mailboxKey(address)
     return new Promise((resolve) => {
       const end = () => settle(undefined)
-      const settle = (announcement: Announcement | undefined) => {
+      const settle = (woken: Woken | undefined) => {
         clearTimeout(timer)
         signal?.removeEventListener('abort', end)
+        session?.signal.removeEventListener('abort', end)
         this.#remove(key, waiter)
-        resolve(announcement)
+        resolve(woken)
       }
-      const waiter: Waiter = { fit, settle, session }
+      const waiter: Waiter = { fit, settle }
       const timer = setTimeout(end, timeout_ms)
       signal?.addEventListener('abort', end)
+      // Mail to the address is no longer for a session that has ended.
+      session?.signal.addEventListener('abort', end)
+      this.following.enter(address)
       const waiting = this.#by_mailbox.get(key)
       if (waiting) waiting.waiters.push(waiter)
       else this.#by_mailbox.set(key, { address, waiters: [waiter] })
@@ -81,51 +90,36 @@ export class Waiters {
     else for (const waiter of waiting.filter((_, i) => fits[i] === 'look')) waiter.settle(announcement)
   }
 
-  /** Ends the waits of a session that has ended: mail to its address is no longer for it. */
-  ended(session: Session): void {
-    const waiters = this.#by_mailbox.get(mailboxKey(session))?.waiters ?? []
-    for (const waiter of waiters.filter((waiter) => waiter.session === session)) waiter.settle(undefined)
+  /** Announcements may have been lost: wakes every waiting call. */
+  missed(): void {
+    this.#settleAll('missed')
   }
 
   /** Ends every wait without a message. A wait that begins later ends at once. */
   close(): void {
     this.#closed = true
+    this.#settleAll(undefined)
+  }
+
+  #settleAll(woken: Woken | undefined): void {
     for (const { waiters } of [...this.#by_mailbox.values()])
-      for (const waiter of [...waiters]) waiter.settle(undefined)
+      for (const waiter of [...waiters]) waiter.settle(woken)
   }
 
   #remove(key: string, waiter: Waiter): void {
-    const waiting = this.#by_mailbox.get(key)?.waiters
-    const at = waiting?.indexOf(waiter) ?? -1
+    const waiting = this.#by_mailbox.get(key)
+    const at = waiting?.waiters.indexOf(waiter) ?? -1
     if (!waiting || at === -1) return
-    waiting.splice(at, 1)
-    if (waiting.length === 0) this.#by_mailbox.delete(key)
+    waiting.waiters.splice(at, 1)
+    if (waiting.waiters.length === 0) this.#by_mailbox.delete(key)
     this.#count--
+    this.following.leave(waiting.address)
   }
 }
 
 /** The session to wait in. The call keeps it: its caller may check in as another client meanwhile. */
-export function sessionToWaitIn({ session }: Identity): Session | undefined {
+export function sessionToWaitIn({ session }: Identity): SessionHandle | undefined {
   return session?.ended ? undefined : session
-}
-
-/**
- * Refuses a call whose session ended while it waited: another session may hold the address by now.
- *
- * @param detail a sentence on what the call has done already
- * @throws BrokerError `session_replaced`, `session_ended`
- */
-export function stillIn(session: Session | undefined, detail = ''): void {
-  if (!session?.ended) return
-  const what =
-    session.ended === 'replaced' ? 'A newer session took the address over' : 'The session was ended'
-  throw endedError(session.ended, `${what} while the call waited.${detail}`)
-}
-
-/** The error for a caller whose session has ended. @param detail this case in a sentence */
-export function endedError(end: SessionEnd, detail?: string): BrokerError {
-  const code = end === 'replaced' ? 'session_replaced' : 'session_ended'
-  return new BrokerError(code, detail === undefined ? {} : { detail })
 }
 
 function mailboxKey({ project, client_id }: Address): string {

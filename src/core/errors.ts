@@ -250,6 +250,13 @@ export const ERRORS = {
     retryable: true,
     next: 'Wait retry_after_ms; the operator can raise stored_bytes_max.',
   },
+  storage_unavailable: {
+    title: 'The storage of the broker did not do what was asked.',
+    http_status: 503,
+    rpc_code: 1449,
+    retryable: true,
+    next: 'Try again after retry_after_ms. A send with the same idempotency_key is safe to repeat.',
+  },
   too_many_clients: {
     title: 'The broker holds as many addresses as it takes.',
     http_status: 503,
@@ -359,7 +366,19 @@ export function errorBody(error: BrokerError, correlation_id?: string): ErrorBod
   }
 }
 
+/**
+ * The storage did not do what it was asked, or did it without an answer. The same call may succeed later.
+ * Engines throw it; a caller gets `storage_unavailable`.
+ */
+export class StorageFailed extends Error {}
+
+/** How long a caller waits before it tries again. */
+const STORAGE_RETRY_MS = 1000
+
 /** Any thrown value as an error of the catalogue: `internal`, unless it is one already. */
 export function asBrokerError(thrown: unknown): BrokerError {
-  return thrown instanceof BrokerError ? thrown : new BrokerError('internal')
+  if (thrown instanceof BrokerError) return thrown
+  if (thrown instanceof StorageFailed)
+    return new BrokerError('storage_unavailable', { retry_after_ms: STORAGE_RETRY_MS })
+  return new BrokerError('internal')
 }

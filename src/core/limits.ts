@@ -1,10 +1,3 @@
-/** Bytes that an engine holds: one meter for all its mailboxes, dead letters and idempotency keys. */
-export interface Meter {
-  bytes: number
-  /** The part of `bytes` that is history, which is overwritten when new messages need room. */
-  history_bytes: number
-}
-
 /**
  * The bounds on messages, mailboxes and sessions, each with its unit last in the name. The defaults are
  * {@link DEFAULT_LIMITS}; `config/schema.ts` takes them from there.

@@ -16,9 +16,9 @@ export interface Capabilities {
 }
 
 /**
- * One client's lease on its address. `last_seen_ms` is its last sign of life: a frame, a call, or for as
- * long as they last an open connection and a waiting call. The status follows from it, both times counted
- * from there:
+ * One client's hold on its address, at one moment. `last_seen_ms` is its last sign of life: a frame, a call,
+ * or for as long as they last an open connection and a waiting call. The status follows from it, both times
+ * counted from there:
  *
  *   active ─ stale_seconds → stale ─ disconnected_seconds → disconnected
  *
@@ -28,19 +28,17 @@ export interface Session {
   readonly session_id: string
   readonly client_id: string
   readonly project: string
-  name: string | undefined
-  capabilities: Capabilities
+  readonly name: string | undefined
+  readonly capabilities: Capabilities
+  /** Milliseconds since the epoch, as `last_seen_ms`. */
   readonly created_ms: number
-  last_seen_ms: number
+  readonly last_seen_ms: number
   /** Its client was only ever named as a sender: it has not checked in, nor read its mail. */
-  sender_only: boolean
-  /** When it was last moved to its place in the list of sessions, in milliseconds since the epoch. */
-  placed_ms: number
-  /** The status announced last, so that a change is announced once. */
-  told: SessionStatus
-  /** Why it ended; undefined while it holds the address. */
-  ended: SessionEnd | undefined
+  readonly sender_only: boolean
 }
+
+/** Which session is meant. */
+export type SessionKey = Pick<Session, 'project' | 'client_id' | 'session_id'>
 
 /**
  * `replaced`: a newer session took the address over. `closed`: a caller ended it, or its address was
@@ -48,17 +46,20 @@ export interface Session {
  */
 export type SessionEnd = 'replaced' | 'closed'
 
-/** The status at `now`, in milliseconds since the epoch. */
-export function sessionStatus(session: Session, now: number, limits: Limits): SessionStatus {
-  if (session.ended !== undefined) return 'disconnected'
-  const silent_ms = now - session.last_seen_ms
+/** The status at `now`, in milliseconds since the epoch, of a session that has not ended. */
+export function sessionStatus(
+  { last_seen_ms }: Pick<Session, 'last_seen_ms'>,
+  now: number,
+  limits: Limits,
+): SessionStatus {
+  const silent_ms = now - last_seen_ms
   if (silent_ms < limits.stale_seconds * 1000) return 'active'
   return silent_ms < limits.disconnected_seconds * 1000 ? 'stale' : 'disconnected'
 }
 
 /** When `status` changes without a sign of life, in milliseconds since the epoch; Infinity: never. */
 export function statusChange(session: Session, status: SessionStatus, limits: Limits): number {
-  if (session.ended !== undefined || status === 'disconnected') return Number.POSITIVE_INFINITY
+  if (status === 'disconnected') return Number.POSITIVE_INFINITY
   return (
     session.last_seen_ms + (status === 'active' ? limits.stale_seconds : limits.disconnected_seconds) * 1000
   )

@@ -1,303 +1,180 @@
-import type { AckMode, Dead, DeadReason, Delivery, Due, State, Take } from '../core/mailbox/entry.ts'
+import type { Cursor } from '../core/cursor.ts'
+import type { Acked, AckMode, DeadLetter, Take } from '../core/mailbox/entry.ts'
 import type { Position } from '../core/mailbox/position.ts'
 import type { MaybePromise } from '../core/maybe-promise.ts'
 import type { StoredMessage } from '../core/message.ts'
-import type { Capabilities, RecipientStatus, Session, SessionEnd, SessionStatus } from '../core/session.ts'
-
-/** Where an accepted message is stored by the time its receipt goes out. */
-export type Stored = 'memory' | 'disk' | 'redis'
-
-/** The address of one client and its mailbox: `client_id` is unique in its project. */
-export interface Address {
-  readonly project: string
-  readonly client_id: string
-}
+import type { Session, SessionEnd, SessionStatus } from '../core/session.ts'
+import type {
+  Address,
+  Announcement,
+  Appended,
+  CheckedIn,
+  Checkin,
+  ClientState,
+  ClientsPage,
+  DeadFilter,
+  EngineStats,
+  Found,
+  Health,
+  Heard,
+  History,
+  IdempotencyKey,
+  Opened,
+  Page,
+  Read,
+  Repeated,
+  Requeued,
+  Sent,
+  Settle,
+  Settled,
+  Stored,
+  Variant,
+  Versioned,
+} from './values.ts'
 
 /**
- * What came of a message for one recipient: stored, or refused and not kept. `full`: the mailbox holds as
- * much as it may. `storage_full`: so does the engine, with all history overwritten. `too_many_clients`: the
- * recipient is a new address, and there is no room for one. `too_large`: the message is larger than
- * `mailbox_bytes_max`.
+ * Small documents, each with a version, by kind, project and id. A change is one step of its own: of several
+ * writers that expect the same version one wins. Values are JSON, and copies.
  */
-export type Appended =
-  | { readonly outcome: 'stored'; readonly recipient_status: RecipientStatus }
-  | { readonly outcome: 'full' | 'storage_full'; readonly retry_after_ms: number }
-  | { readonly outcome: 'too_many_clients' | 'too_large' }
-
-/** The outcome `stored` for each status of a recipient: most sends end in one of these. */
-export const STORED: Readonly<Record<RecipientStatus, Appended>> = {
-  active: { outcome: 'stored', recipient_status: 'active' },
-  stale: { outcome: 'stored', recipient_status: 'stale' },
-  disconnected: { outcome: 'stored', recipient_status: 'disconnected' },
-  unknown: { outcome: 'stored', recipient_status: 'unknown' },
-}
-
-/** What came of one message for all its recipients. */
-export interface Sent {
-  readonly outcome: 'sent'
-  readonly broadcast: boolean
-  readonly message_id: string
-  readonly expires_ms: number
-  readonly recipients: readonly string[]
-  /** One for each of `recipients`, in the same order. */
-  readonly deliveries: readonly Appended[]
-}
-
-/** The idempotency key was used before, within its window: this call stores nothing. */
-export interface Repeated {
-  readonly outcome: 'repeated'
-  readonly first: Sent
-  /** The digest that the first send gave with its key. */
-  readonly digest: string
-}
-
-/**
- * A sender's own name for one send, and a digest of what the send asks for, by which the caller of the
- * engine recognises that the key was used for another message.
- */
-export interface IdempotencyKey {
-  readonly key: string
-  readonly digest: string
+export interface Records {
+  get(kind: string, project: string, id: string): MaybePromise<Versioned | undefined>
+  /**
+   * Writes or deletes a record. Its version rises by one, and {@link EngineEvents.record} is told; deleting
+   * what is not there does neither. A record made anew begins above the version of its deletion.
+   *
+   * @param value undefined deletes
+   * @param expected the version that is replaced; 0: there is none; undefined: any
+   * @returns `ok`: done, with the record's version now, that of the deletion included. Not `ok`: nothing has
+   *   changed, since the version is not the expected one but this; 0 when there is no record
+   */
+  put(
+    kind: string,
+    project: string,
+    id: string,
+    value: unknown,
+    expected: number | undefined,
+  ): MaybePromise<{ readonly ok: boolean; readonly version: number }>
+  /**
+   * The records whose id begins with `prefix`, in order of id. One that is there from the first page to the
+   * last comes once, whatever else changes meanwhile.
+   *
+   * @param after the `next` of the page before: an id, which need not be there any more
+   * @param limit at least 1
+   */
+  list(
+    kind: string,
+    project: string,
+    prefix: string,
+    after: string | undefined,
+    limit: number,
+  ): MaybePromise<Page<Versioned>>
 }
 
 /**
- * A message became pending; announced on the instance that holds the mailbox's readers. An engine may skip a
- * new message while no reader has read since the last announcement, unless {@link EngineEvents.wants_each},
- * but never a redelivery. `attempt` is the one that the next delivery will have.
- */
-export interface Announcement extends Delivery {
-  readonly project: string
-  readonly client_id: string
-  readonly epoch: string
-  /** Pending again, after a lease or a delay: readers may be past its offset already. */
-  readonly redelivery: boolean
-}
-
-/** A message that died in its mailbox, kept for the operator. */
-export interface DeadLetter extends Dead {
-  readonly project: string
-  readonly recipient_id: string
-  /** When it died, in milliseconds since the epoch. */
-  readonly dead_ms: number
-}
-
-/**
- * What the engine tells the broker, in the order it happens: during the call that causes it, or later. The
- * broker may call the engine while it is told (it sends a bounce from `died`): an engine must expect that.
+ * What the engine tells the broker, of changes that other instances made too. An event may come before the
+ * answer to the call that caused it, late, or twice. Those about one address come in the order of the
+ * changes. The broker may call the engine from within one.
  */
 export interface EngineEvents {
-  /** A caller waits for one particular message: every message must be announced. May change at any time. */
+  /**
+   * Every message must be announced, since a caller may wait for one particular message. While it is false,
+   * an engine may leave out new messages for a mailbox that it has announced one for, until a read with a
+   * position. May change at any time.
+   */
   readonly wants_each: boolean
+  /** A message became pending. Reads find it from before this is told until it is gone. */
   announced(announcement: Announcement): void
-  /** A recipient acknowledged a message, by reading it with `auto`, by `settle`, or by a cursor. */
-  acknowledged(address: Address, message: StoredMessage): void
-  /** A message became a dead letter. */
-  died(letter: DeadLetter): void
-  /** A session's status changed, a new session's to `active` included. Each change is told once. */
-  sessionChanged(session: Session, status: SessionStatus): void
-  /** A session has ended; `session.ended` is set. */
-  sessionEnded(session: Session, end: SessionEnd): void
-}
-
-/** What {@link Engine.take} read. */
-export interface Taken {
-  readonly deliveries: readonly Delivery[]
-  /** With `offset`, a cursor to resume from: {@link MailboxState.offset} after this read. */
-  readonly epoch: string
-  readonly offset: number
-  /** Messages still pending. */
-  readonly remaining: number
-}
-
-/** A mailbox at one moment. */
-export interface MailboxState {
-  readonly epoch: string
+  /** A recipient acknowledged messages, by reading with `auto`, by `settle`, or by a cursor. */
+  acknowledged(address: Address, messages: readonly Acked[]): void
   /**
-   * With `epoch`, a cursor to resume from: just before the oldest unacknowledged message, or if history
-   * after that has been overwritten, after the overwritten part.
+   * A message has become a dead letter.
+   *
+   * @param bounced its bounce (`bounceOf` in core/bounce.ts), which is stored in the same step, found room;
+   *   false where it has none. A full mailbox drops nothing for a bounce
    */
-  readonly offset: number
-  /** Offset of the newest message; 0 before the first. */
-  readonly last: number
-  readonly pending: number
-  /** Leased and delayed. */
-  readonly leased: number
-}
-
-/** A subscription that {@link Engine.open} began. */
-export interface Opened {
-  readonly position: Position
-  /** Nothing after the cursor has been overwritten; false: reading starts after what was. */
-  readonly recovered: boolean
-  /** Messages pending in the mailbox. */
-  readonly pending: number
-}
-
-/** One page of what a mailbox retains. */
-export interface HistoryPage {
-  readonly deliveries: readonly Delivery[]
-  /** As in {@link Opened}; true when no cursor was given. */
-  readonly recovered: boolean
-  /** With `offset`, the cursor after which the next page begins. */
-  readonly epoch: string
-  readonly offset: number
-  readonly more: boolean
-}
-
-/** Which messages to settle: those at `offsets`, else those with `message_ids`, else all that are leased. */
-export interface Settle {
-  readonly message_ids?: readonly string[] | undefined
-  readonly offsets?: readonly number[] | undefined
-  /**
-   * Undefined acknowledges, also messages that are pending or delayed. A number is a nack, of leased
-   * messages only: their delivery failed, and is tried again after so many milliseconds (0: at once).
-   */
-  readonly failed_delay_ms?: number | undefined
-}
-
-export interface Settled {
-  /** Messages acknowledged or nacked by this call. */
-  readonly settled: number
-  /** Those of `message_ids` that name no message here; for a nack, no leased one. */
-  readonly unknown: readonly string[]
-}
-
-/** Where {@link Engine.find} found a message. */
-export interface Found {
-  readonly recipient_id: string
-  readonly message: StoredMessage
-  readonly attempts: number
-  /** Its state in the mailbox, or why it is a dead letter. */
-  readonly state: State | DeadReason
-}
-
-/** What {@link Engine.checkin} is asked for. */
-export interface Checkin {
-  readonly project: string
-  readonly client_id: string
-  /** Id of the session that the caller holds or names: if that session holds the address, it goes on. */
-  readonly resume: string | undefined
-  /**
-   * Set for a stateless caller that names the address as its own, to read its mail or only to send: a
-   * session that holds the address goes on, no matter who began it. Undefined: the caller checks in.
-   */
-  readonly join: 'reader' | 'sender' | undefined
-  /** The key of the caller. A mailbox belongs to the first key that checked in, even if undefined. */
-  readonly key_id: string | undefined
-  /** Undefined leaves the name of a session that goes on as it is; the same holds for its capabilities. */
-  readonly name: string | undefined
-  readonly capabilities: Capabilities | undefined
-}
-
-export interface SessionPage {
-  readonly limit: number
-  /** Include the sessions of clients that were only ever named as a sender. */
-  readonly senders: boolean
-}
-
-export interface SessionList {
-  readonly sessions: readonly Session[]
-  /** How many there are without the limit. */
-  readonly total: number
-}
-
-/** How far a requeue has come: `next` of one call is `from` of the following one. */
-export interface RequeueNext {
-  /** Dead letters are numbered as they come: the last one tried, and the last one to try. */
-  readonly after: number
-  readonly through: number
-  /** Recipients whose mailbox refused a message. */
-  readonly full: readonly string[]
-}
-
-export interface Requeued {
-  /** Ids of the messages that are back in their mailboxes. */
-  readonly requeued: readonly string[]
-  /** Ids of those that found no room. */
-  readonly refused: readonly string[]
-  /** Undefined: all have been tried. */
-  readonly next: RequeueNext | undefined
-}
-
-/** What came of a check-in. `not_owner`: the mailbox belongs to another key. */
-export type CheckedIn =
-  | {
-      readonly outcome: 'ok'
-      readonly session: Session
-      /** The session held the address before. */
-      readonly resumed: boolean
-      readonly mailbox: MailboxState
-    }
-  | { readonly outcome: 'not_owner' | 'too_many_clients' }
-
-export interface Health {
-  readonly ok: boolean
-  /** One sentence: what is wrong; absent when `ok`. */
-  readonly detail?: string
-}
-
-/** Totals over all projects. */
-export interface EngineStats {
-  /** Addresses. */
-  readonly clients: number
-  readonly pending: number
-  readonly leased: number
-  readonly history: number
-  readonly dead_letters: number
-  /** What `stored_bytes_max` bounds: messages, history, dead letters and idempotency keys. */
-  readonly stored_bytes: number
+  died(letter: DeadLetter, bounced: boolean): void
+  /** A session began or was heard again (`active`), fell silent, or has ended. */
+  session(session: Session, status: SessionStatus | SessionEnd): void
+  /** A record has changed, or was deleted. These may come in another order: the version tells. */
+  record(kind: string, project: string, id: string, version: number): void
+  /** Some of the above may have been lost: readers, waiting calls and sessions have to look. */
+  missed(): void
 }
 
 /**
- * THE storage seam: mailboxes, sessions and dead letters, wherever they are kept. The suite in
- * `tests/contracts/` holds every engine to it.
+ * THE storage seam: mailboxes, sessions, dead letters and records, wherever they are kept. Values go in and
+ * come out; nothing is shared by reference but what is immutable. `src/README.md` has a table of what is one
+ * step, in which order, what may be repeated and what survives. The suite in `tests/contracts/` holds every
+ * engine to it.
  *
- * An address exists from its first message, check-in or `open` until it is forgotten; a call about another
- * address finds nothing. No message is answered once its time to live is over. Callers check the rights,
- * except that `checkin` refuses a mailbox of another key. Who calls:
+ * An answer is a value, or a promise. Calls about one address take effect in the order in which they were
+ * made, answered or not. Any of them may fail with an Error: the call may have taken effect then, or not.
  *
- *   start, stop, sweep      the app: start and sweep through the Broker
- *   append, appendToMany    the Broker alone, which counts the outcomes
- *   open, read              the Broker, for its subscriptions
- *   checkin, touch          the Broker alone
- *   all others              commands, doors and the Broker
+ * An address exists from its first message, check-in or `open` until it is forgotten: `forget_seconds` after
+ * its last use, or earlier if another needs its place, and never while something is stored for it. A call
+ * about an address that does not exist finds nothing. No message is answered once its time to live is over.
+ *
+ * Callers check the rights, except that `checkin` refuses a mailbox of another key. A call that names a
+ * session which no longer holds the address does nothing, and answers how the session ended: `replaced` if
+ * another holds it, else `closed`.
  */
 export interface Engine {
+  /** Where what is answered and flushed is stored. Callers are told. */
   readonly stored: Stored
+  readonly records: Records
+  /** Whether what a call did may be stored only after its answer, by `flush`. False: nobody waits for one. */
+  readonly flushes: boolean
   /** Called once, before any other call. */
   start(events: EngineEvents): MaybePromise<void>
-  /** Called once, after all other calls. */
+  /** Called once, after all other calls and a last flush. */
   stop(): MaybePromise<void>
   /** Proves that a message can be stored and announced; leaves no trace and tells the broker nothing. */
   health(): MaybePromise<Health>
-  stats(): MaybePromise<EngineStats>
+  /** Totals of a project, or of all. May take as long as there are addresses. */
+  stats(project?: string): MaybePromise<EngineStats>
+  /**
+   * Called at the end of a turn of the event loop, before anything leaves a door. Ends when all that earlier
+   * calls did is stored as promised; where nothing is left to store, still not before a flush that is under
+   * way. An engine may keep appends back until then: no other call sees them and none is announced, but they
+   * have their offsets and count against the limits.
+   *
+   * An append counts as stored once a flush has succeeded that began after its answer. So an engine that
+   * undoes one which it has not answered yet fails that call, too.
+   *
+   * @throws StorageFailed the appends since the last flush are undone, their idempotency keys forgotten, and
+   *   requeued letters are dead letters again. Bounces, and the effects of all other calls, stay: a later
+   *   flush stores them
+   */
+  flush(): MaybePromise<void>
 
   /**
-   * Stores a message for one recipient, in one atomic step: idempotency, limits, offset, store, announce.
-   * Sends take effect in the order of the calls; a slower engine than memory may gather those of one turn of
-   * the event loop. A full mailbox refuses the message or drops its oldest, as `mailbox_overflow` says.
+   * Stores a message for one recipient, in one atomic step: idempotency, limits, offset, store. Sends to one
+   * mailbox take effect in the order of the calls, and their offsets rise; gaps do no harm. A full mailbox
+   * refuses the message or drops its oldest, as `mailbox_overflow` says. Without room in the engine, history
+   * is overwritten first: the recipient's, then its project's, then that of others.
    *
-   * @param key belongs to `message.sender_id`; kept for `idempotency_seconds` once the message is stored
+   * @param key belongs to `message.sender_id`; kept for `idempotency_seconds` once the message is stored. A
+   *   key that is in use answers what came of its first send
    */
   append(
     project: string,
     message: StoredMessage,
     recipient_id: string,
-    key: IdempotencyKey | undefined,
+    key?: IdempotencyKey,
   ): MaybePromise<Appended | Repeated>
   /**
-   * Stores a message for each of many recipients, in one atomic step; each stores or refuses it by itself.
+   * Stores a message for each of many recipients; each stores or refuses it by itself, in one atomic step.
+   * A call that failed midway may be made again with the same key: it stores what is missing.
    *
    * @param key as in `append`; kept if at least one recipient stored the message
    */
   appendToMany(
     project: string,
-    message: StoredMessage,
-    recipients: readonly string[],
-    key: IdempotencyKey | undefined,
+    variants: readonly Variant[],
+    key?: IdempotencyKey,
   ): MaybePromise<Sent | Repeated>
-  /** Reads pending messages, highest priority first, then oldest, and does what `take.ack` says. */
-  take(address: Address, take: Take): MaybePromise<Taken>
+  /** What came of the send that used a key before; undefined when none did within the window. */
+  repeated(project: string, sender_id: string, key: string): MaybePromise<Repeated | undefined>
   /**
    * Begins a subscription: after a cursor, or at the oldest unacknowledged message. Pending messages at or
    * before the cursor are redelivered, except with `none` if the resume is `recovered`. With `auto` the
@@ -308,78 +185,89 @@ export interface Engine {
    */
   open(
     address: Address,
-    after: { epoch: string; offset: number } | undefined,
+    after: Cursor | undefined,
     ack: AckMode,
-  ): MaybePromise<Opened>
+    session_id: string | undefined,
+  ): MaybePromise<Opened | SessionEnd>
   /**
-   * The next messages that a subscriber is due, highest priority first, with `take.ack` carried out; moves
-   * `position` past them. There are no more when the answer reaches neither `limit` nor `bytes_max`. A
-   * message that another reader has leased or acknowledged is answered too, and stays as it is; up to
-   * `position.resumed_through` that counts as a delivery, since the first may have been lost. When a message
-   * that the subscriber was due is no longer here, the answer is empty and `position.lapped` is set.
+   * Without a position: pending messages, highest priority first, then oldest. With one: the next messages
+   * that the reader is due, in the same order; there are no more when the answer reaches neither `limit` nor
+   * `bytes_max`. Messages that are pending at or before the position are due again, except with `none`. One
+   * that another reader has leased or acknowledged is answered too, and stays as it is; up to
+   * `position.resumed_through` that counts as a delivery, since the first may have been lost.
    *
-   * @param position from `open`; the caller adds the offset of each announced redelivery to `redeliver`
+   * Does what `take.ack` says. With `auto`, an engine whose answer can be lost leases the messages, and
+   * acknowledges them once it is answered.
    */
-  read(address: Address, position: Position, take: Take): MaybePromise<readonly Due[]>
-  /** Acknowledges or nacks messages. A nack that is one too many makes a dead letter. */
-  settle(address: Address, settle: Settle): MaybePromise<Settled>
+  read(address: Address, position: Position | undefined, take: Take): MaybePromise<Read | SessionEnd>
+  /**
+   * Acknowledges or nacks messages. What is acknowledged already, and a lease whose message has been
+   * delivered again since, is left alone. A nack that is one too many (`attempts_max`) makes a dead letter.
+   */
+  settle(address: Address, settle: Settle): MaybePromise<Settled | SessionEnd>
   /**
    * Retained messages in rising order of offset, in any state; changes nothing.
    *
    * @param from after a cursor, and without messages sent before `since_ms` (milliseconds since the epoch)
-   * @param bytes_max as in {@link Take} for `take`
+   * @param bytes_max stops before the page grows past this, but never before its first message
    */
   history(
     address: Address,
-    from: { after?: { epoch: string; offset: number } | undefined; since_ms?: number | undefined },
+    from: { after?: Cursor | undefined; since_ms?: number | undefined },
     limit: number,
     bytes_max: number,
-  ): MaybePromise<HistoryPage>
-  /** Where a message is in a project: mailboxes and dead letters, of all clients or of `recipient_id`. */
-  find(project: string, message_id: string, recipient_id?: string): MaybePromise<readonly Found[]>
-  mailbox(address: Address): MaybePromise<MailboxState | undefined>
+  ): MaybePromise<History>
+  /**
+   * Where a message is, of all clients or of `recipient_id`: in mailboxes, in order of `client_id`, and among
+   * the dead letters. A page may be empty and not the last, or longer than `limit`.
+   */
+  find(
+    project: string,
+    message_id: string,
+    page: { recipient_id?: string | undefined; after?: string | undefined; limit: number },
+  ): MaybePromise<Page<Found>>
 
   /** The newest matching dead letters, newest first; `total` counts all that match. */
-  listDeadLetters(
+  dead(
     project: string,
-    filter: { reason?: DeadReason | undefined; client_id?: string | undefined },
-    limit: number,
-  ): MaybePromise<{ letters: readonly DeadLetter[]; total: number }>
+    filter: DeadFilter,
+    page: { after?: string | undefined; limit: number },
+  ): MaybePromise<Page<DeadLetter> & { readonly total: number }>
   /**
    * Puts dead letters back into their mailboxes, oldest first, at new offsets, with their time to live
-   * counted from now and their attempts kept. One call does a part, so that others are served in between. A
-   * letter that finds no room stays dead, and so do all later ones for the same recipient, to keep their
-   * order.
+   * counted from now and their attempts kept. One call does a part; letters that die after the first call
+   * are left out. One that finds no room stays dead, and so do all later ones for the same recipient, to keep
+   * their order.
    *
    * @param from `next` of the call before; undefined begins with the oldest
    */
-  requeue(
-    project: string,
-    filter: { reason?: DeadReason | undefined; message_ids?: ReadonlySet<string> | undefined },
-    from?: RequeueNext,
-  ): MaybePromise<Requeued>
+  requeue(project: string, filter: DeadFilter, from?: string): MaybePromise<Requeued>
 
   /**
    * Gives a client its address. A session that holds it goes on if `resume` names it or `join` is set; else
-   * it ends as `replaced` and a new one begins. The first check-in makes `key_id` the owner. Each is a sign
-   * of life.
+   * it ends as `replaced`, its leases are given back, and a new one begins. The first check-in makes `key_id`
+   * the owner. Each is a sign of life.
    */
   checkin(checkin: Checkin): MaybePromise<CheckedIn>
-  /** The session with this id; undefined when it has ended. */
-  session(project: string, session_id: string): MaybePromise<Session | undefined>
-  /** The session that holds this address. */
-  sessionOf(address: Address): MaybePromise<Session | undefined>
-  /** The sessions with the latest signs of life, the latest first. */
-  listSessions(project: string, page: SessionPage): MaybePromise<SessionList>
-  /** The addresses of a project, in any order. */
-  clientIds(project: string): MaybePromise<Iterable<string>>
-  /** Whether a caller with this key may read the mailbox: it is the owner, or there is none. */
-  ownedBy(address: Address, key_id: string | undefined): MaybePromise<boolean>
-  /** Notes a sign of life of a session; none if it has ended. */
-  touch(session: Session): void
   /** Ends a session, if it has not ended. Its leases are given back, which is no failure. */
-  endSession(session: Session, end: SessionEnd): MaybePromise<void>
-
+  end(address: Address, session_id: string, end: SessionEnd): MaybePromise<void>
+  /** One client, by its address or by the session that holds it. */
+  client(
+    project: string,
+    by: { readonly client_id: string } | { readonly session_id: string },
+  ): MaybePromise<ClientState | undefined>
+  clients(project: string, page: ClientsPage): MaybePromise<Page<ClientState> & { readonly total?: number }>
+  /**
+   * Notes signs of life. Leaves out those older than the latest known, and those of sessions that have ended.
+   * The broker gathers them for up to a second. Nothing is answered, and one that is lost does no harm.
+   */
+  heard(sessions: readonly Heard[]): void
+  /**
+   * Readers, waiting calls, watchers or connections of this address are here, or none of them any more. An
+   * engine that hears from other instances by address listens for those that are followed. Nothing is
+   * answered: one that cannot listen tries again, and says `missed` when it can.
+   */
+  follow(address: Address, on: boolean): void
   /**
    * Does what is due: expired messages, ended leases and delays, silent sessions, addresses and idempotency
    * keys to be forgotten. Called on each tick of housekeeping; costs as much as there is to do, not as much

@@ -7,13 +7,13 @@ test('garbage is collected once when much was let go of, and not under load', as
   await using app = await startBroker({ dead_letters_max: 1 })
   const { broker } = app
   const client = await WsClient.checkedIn(app.url, 'sender')
-  const stored = () => broker.engine.stats() as { stored_bytes: number }
+  const stored = async () => (await broker.engine.stats()).stored_bytes
   const send = async (messages: number, payload: string, ttl_seconds: number) => {
     for (let i = 0; i < messages; i++)
       await client.call('send_message', { recipient_id: `reader-${i}`, payload, ttl_seconds })
   }
   const burst = () => send(20, 'x'.repeat(600_000), 1)
-  const expired = () => until('the burst to expire', () => stored().stored_bytes < 2e6 || undefined)
+  const expired = () => until('the burst to expire', async () => (await stored()) < 2e6 || undefined)
   let collected = 0
   const look = collectsWhenQuiet(broker, () => collected++)
 

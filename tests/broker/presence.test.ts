@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test'
 import { Keys, type Scope } from '../../src/auth/identity.ts'
 import { runCommand } from '../../src/broker/command.ts'
-import { checkinClient } from '../../src/broker/commands/presence.ts'
+import { checkinClient, listSessions } from '../../src/broker/commands/presence.ts'
 import { startBroker, until } from '../harness.ts'
-import { gatedEngine } from '../simulation/slow-engine.ts'
+import { gatedEngine } from '../slow-engine.ts'
 import { call } from '../transports/http/client.ts'
 import { agent } from '../transports/mcp/client.ts'
 import { openStream } from '../transports/sse/reader.ts'
@@ -187,4 +187,41 @@ test('subscribing needs the scope to read, as reading does', async () => {
   const subscribing = () => app.broker.subscribe(identity, connection, 'a', undefined, options)
   expect(subscribing).toThrow('subscribe needs a key with the scope "read".')
   expect(app.broker.hub.subscription_count).toBe(0)
+})
+
+test('a connection is not kept for a session that had ended before it was to be ended', async () => {
+  const gate = Promise.withResolvers<void>()
+  let asked = 0
+  await using app = await startBroker({}, (engine) =>
+    gatedEngine(engine, 'client', gate.promise, () => asked++),
+  )
+  const { body } = await call(app.url, 'POST', '/v1/sessions', { client_id: 'a' })
+  const other = await WsClient.connect(app.url)
+  const ending = other.call('disconnect_session', { session_id: body.session_id })
+  await until('the session to be looked up', () => asked || undefined)
+  await call(app.url, 'POST', '/v1/sessions', { client_id: 'a' })
+  gate.resolve()
+  await ending
+  expect(app.broker.hub.parting_count).toBe(0)
+})
+
+test('a list of many sessions leaves out none that is heard while it is made', async () => {
+  const gate = Promise.withResolvers<void>()
+  let pages = 0
+  await using app = await startBroker({}, (engine) =>
+    gatedEngine(engine, 'clients', gate.promise, () => pages++),
+  )
+  const { broker } = app
+  const identity = new Keys(undefined).identify({ key: undefined, project: undefined })
+  const how = { resume: undefined, join: undefined, name: undefined, capabilities: undefined }
+  const first = broker.sessions.handle((await broker.checkin(identity, 'c0', how)).session)
+  for (let n = 1; n < 600; n++) await broker.checkin(identity, `c${n}`, how)
+  broker.sessions.tell()
+  first.told_ms = broker.now()
+  const filter = { status_filter: 'active', limit: 1000 }
+  const listed = runCommand(broker, listSessions, identity, filter) as Promise<Listed>
+  await until('the first page', () => pages || undefined)
+  broker.heard(first)
+  gate.resolve()
+  expect((await listed).sessions.length).toBe(600)
 })

@@ -45,19 +45,23 @@ test('a failure of a call that waited reaches its caller, and holds up nobody', 
   expect(await next).toBe('next')
 })
 
-test('a long list is gone through to its end, or as far as it is wanted', async () => {
+test('a list is gone through page by page to its end, or as far as it is wanted', async () => {
   const turns = new Turns()
-  const items = Array.from({ length: 1000 }, (_, n) => n)
-  const visited: number[] = []
-  let turns_between = 0
-  const counting = setInterval(() => turns_between++, 0)
-  await turns.each(items, (item) => {
-    if (item % 100 === 0) busy(3)
-    return visited.push(item) < 900
-  })
-  clearInterval(counting)
-  expect(visited).toEqual(items.slice(0, 900))
-  expect(turns_between).toBeGreaterThan(1)
+  const page = (after = '0') => {
+    const from = Number(after)
+    busy(1)
+    return { items: [from, from + 1], next: from < 98 ? String(from + 2) : undefined }
+  }
+  for (const read of [page, async (after?: string) => page(after)])
+    for (const wanted of [51, 1000]) {
+      const visited: number[] = []
+      let turns_between = 0
+      const counting = setInterval(() => turns_between++, 0)
+      await turns.pages(read, ({ items }) => visited.push(...items) < wanted)
+      clearInterval(counting)
+      expect(visited).toEqual(Array.from({ length: wanted === 51 ? 52 : 100 }, (_, n) => n))
+      if (read === page) expect(turns_between).toBeGreaterThan(1)
+    }
 })
 
 test('ten thousand dead letters are requeued whole, while others are served', async () => {

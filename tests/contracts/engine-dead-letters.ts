@@ -18,12 +18,12 @@ export function deadLetterContract(make: MakeEngine): void {
     await die(rig, 'other', ['c'])
     await rig.sendAll('r', ['d'])
     await rig.lease('r')
-    await rig.engine.settle(rig.at('r'), { failed_delay_ms: 0 })
+    await rig.settle('r', { failed_delay_ms: 0 })
     expect(await rig.dead()).toEqual(['d attempts_exhausted', 'c expired', 'b expired', 'a expired'])
     expect(await rig.dead({ reason: 'expired' }, 2)).toEqual(['c expired', 'b expired'])
     expect(await rig.dead({ client_id: 'other' })).toEqual(['c expired'])
-    expect((await rig.engine.listDeadLetters(PROJECT, { reason: 'expired' }, 1)).total).toBe(3)
-    expect((await rig.engine.listDeadLetters('q', {}, 10)).total).toBe(0)
+    expect((await rig.engine.dead(PROJECT, { reason: 'expired' }, { limit: 1 })).total).toBe(3)
+    expect((await rig.engine.dead('q', {}, { limit: 10 })).total).toBe(0)
     expect((await rig.engine.stats()).dead_letters).toBe(4)
   })
 
@@ -33,7 +33,7 @@ export function deadLetterContract(make: MakeEngine): void {
     await rig.lease('r')
     await rig.pass(60)
     await rig.pass(30)
-    const { letters } = await rig.engine.listDeadLetters(PROJECT, {}, 10)
+    const { items: letters } = await rig.engine.dead(PROJECT, {}, { limit: 10 })
     expect(letters).toMatchObject([
       { project: PROJECT, recipient_id: 'r', dead_ms: rig.now, attempts: 1, reason: 'expired' },
     ])
@@ -67,7 +67,7 @@ export function deadLetterContract(make: MakeEngine): void {
     })
     expect(await rig.dead()).toEqual(['a expired'])
     await rig.hears(
-      () => rig.announced.map(({ message, redelivery }) => [message.message_id, redelivery]),
+      () => rig.announced.map(({ message_id, redelivery }) => [message_id, redelivery]),
       [[b!, false]],
     )
     await rig.expectBytesOf('r')

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { ACKED, DELAYED, LEASED, PENDING } from '../../src/core/mailbox/entry.ts'
-import { type MakeEngine, PROJECT, payloads, Rig } from './rig.ts'
+import { type MakeEngine, payloads, Rig } from './rig.ts'
 
 export function readingContract(make: MakeEngine): void {
   test('gives higher priority first, then in the order sent', async () => {
@@ -22,9 +22,9 @@ export function readingContract(make: MakeEngine): void {
   test('auto acknowledges: told once, and not given again', async () => {
     await using rig = await Rig.start(make)
     const ids = await rig.sendAll('r', ['a', 'b'])
-    const taken = await rig.engine.take(rig.at('r'), { limit: 1, bytes_max: 1e6, ack: 'auto' })
-    expect(taken.remaining).toBe(1)
-    expect(taken.deliveries[0]!.attempt).toBe(1)
+    const { due, pending } = await rig.taken('r', { limit: 1 })
+    expect(pending).toBe(1)
+    expect(due[0]).toMatchObject({ attempt: 1, acknowledged: true })
     expect(await rig.take('r')).toEqual(['b'])
     expect(await rig.take('r')).toEqual([])
     await rig.hears(
@@ -39,11 +39,11 @@ export function readingContract(make: MakeEngine): void {
     const ids = await rig.sendAll('r', ['a', 'b', 'c'])
     expect(await rig.lease('r', { limit: 2 })).toEqual(ids.slice(0, 2).map((id) => ({ id, attempt: 1 })))
     expect(rig.acknowledged).toEqual([])
-    expect(await rig.engine.settle(rig.at('r'), { message_ids: [ids[0]!, 'no-such'] })).toEqual({
+    expect(await rig.settle('r', { message_ids: [ids[0]!, 'no-such'] })).toEqual({
       settled: 1,
       unknown: ['no-such'],
     })
-    expect(await rig.engine.settle(rig.at('r'), {})).toEqual({ settled: 1, unknown: [] })
+    expect(await rig.settle('r', {})).toEqual({ settled: 1, unknown: [] })
     await rig.hears(() => rig.acknowledged.map(({ message_id }) => message_id), ids.slice(0, 2))
     expect(await rig.take('r')).toEqual(['c'])
   })
@@ -51,8 +51,8 @@ export function readingContract(make: MakeEngine): void {
   test('acknowledging twice, or what is still pending, does no harm', async () => {
     await using rig = await Rig.start(make)
     const [id] = await rig.sendAll('r', ['a'])
-    expect((await rig.engine.settle(rig.at('r'), { message_ids: [id!] })).settled).toBe(1)
-    expect(await rig.engine.settle(rig.at('r'), { message_ids: [id!] })).toEqual({ settled: 0, unknown: [] })
+    expect((await rig.settle('r', { message_ids: [id!] })).settled).toBe(1)
+    expect(await rig.settle('r', { message_ids: [id!] })).toEqual({ settled: 0, unknown: [] })
     expect(await rig.take('r')).toEqual([])
     await rig.hears(() => rig.acknowledged.length, 1)
   })
@@ -73,10 +73,10 @@ export function readingContract(make: MakeEngine): void {
     expect(await rig.lease('r')).toEqual([])
     await rig.pass(0.001)
     await rig.hears(
-      () => rig.announced.map(({ offset, attempt, redelivery }) => ({ offset, attempt, redelivery })),
+      () => rig.announced.map(({ offset, changes, redelivery }) => ({ offset, changes, redelivery })),
       [
-        { offset: 1, attempt: 1, redelivery: false },
-        { offset: 1, attempt: 2, redelivery: true },
+        { offset: 1, changes: 1, redelivery: false },
+        { offset: 1, changes: 2, redelivery: true },
       ],
     )
     expect(await rig.lease('r')).toEqual([{ id: id!, attempt: 2 }])
@@ -86,11 +86,10 @@ export function readingContract(make: MakeEngine): void {
     await using rig = await Rig.start(make)
     const [a, b] = await rig.sendAll('r', ['a', 'b'])
     await rig.lease('r')
-    const address = rig.at('r')
-    expect((await rig.engine.settle(address, { message_ids: [a!], failed_delay_ms: 0 })).settled).toBe(1)
-    expect((await rig.engine.settle(address, { message_ids: [b!], failed_delay_ms: 10_000 })).settled).toBe(1)
+    expect((await rig.settle('r', { message_ids: [a!], failed_delay_ms: 0 })).settled).toBe(1)
+    expect((await rig.settle('r', { message_ids: [b!], failed_delay_ms: 10_000 })).settled).toBe(1)
     expect(await rig.lease('r')).toEqual([{ id: a!, attempt: 2 }])
-    expect((await rig.engine.find(PROJECT, b!))[0]!.state).toBe(DELAYED)
+    expect((await rig.found(b!))[0]!.state).toBe(DELAYED)
     await rig.pass(9.999)
     expect(await rig.lease('r')).toEqual([])
     await rig.pass(0.001)
@@ -103,7 +102,7 @@ export function readingContract(make: MakeEngine): void {
     const [a, b] = await rig.sendAll('r', ['a', 'b'])
     await rig.take('r', { limit: 1 })
     const nack = { message_ids: [a!, b!, 'no-such'], failed_delay_ms: 0 }
-    const { settled, unknown } = await rig.engine.settle(rig.at('r'), nack)
+    const { settled, unknown } = await rig.settle('r', nack)
     expect(settled).toBe(0)
     expect([...unknown].sort()).toEqual([a!, b!, 'no-such'].sort())
   })
@@ -114,9 +113,9 @@ export function readingContract(make: MakeEngine): void {
     const twice = { message_ids: [a!, a!], failed_delay_ms: 0 }
     for (const attempt of [1, 2]) {
       expect(await rig.lease('r')).toEqual([{ id: a!, attempt }])
-      expect(await rig.engine.settle(rig.at('r'), twice)).toEqual({ settled: 1, unknown: [] })
+      expect(await rig.settle('r', twice)).toEqual({ settled: 1, unknown: [] })
     }
-    expect(await rig.engine.settle(rig.at('r'), twice)).toEqual({ settled: 0, unknown: [a!] })
+    expect(await rig.settle('r', twice)).toEqual({ settled: 0, unknown: [a!] })
     expect(await rig.dead()).toEqual(['a attempts_exhausted'])
   })
 
@@ -126,7 +125,7 @@ export function readingContract(make: MakeEngine): void {
     for (const attempt of [1, 2, 3]) {
       expect(await rig.lease('r')).toEqual([{ id: id!, attempt }])
       if (attempt === 2) await rig.pass(60)
-      else await rig.engine.settle(rig.at('r'), { failed_delay_ms: 0 })
+      else await rig.settle('r', { failed_delay_ms: 0 })
     }
     expect(await rig.lease('r')).toEqual([])
     await rig.hears(
@@ -171,8 +170,8 @@ export function readingContract(make: MakeEngine): void {
   test('the cursor of an answer is one to subscribe after', async () => {
     await using rig = await Rig.start(make)
     await rig.sendAll('r', ['a', 'b', 'c'])
-    const { epoch, offset } = await rig.engine.take(rig.at('r'), { limit: 2, bytes_max: 1e6, ack: 'auto' })
-    const opened = await rig.engine.open(rig.at('r'), { epoch, offset }, 'auto')
+    const { epoch, offset } = await rig.taken('r', { limit: 2 })
+    const opened = await rig.open('r', { epoch, offset }, 'auto')
     expect(opened).toMatchObject({ recovered: true, pending: 1 })
     expect(payloads(await rig.read('r', opened))).toEqual(['c'])
   })
@@ -181,8 +180,8 @@ export function readingContract(make: MakeEngine): void {
     await using rig = await Rig.start(make)
     const address = rig.at('nobody')
     expect(await rig.take('nobody')).toEqual([])
-    expect(await rig.engine.mailbox(address)).toBeUndefined()
-    expect(await rig.engine.settle(address, { message_ids: ['x'] })).toEqual({ settled: 0, unknown: ['x'] })
+    expect(await rig.client('nobody')).toBeUndefined()
+    expect(await rig.settle('nobody', { message_ids: ['x'] })).toEqual({ settled: 0, unknown: ['x'] })
     expect((await rig.engine.history(address, {}, 10, 1e6)).deliveries).toEqual([])
   })
 
@@ -191,7 +190,7 @@ export function readingContract(make: MakeEngine): void {
     await rig.sendAll('r', ['a', 'b', 'c', 'd'])
     await rig.take('r', { limit: 1 })
     await rig.lease('r', { limit: 1 })
-    const state = await rig.engine.mailbox(rig.at('r'))
+    const state = await rig.client('r')
     expect(state).toMatchObject({ offset: 1, last: 4, pending: 2, leased: 1 })
     expect(state!.epoch).toMatch(/^[a-z0-9]{1,32}$/)
     expect(await rig.engine.stats()).toMatchObject({ clients: 1, pending: 2, leased: 1, history: 1 })
@@ -202,9 +201,9 @@ export function readingContract(make: MakeEngine): void {
     const { message_id } = await rig.send(['acked', 'dead', 'leased', 'pending'])
     await rig.take('acked')
     await rig.lease('dead')
-    await rig.engine.settle(rig.at('dead'), { failed_delay_ms: 0 })
+    await rig.settle('dead', { failed_delay_ms: 0 })
     await rig.lease('leased')
-    const found = await rig.engine.find(PROJECT, message_id)
+    const found = await rig.found(message_id)
     const states = found.map(({ recipient_id, state, attempts }) => [recipient_id, state, attempts])
     expect(states.sort()).toEqual([
       ['acked', ACKED, 1],
@@ -212,7 +211,7 @@ export function readingContract(make: MakeEngine): void {
       ['leased', LEASED, 1],
       ['pending', PENDING, 0],
     ])
-    expect(await rig.engine.find(PROJECT, 'no-such')).toEqual([])
+    expect(await rig.found('no-such')).toEqual([])
   })
 
   test('history gives what is retained in the order it came, changing nothing', async () => {
@@ -252,7 +251,7 @@ export function readingContract(make: MakeEngine): void {
     await rig.sendAll('r', ['a', 'b', 'c', 'd'])
     await rig.take('r')
     rig.now += 1000
-    const { epoch } = (await rig.engine.mailbox(rig.at('r')))!
+    const { epoch } = (await rig.client('r'))!
     const after = async (offset: number, of = epoch) => {
       const page = await rig.engine.history(rig.at('r'), { after: { epoch: of, offset } }, 10, 1e6)
       return [page.recovered, ...payloads(page.deliveries)]

@@ -7,7 +7,7 @@ export function sendingContract(make: MakeEngine): void {
     await using rig = await Rig.start(make)
     await rig.checkedIn('here')
     await rig.checkedIn('gone')
-    await rig.engine.endSession((await rig.engine.sessionOf(rig.at('gone')))!, 'closed')
+    await rig.end('gone')
     const { deliveries, repeated, expires_ms } = await rig.send(['here', 'nobody', 'gone'])
     expect(deliveries).toEqual([
       { outcome: 'stored', recipient_status: 'active' },
@@ -27,16 +27,18 @@ export function sendingContract(make: MakeEngine): void {
   test('announces each message once, in order, one offset after the other', async () => {
     await using rig = await Rig.start(make)
     const ids = await rig.sendAll('r', ['a', 'b', 'c'])
-    await rig.hears(() => rig.announced.map(({ message }) => message.message_id), ids)
+    await rig.hears(() => rig.announced.map(({ message_id }) => message_id), ids)
     expect(rig.announced.map(({ offset }) => offset)).toEqual([1, 2, 3])
     expect(new Set(rig.announced.map(({ epoch }) => epoch)).size).toBe(1)
-    for (const { project, client_id, attempt, redelivery } of rig.announced)
-      expect({ project, client_id, attempt, redelivery }).toEqual({
+    for (const { project, client_id, redelivery, sender_id, rank } of rig.announced)
+      expect({ project, client_id, redelivery, sender_id, rank }).toEqual({
         project: PROJECT,
         client_id: 'r',
-        attempt: 1,
         redelivery: false,
+        sender_id: 'sender',
+        rank: 1,
       })
+    expect(rig.announced.map(({ changes }) => changes)).toEqual([1, 2, 3])
   })
 
   test('takes sends of one turn in order, each with its own outcome', async () => {
@@ -59,8 +61,8 @@ export function sendingContract(make: MakeEngine): void {
     const theirs = await rig.send('r', { payload: 'theirs' }, 'key', 'q')
     expect(theirs.repeated).toBeFalse()
     expect(await rig.take('r')).toEqual(['mine'])
-    expect(await rig.engine.find('q', mine.message_id)).toEqual([])
-    const { deliveries } = await rig.engine.take(rig.at('r', 'q'), { limit: 9, bytes_max: 9999, ack: 'auto' })
+    expect((await rig.engine.find('q', mine.message_id, { limit: 9 })).items).toEqual([])
+    const { deliveries } = await rig.engine.history(rig.at('r', 'q'), {}, 9, 9999)
     expect(deliveries.map(({ message }) => payloadOf(message))).toEqual(['theirs'])
   })
 
@@ -90,7 +92,7 @@ export function sendingContract(make: MakeEngine): void {
   test('a mailbox is bounded in bytes, history given up first', async () => {
     const payload = 'x'.repeat(500)
     await using other = await Rig.start(make)
-    const { bytes } = other.message({ payload })
+    const { bytes } = other.broadcast({ payload })
     await using rig = await Rig.start(make, { mailbox_bytes_max: 4 * bytes })
     await rig.sendAll('r', [payload, payload])
     await rig.take('r')
@@ -125,7 +127,7 @@ export function sendingContract(make: MakeEngine): void {
     expect(refused?.outcome).toBe('storage_full')
     expect(refused).toHaveProperty('retry_after_ms')
     expect((await rig.send('stranger', { payload })).deliveries[0]!.outcome).toBe('storage_full')
-    expect([...(await rig.engine.clientIds(PROJECT))]).not.toContain('stranger')
+    expect(await rig.clientIds()).not.toContain('stranger')
     await rig.take('r')
     expect((await rig.send('r', { payload })).deliveries[0]!.outcome).toBe('stored')
     expect((await rig.engine.stats()).stored_bytes).toBeLessThanOrEqual(2000)
@@ -151,7 +153,7 @@ export function sendingContract(make: MakeEngine): void {
     await rig.pass(60)
     await rig.checkedIn('here')
     await rig.checkedIn('new')
-    expect([...(await rig.engine.clientIds(PROJECT))].sort()).toEqual(['here', 'mail', 'new'])
+    expect(await rig.clientIds()).toEqual(['here', 'mail', 'new'])
     expect((await rig.checkin('another')).outcome).toBe('too_many_clients')
     expect(await rig.take('mail')).toEqual(['kept'])
   })
@@ -160,15 +162,13 @@ export function sendingContract(make: MakeEngine): void {
     await using rig = await Rig.start(make)
     const { message_id } = await rig.send(['a', 'b', 'c'], { payload: 'all' })
     await rig.hears(
-      () => rig.announced.map(({ client_id, message }) => [client_id, message.message_id]),
+      () => rig.announced.map(({ client_id, message_id }) => [client_id, message_id]),
       ['a', 'b', 'c'].map((client_id) => [client_id, message_id]),
     )
-    expect(JSON.parse(rig.announced[0]!.message.json)).toMatchObject({ broadcast: true, payload: 'all' })
-    expect(await rig.take('a')).toEqual(['all'])
+    const [first] = (await rig.taken('a')).due
+    expect(JSON.parse(first!.message.json)).toMatchObject({ broadcast: true, payload: 'all' })
     await rig.lease('b')
-    expect(
-      (await rig.engine.find(PROJECT, message_id)).map(({ recipient_id, state }) => [recipient_id, state]),
-    ).toEqual([
+    expect((await rig.found(message_id)).map(({ recipient_id, state }) => [recipient_id, state])).toEqual([
       ['a', ACKED],
       ['b', LEASED],
       ['c', PENDING],

@@ -1,49 +1,37 @@
 import { expect } from 'bun:test'
+import type { Cursor } from '../../src/core/cursor.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/core/limits.ts'
-import type { Due, Take } from '../../src/core/mailbox/entry.ts'
-import { type Content, createMessage, type StoredMessage } from '../../src/core/message.ts'
+import type { AckMode, DeadLetter, Due, Take } from '../../src/core/mailbox/entry.ts'
+import type { Position } from '../../src/core/mailbox/position.ts'
+import { createMessage, type StoredMessage } from '../../src/core/message.ts'
 import type { Session, SessionEnd, SessionStatus } from '../../src/core/session.ts'
+import type { Engine } from '../../src/engine/engine.ts'
 import type {
   Address,
   Announcement,
   Checkin,
-  DeadLetter,
-  Engine,
-  IdempotencyKey,
+  ClientState,
+  ClientsPage,
+  DeadFilter,
+  Found,
   Opened,
-  Repeated,
-  RequeueNext,
-  Sent,
-} from '../../src/engine/engine.ts'
+  Read,
+  Settle,
+  Settled,
+} from '../../src/engine/values.ts'
 import { until } from '../harness.ts'
+import { keyOf, type Outcome, outcomeOf, type Said } from './said.ts'
 
 /** Makes an engine of a fresh, empty store. `now` is the test's clock, in milliseconds since the epoch. */
-export type MakeEngine = (options: { limits: Limits; now: () => number }) => Engine | Promise<Engine>
+export type MakeEngine = (options: {
+  limits: (project: string) => Limits
+  now: () => number
+}) => Engine | Promise<Engine>
 
 export const PROJECT = 'p'
 /** When a silent session counts as stale and as disconnected. */
 const SILENCE = { stale_seconds: 30, disconnected_seconds: 60 }
-const EVERYTHING: Take = { limit: 10_000, bytes_max: Number.MAX_SAFE_INTEGER, ack: 'auto' }
-
-/** What a message says, and who says it. */
-export type Said = Content & { readonly sender_id?: string }
-
-/** What came of a send; if its key was used before, what came of the first. */
-export type Outcome = Omit<Sent, 'outcome'> & { readonly repeated: boolean; readonly digest?: string }
-
-/** An idempotency key, with the payload as its digest. */
-function keyOf(key: string | undefined, said: Said): IdempotencyKey | undefined {
-  return key === undefined ? undefined : { key, digest: JSON.stringify(said.payload ?? null) }
-}
-
-function outcomeOf(sent: Sent | Repeated): Outcome {
-  if (sent.outcome === 'repeated') {
-    const { outcome: _, ...said } = sent.first
-    return { ...said, repeated: true, digest: sent.digest }
-  }
-  const { outcome: _, ...said } = sent
-  return { ...said, repeated: false }
-}
+export const EVERYTHING: Take = { limit: 10_000, bytes_max: Number.MAX_SAFE_INTEGER, ack: 'auto' }
 
 /** An engine under test, with its clock and everything it has told. */
 export class Rig implements AsyncDisposable {
@@ -51,8 +39,8 @@ export class Rig implements AsyncDisposable {
   readonly announced: Announcement[] = []
   readonly acknowledged: { client_id: string; message_id: string }[] = []
   readonly died: DeadLetter[] = []
-  /** Stands for the broker's reaction to a death: called during the engine's own call. */
-  onDied: (letter: DeadLetter) => void = () => undefined
+  /** Ids of the dead whose bounces found room, and of the others. */
+  readonly bounced = { stored: [] as string[], none: [] as string[] }
   /** Whether every message is to be announced. */
   wants_each = true
   /** Status changes and ends, as `client status`, in order. */
@@ -64,10 +52,21 @@ export class Rig implements AsyncDisposable {
     private readonly clock: { now: () => number },
   ) {}
 
-  static async start(make: MakeEngine, limits: Partial<Limits> = {}): Promise<Rig> {
+  /**
+   * @param limits that differ from the defaults, in every project
+   * @param limits_of those of single projects besides
+   */
+  static async start(
+    make: MakeEngine,
+    limits: Partial<Limits> = {},
+    limits_of: Readonly<Record<string, Partial<Limits>>> = {},
+  ): Promise<Rig> {
     const clock = { now: () => 0 }
     const complete = { ...DEFAULT_LIMITS, ...SILENCE, ...limits }
-    const engine = await make({ limits: complete, now: () => clock.now() })
+    const engine = await make({
+      limits: (project) => ({ ...complete, ...limits_of[project] }),
+      now: () => clock.now(),
+    })
     const rig = new Rig(engine, complete, clock)
     rig.clock.now = () => rig.now
     await engine.start({
@@ -75,15 +74,17 @@ export class Rig implements AsyncDisposable {
         return rig.wants_each
       },
       announced: (announcement) => void rig.announced.push(announcement),
-      acknowledged: ({ client_id }, { message_id }) => void rig.acknowledged.push({ client_id, message_id }),
-      died: (letter) => {
-        rig.died.push(letter)
-        rig.onDied(letter)
+      acknowledged: ({ client_id }, messages) => {
+        for (const { message_id } of messages) rig.acknowledged.push({ client_id, message_id })
       },
-      sessionChanged: ({ client_id }: Session, status: SessionStatus) =>
+      died: (letter, bounced) => {
+        rig.died.push(letter)
+        rig.bounced[bounced ? 'stored' : 'none'].push(letter.message.message_id)
+      },
+      session: ({ client_id }: Session, status: SessionStatus | SessionEnd) =>
         void rig.sessions.push(`${client_id} ${status}`),
-      sessionEnded: ({ client_id }: Session, end: SessionEnd) =>
-        void rig.sessions.push(`${client_id} ${end}`),
+      record: () => undefined,
+      missed: () => undefined,
     })
     return rig
   }
@@ -104,7 +105,10 @@ export class Rig implements AsyncDisposable {
     return this.#message(said, undefined)
   }
 
-  #message({ sender_id = 'sender', ...content }: Said, recipient_id: string | undefined): StoredMessage {
+  #message(
+    { sender_id = 'sender', bounces: _, ...content }: Said,
+    recipient_id: string | undefined,
+  ): StoredMessage {
     const { ttl_seconds } = this.limits
     const id = Bun.randomUUIDv7()
     return createMessage({ payload: 'x', ...content }, sender_id, recipient_id, id, this.now, ttl_seconds)
@@ -120,15 +124,15 @@ export class Rig implements AsyncDisposable {
     if (typeof recipients !== 'string') {
       const message = this.broadcast(said)
       return outcomeOf(
-        await this.engine.appendToMany(project, message, recipients, keyOf(idempotency_key, said)),
+        await this.engine.appendToMany(project, [{ message, recipients }], keyOf(idempotency_key, said)),
       )
     }
-    const message = this.message(said, recipients)
+    const message = said.bounces ? this.message(said, recipients) : this.broadcast(said)
     const appended = await this.engine.append(project, message, recipients, keyOf(idempotency_key, said))
     if (appended.outcome === 'repeated') return outcomeOf(appended)
     const { message_id, expires_ms } = message
     const sent = { message_id, expires_ms, recipients: [recipients], deliveries: [appended] }
-    return { ...sent, broadcast: false, repeated: false }
+    return { ...sent, broadcast: message.broadcast, repeated: false }
   }
 
   /** Sends messages with these payloads to one mailbox; they must all be stored. @returns their ids */
@@ -142,24 +146,65 @@ export class Rig implements AsyncDisposable {
     return ids
   }
 
+  /** A read of pending messages. */
+  async taken(client_id: string, take: Partial<Take> = {}): Promise<Read> {
+    return held(await this.engine.read(this.at(client_id), undefined, { ...EVERYTHING, ...take }))
+  }
+
   /** The payloads that a read of pending messages answers. */
   async take(client_id: string, take: Partial<Take> = {}): Promise<unknown[]> {
-    const { deliveries } = await this.engine.take(this.at(client_id), { ...EVERYTHING, ...take })
-    return deliveries.map(({ message }) => payloadOf(message))
+    return payloads((await this.taken(client_id, take)).due)
   }
 
   /** The ids and attempts that a read of pending messages under a lease answers. */
   async lease(client_id: string, take: Partial<Take> = {}): Promise<{ id: string; attempt: number }[]> {
-    const { deliveries } = await this.engine.take(this.at(client_id), {
-      ...EVERYTHING,
-      ack: 'manual',
-      ...take,
-    })
-    return deliveries.map(({ message, attempt }) => ({ id: message.message_id, attempt }))
+    const { due } = await this.taken(client_id, { ack: 'manual', ...take })
+    return due.map(({ message, attempt }) => ({ id: message.message_id, attempt }))
   }
 
-  async read(client_id: string, { position }: Opened, take: Partial<Take> = {}): Promise<readonly Due[]> {
-    return this.engine.read(this.at(client_id), position, { ...EVERYTHING, ...take })
+  async open(client_id: string, after: Cursor | undefined, ack: AckMode): Promise<Reader> {
+    return { ...held(await this.engine.open(this.at(client_id), after, ack, undefined)) }
+  }
+
+  /** What a reader is due; it moves on. */
+  async read(client_id: string, reader: Reader, take: Partial<Take> = {}): Promise<readonly Due[]> {
+    const { due, position } = await this.readOn(client_id, reader.position, take)
+    reader.position = position!
+    return due
+  }
+
+  async readOn(client_id: string, position: Position, take: Partial<Take> = {}): Promise<Read> {
+    return held(await this.engine.read(this.at(client_id), position, { ...EVERYTHING, ...take }))
+  }
+
+  async settle(client_id: string, settle: Settle): Promise<Settled> {
+    return held(await this.engine.settle(this.at(client_id), settle))
+  }
+
+  async client(client_id: string): Promise<ClientState | undefined> {
+    return this.engine.client(PROJECT, { client_id })
+  }
+
+  async found(message_id: string): Promise<readonly Found[]> {
+    return (await this.engine.find(PROJECT, message_id, { limit: 1000 })).items
+  }
+
+  /** All addresses, in order. */
+  async clientIds(page: Partial<ClientsPage> = {}, project = PROJECT): Promise<string[]> {
+    const all = { of: 'addresses', by: 'client_id', limit: 1000, ...page } as const
+    return (await this.engine.clients(project, all)).items.map(({ client_id }) => client_id)
+  }
+
+  /** Ends the session that holds an address. */
+  async end(client_id: string, end: SessionEnd = 'closed'): Promise<void> {
+    const { session } = (await this.client(client_id))!
+    await this.engine.end(this.at(client_id), session!.session_id, end)
+  }
+
+  /** A sign of life of the session that holds an address. */
+  async heard(client_id: string): Promise<void> {
+    const { session_id } = (await this.client(client_id))!.session!
+    this.engine.heard([{ ...this.at(client_id), session_id, at_ms: this.now }])
   }
 
   /** Lets time pass, then has the engine do what is due. */
@@ -203,7 +248,7 @@ export class Rig implements AsyncDisposable {
    * others.
    */
   async expectBytesOf(client_id: string): Promise<void> {
-    const { letters } = await this.engine.listDeadLetters(PROJECT, {}, 10_000)
+    const { items: letters } = await this.engine.dead(PROJECT, {}, { limit: 10_000 })
     const { deliveries } = await this.engine.history(this.at(client_id), {}, 10_000, Number.MAX_SAFE_INTEGER)
     const bytes = [...letters, ...deliveries].reduce((sum, { message }) => sum + message.bytes, 0)
     expect((await this.engine.stats()).stored_bytes).toBe(bytes)
@@ -211,13 +256,14 @@ export class Rig implements AsyncDisposable {
 
   /** The sessions of a project, the latest heard first. @param senders include those that only ever sent */
   async sessionsOf(project = PROJECT, senders = true): Promise<readonly Session[]> {
-    return (await this.engine.listSessions(project, { limit: 1000, senders })).sessions
+    const page = { of: senders ? 'sessions' : 'readers', by: 'last_heard', limit: 1000 } as const
+    return (await this.engine.clients(project, page)).items.map(({ session }) => session!)
   }
 
   /** Requeues dead letters until there is no more to do. */
-  async requeue(filter: Parameters<Engine['requeue']>[1] = {}) {
+  async requeue(filter: DeadFilter = {}) {
     const done = { requeued: [] as string[], refused: [] as string[] }
-    for (let from: RequeueNext | undefined, first = true; first || from; first = false) {
+    for (let from: string | undefined, first = true; first || from; first = false) {
       const { requeued, refused, next } = await this.engine.requeue(PROJECT, filter, from)
       done.requeued.push(...requeued)
       done.refused.push(...refused)
@@ -227,9 +273,9 @@ export class Rig implements AsyncDisposable {
   }
 
   /** The payloads of a project's dead letters with their reasons, newest first. */
-  async dead(filter: Parameters<Engine['listDeadLetters']>[1] = {}, limit = 1000): Promise<unknown[]> {
-    const { letters } = await this.engine.listDeadLetters(PROJECT, filter, limit)
-    return letters.map(({ message, reason }) => `${payloadOf(message)} ${reason}`)
+  async dead(filter: DeadFilter = {}, limit = 1000): Promise<unknown[]> {
+    const { items } = await this.engine.dead(PROJECT, filter, { limit })
+    return items.map(({ message, reason }) => `${payloadOf(message)} ${reason}`)
   }
 }
 
@@ -239,4 +285,13 @@ export function payloadOf(message: StoredMessage): unknown {
 
 export function payloads(due: readonly { message: StoredMessage }[]): unknown[] {
   return due.map(({ message }) => payloadOf(message))
+}
+
+/** A subscription and where it has come. */
+export type Reader = { -readonly [K in keyof Opened]: Opened[K] }
+
+/** What came of a call that names no session, or one that holds the address. */
+function held<T extends object>(answer: T | SessionEnd): T {
+  if (typeof answer === 'string') throw new Error(`the session was ${answer}`)
+  return answer
 }

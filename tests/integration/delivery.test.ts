@@ -321,7 +321,7 @@ describe('a reader that stops reading', () => {
     expect(await again.call('subscribe', { client_id: 'slow', after, ack: 'manual' })).toMatchObject({
       recovered: true,
     })
-    const held = (await broker.broker.engine.mailbox({ project: 'default', client_id: 'slow' }))!.last
+    const held = (await broker.broker.engine.client('default', { client_id: 'slow' }))!.last
     await again.received(held - Number(after.split(':')[1]))
     expect(again.messages.at(-1)!.cursor).toBe(`${after.split(':')[0]}:${held}`)
   }, 30_000)

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'bun:test'
 import type { ErrorCode } from '../../src/core/errors.ts'
-import { startBroker, until } from '../harness.ts'
+import { here, startBroker, until } from '../harness.ts'
 import { RawWs } from '../raw-ws.ts'
 import { agent } from '../transports/mcp/client.ts'
 import { refusal, WsClient } from '../ws-client.ts'
 
 test('a poll that only looks does not keep another from the message', async () => {
-  await using broker = await startBroker()
+  // Elsewhere the other may be first, and nothing is left to look at.
+  await using broker = await startBroker({}, here)
   const sender = await WsClient.checkedIn(broker.url, 'a')
   const looker = await WsClient.connect(broker.url)
   const taker = await WsClient.connect(broker.url)

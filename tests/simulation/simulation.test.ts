@@ -12,7 +12,7 @@ test(
     const seeds = SEED
       ? [Number(SEED)]
       : Array.from({ length: RUNS }, () => Math.floor(Math.random() * 2 ** 31))
-    const seen = { redelivered: 0, slow_readers: 0, takeovers: 0, dead: 0 }
+    const seen = { redelivered: 0, slow_readers: 0, takeovers: 0, dead: 0, undone: 0, failures: 0 }
     for (const seed of seeds) {
       const world = new World(seed)
       try {
@@ -26,6 +26,8 @@ test(
       seen.dead += world.broker.counters.dead.expired + world.broker.counters.dead.attempts_exhausted
       seen.slow_readers += world.slow_readers
       seen.takeovers += world.takeovers
+      seen.failures += world.failures
+      seen.undone += world.undone
     }
     // A simulation in which nothing goes wrong proves nothing.
     if (seeds.length >= 100)

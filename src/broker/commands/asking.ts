@@ -1,24 +1,40 @@
 import { Type } from '@sinclair/typebox'
 import type { Identity } from '../../auth/identity.ts'
-import type { Delivery, Take } from '../../core/mailbox/entry.ts'
+import type { Take } from '../../core/mailbox/entry.ts'
 import { BROKER_CLIENT_ID, type Message, parseMessage } from '../../core/message.ts'
-import type { Address } from '../../engine/engine.ts'
+import type { Address, Announcement, Found } from '../../engine/values.ts'
 import type { Broker } from '../broker.ts'
-import { defineCommand } from '../command.ts'
-import { sessionToWaitIn, stillIn } from '../waiters.ts'
+import { appendsStored, defineCommand } from '../command.ts'
+import { stillIn, unlessEnded } from '../ended.ts'
+import { recipientOf } from '../recipient.ts'
+import { sessionToWaitIn, type Woken } from '../waiters.ts'
 import { deliveryStatus } from './reading.ts'
 import { closed, MessageSchema, messagesText, WAIT_SECONDS_DEFAULT } from './schema.ts'
 import { compose, type DirectReceipt, directInput, directReceipt, send } from './sending.ts'
 
+/** What may be a reply, and how often it has been delivered. */
+type Reply = Pick<Found, 'message' | 'attempts'>
+
 /** The reply to a message, if it is in the mailbox already. */
-async function waitingReply(broker: Broker, own: Address, message_id: string): Promise<Delivery | undefined> {
+async function waitingReply(broker: Broker, own: Address, message_id: string): Promise<Reply | undefined> {
   const look: Take = {
     limit: broker.limits.mailbox_messages_max,
     bytes_max: broker.limits.mailbox_bytes_max,
     ack: 'none',
   }
-  const { deliveries } = await broker.engine.take(own, look)
-  return deliveries.find(({ message }) => message.in_reply_to === message_id)
+  const { due } = unlessEnded(await broker.engine.read(own, undefined, look))
+  const found = due.find(({ message }) => message.in_reply_to === message_id)
+  return found && { message: found.message, attempts: found.attempt }
+}
+
+/** The message that was announced, if it is still there. */
+async function announcedMessage(
+  broker: Broker,
+  { project, client_id: recipient_id }: Address,
+  { message_id }: Announcement,
+): Promise<Reply | undefined> {
+  const { items } = await broker.engine.find(project, message_id, { recipient_id, limit: 1 })
+  return items.find(({ state, message }) => typeof state === 'number' && message.expires_ms > broker.now())
 }
 
 /**
@@ -33,10 +49,15 @@ async function statusOf(
   recipient_id: string,
   replied: boolean,
 ): Promise<DirectReceipt['status']> {
-  const [found] = await broker.engine.find(project, message_id, recipient_id)
+  const { items } = await broker.engine.find(project, message_id, { recipient_id, limit: 1 })
+  const found = items[0]
   const status = found && deliveryStatus(found).status
   if (status === 'acknowledged') return status
   return replied || (found?.attempts ?? 0) > 0 ? 'delivered' : 'queued'
+}
+
+function sentAlready(message_id: string): string {
+  return ` The question, ${message_id}, has been sent.`
 }
 
 export const sendMessageAndWait = defineCommand({
@@ -70,45 +91,71 @@ export const sendMessageAndWait = defineCommand({
   async run(broker, identity, input, { signal }) {
     const session = sessionToWaitIn(identity)
     const sender_id = await broker.sender(identity, input.sender_id)
-    const recipient_id = await broker.recipient(identity.project, input.recipient_id)
+    const recipient_id = await recipientOf(broker.engine, identity.project, input.recipient_id)
     const message = compose(broker, input, sender_id, recipient_id)
     const own = { project: identity.project, client_id: sender_id }
     let asked_id = message.message_id
     // The wait begins before the send, so that no reply comes too early. It ends when the send fails.
     const over = new AbortController()
     const giveUp = signal ? AbortSignal.any([signal, over.signal]) : over.signal
-    const reply = broker.waiters.wait(
-      own,
-      (input.timeout ?? WAIT_SECONDS_DEFAULT) * 1000,
-      giveUp,
-      ({ message: other, redelivery }) => {
-        // The question itself.
-        if (other.message_id === asked_id) return undefined
-        if (other.in_reply_to === asked_id) return 'exact'
-        // A redelivered message is older than the question, so it does not answer it.
-        const next = other.sender_id === recipient_id && other.in_reply_to === undefined && !redelivery
-        return next ? 'any' : undefined
-      },
-      session,
-    )
+    const until_ms = broker.now() + (input.timeout ?? WAIT_SECONDS_DEFAULT) * 1000
+    const wait = () => broker.waiters.wait(own, until_ms - broker.now(), giveUp, fits, session)
+    const fits = ({ message_id, sender_id: from, in_reply_to, redelivery }: Announcement) => {
+      // The question itself.
+      if (message_id === asked_id) return undefined
+      if (in_reply_to === asked_id) return 'exact'
+      // A redelivered message is older than the question, so it does not answer it.
+      return from === recipient_id && in_reply_to === undefined && !redelivery ? 'any' : undefined
+    }
+    /** Acknowledges what may be the reply, so that it is not read from the mailbox too. */
+    const take = async ({ message }: Reply) => {
+      const { message_id, in_reply_to } = message
+      const settle = { session_id: session?.session_id, message_ids: [message_id] }
+      const { settled } = unlessEnded(await broker.engine.settle(own, settle))
+      // Another call or reader was first: only a reply to this very question is the caller's all the same.
+      return settled > 0 || in_reply_to === asked_id
+    }
+    const answerOf = async (woken: Woken) => {
+      const found =
+        woken === 'missed'
+          ? await waitingReply(broker, own, asked_id)
+          : await announcedMessage(broker, own, woken)
+      return found && (await take(found)) ? found : undefined
+    }
+    let waiting = wait()
     try {
       const receipt = await send(broker, identity, message, recipient_id, input)
+      await appendsStored(broker)
       asked_id = receipt.message_id
       const asked_before = asked_id !== message.message_id
       // When the question was asked before, its reply may have come since.
-      const answered = (asked_before && (await waitingReply(broker, own, asked_id))) || (await reply)
-      stillIn(session, ` The question, ${asked_id}, has been sent.`)
-      const answer = signal?.aborted ? undefined : answered
+      let answer = asked_before ? await answerOf('missed') : undefined
+      while (!answer) {
+        const woken = await waiting
+        stillIn(session, sentAlready(asked_id))
+        if (!woken || signal?.aborted) break
+        // The reply may come while the engine is asked about another message.
+        waiting = wait()
+        answer = await answerOf(woken)
+      }
+      stillIn(session, sentAlready(asked_id))
       // A bounce ends the wait too, but it comes from the broker and not from the recipient.
       const replied = answer !== undefined && answer.message.sender_id !== BROKER_CLIENT_ID
-      // Acknowledged now, so that the reply is not read from the mailbox too.
-      if (answer) await broker.engine.settle(own, { message_ids: [answer.message.message_id] })
       const status = await statusOf(broker, identity, asked_id, recipient_id, replied)
       if (!answer) return { ...receipt, status, timed_out: true }
       broker.counters.delivered++
-      return { ...receipt, status, timed_out: false, reply: parseMessage(answer.message, answer.attempt) }
+      return {
+        ...receipt,
+        status,
+        timed_out: false,
+        reply: parseMessage(answer.message, answer.attempts + 1),
+      }
     } finally {
       over.abort()
+      // What has woken this call and was not looked at is for others that wait.
+      void waiting.then((unused) => {
+        if (unused && unused !== 'missed') broker.waiters.announced(unused)
+      })
     }
   },
   text: ({ message_id, timed_out, reply, warnings }, now) =>

@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox'
+import type { DeadLetter } from '../../core/mailbox/entry.ts'
 import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import { formatTime, type Message, parseMessage } from '../../core/message.ts'
-import type { DeadLetter, RequeueNext } from '../../engine/engine.ts'
-import { defineCommand } from '../command.ts'
+import { appendsStored, defineCommand } from '../command.ts'
 import {
   ANSWER_BYTES_DEFAULT,
   BytesMax,
@@ -47,9 +47,9 @@ export const listDeadLetters = defineCommand({
   long: true,
   run: (broker, identity, { reason, client_id, limit, bytes_max }) =>
     then(
-      broker.engine.listDeadLetters(identity.project, { reason, client_id }, limit ?? 50),
-      ({ letters, total }) => ({
-        dead_letters: within(letters, bytes_max ?? ANSWER_BYTES_DEFAULT).map((letter) => ({
+      broker.engine.dead(identity.project, { reason, client_id }, { limit: limit ?? 50 }),
+      ({ items, total }) => ({
+        dead_letters: within(items, bytes_max ?? ANSWER_BYTES_DEFAULT).map((letter) => ({
           recipient_id: letter.recipient_id,
           reason: letter.reason,
           dead_at: formatTime(letter.dead_ms),
@@ -104,17 +104,19 @@ export const requeueDeadLetters = defineCommand({
   scope: 'write',
   http: { method: 'POST', path: '/v1/dead-letters/requeue' },
   hints: { read_only: false, destructive: false, idempotent: false },
+  stores: true,
   long: true,
   run(broker, identity, { reason, message_ids }) {
     const filter = { reason, message_ids: message_ids && new Set(message_ids) }
     const done = { requeued: 0, message_ids: [] as string[], refused: [] as string[] }
-    const requeue = (from?: RequeueNext): MaybePromise<typeof done> =>
+    const requeue = (from?: string): MaybePromise<typeof done> =>
       then(broker.engine.requeue(identity.project, filter, from), ({ requeued, refused, next }) => {
         broker.counters.accepted += requeued.length
         done.requeued += requeued.length
         done.message_ids.push(...requeued)
         done.refused.push(...refused)
-        return next ? broker.turns.inLaterTurn(() => requeue(next)) : done
+        if (!next) return done
+        return appendsStored(broker).then(() => broker.turns.inLaterTurn(() => requeue(next)))
       })
     return requeue()
   },

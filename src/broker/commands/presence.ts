@@ -1,12 +1,15 @@
 import { Type } from '@sinclair/typebox'
-import type { Identity } from '../../auth/identity.ts'
+import { type Identity, ownedBy } from '../../auth/identity.ts'
+import type { SessionHandle } from '../../auth/session-handle.ts'
 import { formatCursor } from '../../core/cursor.ts'
 import { BrokerError } from '../../core/errors.ts'
 import { type MaybePromise, then } from '../../core/maybe-promise.ts'
-import { matchesCapabilities, type Session, sessionStatus } from '../../core/session.ts'
-import { type Broker, NOT_KEPT, namingYourself } from '../broker.ts'
+import { matchesCapabilities, sessionStatus } from '../../core/session.ts'
+import type { ClientState, Page } from '../../engine/values.ts'
+import type { Broker } from '../broker.ts'
 import { defineCommand } from '../command.ts'
-import { endedError } from '../waiters.ts'
+import { endedError } from '../ended.ts'
+import { NOT_KEPT, namingYourself } from '../naming.ts'
 import {
   ago,
   CapabilitiesSchema,
@@ -71,13 +74,13 @@ export const checkinClient = defineCommand({
     const resume = own?.client_id === client_id && !own.ended ? own.session_id : session_id
     return then(
       broker.checkin(identity, client_id, { resume, join: undefined, name, capabilities }),
-      (checked) => {
-        const { session, resumed, mailbox } = checked
+      ({ session, resumed, mailbox }) => {
+        const handle = broker.sessions.handle(session)
         if (connection) {
-          if (own && own !== session) broker.hub.leave(connection)
-          broker.hub.bind(session, connection)
+          if (own && own !== handle) broker.hub.leave(connection)
+          broker.hub.bind(handle, connection)
         }
-        identity.session = session
+        identity.session = handle
         return {
           session_id: session.session_id,
           client_id,
@@ -107,7 +110,7 @@ function sessionFor(
   broker: Broker,
   identity: Identity,
   session_id: string | undefined,
-): MaybePromise<Session> {
+): MaybePromise<SessionHandle> {
   const own = identity.session
   if (own && !own.ended && session_id !== undefined && session_id !== own.session_id)
     throw new BrokerError('session_mismatch', {
@@ -123,12 +126,11 @@ function sessionFor(
     if (own.ended) throw endedError(own.ended)
     return own
   }
-  return then(broker.engine.session(identity.project, session_id), (session) => {
-    if (!session) throw new BrokerError('unknown_session', { field: '/session_id' })
-    return then(broker.engine.ownedBy(session, identity.key_id), (owned) => {
-      if (!owned) throw new BrokerError('mailbox_not_owned', { field: '/session_id' })
-      return session
-    })
+  return then(broker.engine.client(identity.project, { session_id }), (client) => {
+    if (!client?.session) throw new BrokerError('unknown_session', { field: '/session_id' })
+    if (!ownedBy(client, identity.key_id))
+      throw new BrokerError('mailbox_not_owned', { field: '/session_id' })
+    return broker.sessions.handle(client.session)
   })
 }
 
@@ -150,12 +152,14 @@ export const heartbeat = defineCommand({
   hints: { read_only: false, destructive: false, idempotent: true },
   run: (broker, identity, { session_id }) =>
     then(sessionFor(broker, identity, session_id), (session) => {
+      const { project, session_id, client_id } = session
       broker.heard(session)
-      return then(broker.engine.mailbox(session), (mailbox) => ({
-        session_id: session.session_id,
-        client_id: session.client_id,
-        status: sessionStatus(session, broker.now(), broker.limits),
-        unread: mailbox?.pending ?? 0,
+      return then(broker.engine.client(project, { client_id }), (client) => ({
+        session_id,
+        client_id,
+        // The call itself is a sign of life, which the engine may not know of yet.
+        status: 'active' as const,
+        unread: client?.pending ?? 0,
       }))
     }),
   text: ({ client_id, status, unread }) => `**${client_id}** is ${status}, ${unread} unread.`,
@@ -179,20 +183,31 @@ export const disconnectSession = defineCommand({
   run: (broker, identity, { session_id }, { connection }) =>
     then(sessionFor(broker, identity, session_id), (session) => {
       // Other connections of the session are closed; the caller's own stays open.
-      if (connection) broker.hub.release(session, connection)
-      return then(broker.engine.endSession(session, 'closed'), () => {
+      const stay = connection && broker.hub.parts(session, connection)
+      const { project, client_id, session_id } = session
+      const done = () => {
+        // Its end was told already, perhaps before this call: no other end comes.
+        if (session.ended) stay?.()
         if (identity.session === session) identity.session = undefined
-        return {
-          session_id: session.session_id,
-          client_id: session.client_id,
-          status: 'disconnected' as const,
-        }
-      })
+        return { session_id, client_id, status: 'disconnected' as const }
+      }
+      const failed = (error: unknown): never => {
+        stay?.()
+        throw error
+      }
+      try {
+        const ended = broker.engine.end({ project, client_id }, session_id, 'closed')
+        return ended instanceof Promise ? ended.then(done, failed) : done()
+      } catch (error) {
+        return failed(error)
+      }
     }),
   text: ({ client_id }) => `**${client_id}** is disconnected; its mailbox stays.`,
 })
 
 const SESSIONS_DEFAULT = 200
+/** Clients in one page of a walk over them. */
+const PAGE = 500
 
 export const listSessions = defineCommand({
   name: 'list_sessions',
@@ -229,34 +244,34 @@ export const listSessions = defineCommand({
     { project },
     { status_filter, capability_filter, include_senders: senders = false, limit = SESSIONS_DEFAULT },
   ) {
-    const view = (session: Session) => sessionView(session, broker.now(), broker.limits)
+    const of = senders ? 'sessions' : 'readers'
+    const view = ({ session }: ClientState) => sessionView(session!, broker.now(), broker.limits)
     if (status_filter === undefined && capability_filter === undefined)
-      return then(broker.sessions(project, { limit, senders }), ({ sessions, total }) => ({
-        sessions: sessions.map(view),
-        more: total > sessions.length,
-        total,
+      return then(broker.lastHeard(project, { of, limit }), ({ items, next, total }) => ({
+        sessions: items.map(view),
+        more: next !== undefined,
+        ...(total === undefined ? {} : { total }),
       }))
     const filter = capabilityFilter(capability_filter)
     const wanted = status_filter === undefined ? undefined : [status_filter].flat()
-    const matches = (session: Session) =>
-      (!wanted || wanted.includes(sessionStatus(session, broker.now(), broker.limits))) &&
-      matchesCapabilities(session.capabilities, filter)
-    const all = { limit: Number.POSITIVE_INFINITY, senders }
-    return then(broker.sessions(project, all), ({ sessions }) => {
-      const found: Session[] = []
-      let more = false
-      const visit = (session: Session) => {
-        if (!matches(session)) return true
-        if (found.length === limit) more = true
-        else found.push(session)
-        return !more
+    const found: ClientState[] = []
+    let more = false
+    const read = (after: string | undefined) => broker.lastHeard(project, { of, after, limit: PAGE })
+    const visit = ({ items }: Page<ClientState>) => {
+      for (const client of items) {
+        const { capabilities } = client.session!
+        const status = sessionStatus(client.session!, broker.now(), broker.limits)
+        if ((wanted && !wanted.includes(status)) || !matchesCapabilities(capabilities, filter)) continue
+        if (found.length < limit) found.push(client)
+        else more = true
       }
-      return then(broker.turns.each(sessions, visit), () => ({
-        sessions: found.sort((a, b) => b.last_seen_ms - a.last_seen_ms).map(view),
-        more,
-        ...(more ? {} : { total: found.length }),
-      }))
-    })
+      return !more
+    }
+    return then(broker.turns.pages(read, visit), () => ({
+      sessions: found.map(view),
+      more,
+      ...(more ? {} : { total: found.length }),
+    }))
   },
   text({ sessions, more, total }, now) {
     const lines = sessions.map((session) => {
@@ -310,13 +325,14 @@ export const getMyIdentity = defineCommand({
     const own = identity.session?.ended ? undefined : identity.session
     if (own && client_id !== undefined && client_id !== own.client_id)
       throw new BrokerError('client_mismatch', { field: '/client_id' })
-    const asked = client_id === undefined ? undefined : broker.engine.sessionOf({ project, client_id })
-    const session = own ?? (await asked)
-    const page = { limit: RECIPIENTS_SHOWN_MAX + 1, senders: false }
-    const { sessions } = await broker.sessions(project, page)
-    const others = sessions.filter((other) => other !== session).slice(0, RECIPIENTS_SHOWN_MAX)
+    const asked = own?.client_id ?? client_id
+    const limit = RECIPIENTS_SHOWN_MAX + 1
+    const { items } = await broker.lastHeard(project, { of: 'readers', limit })
+    const client = asked === undefined ? undefined : await broker.engine.client(project, { client_id: asked })
+    const session = client?.session
+    const others = items.filter((other) => other.client_id !== session?.client_id)
     return {
-      project: identity.project,
+      project,
       scopes: [...identity.scopes],
       ...(session
         ? {
@@ -329,13 +345,15 @@ export const getMyIdentity = defineCommand({
         ? `Others reach you as "${session.client_id}". Read your mail with get_messages.`
         : 'Call checkin_client with a client_id of your choice. If you have, and your client keeps no session, name yourself in each call: sender_id when sending, client_id when reading or asking this.',
       mcp_recipients: {
-        project: identity.project,
+        project,
         client_id: session?.client_id ?? 'choose-a-name',
         recipients: Object.fromEntries(
-          others.map(({ name, client_id }) => [
-            client_id,
-            { client_id, ...(name === undefined ? {} : { name }) },
-          ]),
+          others
+            .slice(0, RECIPIENTS_SHOWN_MAX)
+            .map(({ client_id, session }) => [
+              client_id,
+              { client_id, ...(session?.name === undefined ? {} : { name: session.name }) },
+            ]),
         ),
       },
     }

@@ -1,12 +1,15 @@
 import { type Static, Type } from '@sinclair/typebox'
+import type { Identity } from '../../auth/identity.ts'
 import { formatCursor, parseCursor } from '../../core/cursor.ts'
 import { BrokerError } from '../../core/errors.ts'
-import { ACKED, DELAYED, LEASED } from '../../core/mailbox/entry.ts'
-import { then } from '../../core/maybe-promise.ts'
+import { ACKED, DELAYED, LEASED, type Take } from '../../core/mailbox/entry.ts'
+import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import { formatTime, type Message } from '../../core/message.ts'
-import type { Address, Found, Taken } from '../../engine/engine.ts'
+import type { Address, Found, Page, Read, Settle, Settled } from '../../engine/values.ts'
+import type { Broker } from '../broker.ts'
 import { defineCommand } from '../command.ts'
-import { sessionToWaitIn, stillIn } from '../waiters.ts'
+import { stillIn, unlessEnded } from '../ended.ts'
+import { sessionToWaitIn } from '../waiters.ts'
 import {
   ANSWER_BYTES_DEFAULT,
   BytesMax,
@@ -69,29 +72,42 @@ export const getMessages = defineCommand({
   hints: { read_only: false, destructive: false, idempotent: false },
   waits: 'wait_seconds',
   run(broker, identity, input, { signal }) {
-    const take = {
+    const session = sessionToWaitIn(identity)
+    const take: Take = {
       limit: input.limit ?? MESSAGES_DEFAULT,
       bytes_max: input.bytes_max ?? ANSWER_BYTES_DEFAULT,
       ack: input.ack ?? 'auto',
+      session_id: session?.session_id,
     }
-    const session = sessionToWaitIn(identity)
+    const read = (address: Address) =>
+      then(broker.engine.read(address, undefined, take), (answer) => unlessEnded(answer))
     const until = broker.now() + (input.wait_seconds ?? 0) * 1000
-    const answer = ({ deliveries, epoch, offset, remaining }: Taken) => {
-      broker.counters.delivered += deliveries.length
-      return { messages: messagesOf(deliveries), cursor: formatCursor(epoch, offset), remaining }
+    const answer = ({ due, epoch, offset, pending }: Read) => {
+      broker.counters.delivered += due.length
+      return { messages: messagesOf(due), cursor: formatCursor(epoch, offset), remaining: pending }
     }
-    const waitForMail = async (address: Address, taken: Taken) => {
-      while (taken.deliveries.length === 0 && until > broker.now() && !broker.stopping) {
-        await broker.waiters.wait(address, until - broker.now(), signal, () => 'look', session)
+    const waitForMail = async (address: Address, taken: Read) => {
+      while (taken.due.length === 0 && until > broker.now() && !broker.stopping && !signal?.aborted) {
+        const over = new AbortController()
+        const giveUp = signal ? AbortSignal.any([signal, over.signal]) : over.signal
+        const woken = broker.waiters.wait(address, until - broker.now(), giveUp, () => 'look', session)
+        try {
+          // What came while the engine answered, before the wait began, has woken nobody.
+          taken = await read(address)
+          if (taken.due.length > 0) break
+          await woken
+        } finally {
+          over.abort()
+        }
         if (signal?.aborted) break
         stillIn(session)
-        taken = await broker.engine.take(address, take)
+        taken = await read(address)
       }
       return answer(taken)
     }
     return then(broker.reader(identity, input.client_id), (address) =>
-      then(broker.engine.take(address, take), (taken) =>
-        taken.deliveries.length > 0 || !input.wait_seconds ? answer(taken) : waitForMail(address, taken),
+      then(read(address), (taken) =>
+        taken.due.length > 0 || !input.wait_seconds ? answer(taken) : waitForMail(address, taken),
       ),
     )
   },
@@ -100,6 +116,12 @@ export const getMessages = defineCommand({
       ? 'No new messages.'
       : `${count(messages.length, 'message')}, ${remaining} remaining.\n\n${messagesText(messages as Message[], now)}`,
 })
+
+/** @throws BrokerError `session_replaced`, `session_ended` */
+function settle(broker: Broker, identity: Identity, address: Address, settle: Settle): MaybePromise<Settled> {
+  const session_id = sessionToWaitIn(identity)?.session_id
+  return then(broker.engine.settle(address, { ...settle, session_id }), (answer) => unlessEnded(answer))
+}
 
 export const ackMessages = defineCommand({
   name: 'ack_messages',
@@ -117,7 +139,7 @@ export const ackMessages = defineCommand({
   hints: { read_only: false, destructive: false, idempotent: true },
   run: (broker, identity, { client_id, message_ids }) =>
     then(broker.reader(identity, client_id), (address) =>
-      then(broker.engine.settle(address, { message_ids }), ({ settled, unknown }) => ({
+      then(settle(broker, identity, address, { message_ids }), ({ settled, unknown }) => ({
         acknowledged: settled,
         unknown: [...unknown],
       })),
@@ -150,7 +172,7 @@ export const nackMessages = defineCommand({
   run: (broker, identity, { client_id, message_ids, delay_seconds }) =>
     then(broker.reader(identity, client_id), (address) =>
       then(
-        broker.engine.settle(address, { message_ids, failed_delay_ms: (delay_seconds ?? 0) * 1000 }),
+        settle(broker, identity, address, { message_ids, failed_delay_ms: (delay_seconds ?? 0) * 1000 }),
         ({ settled, unknown }) => ({ returned: settled, unknown: [...unknown] }),
       ),
     ),
@@ -163,6 +185,20 @@ function settledText(verb: string, settled: number, unknown: string[]): string {
 }
 
 const DeliveryStatus = choice(['queued', 'delivered', 'acknowledged', 'dead_lettered'])
+
+/** Places that one call of the engine answers. */
+const FOUND_PAGE = 1000
+
+function findAll(broker: Broker, project: string, message_id: string): MaybePromise<readonly Found[]> {
+  const found: Found[] = []
+  const read = (after: string | undefined) =>
+    broker.engine.find(project, message_id, { after, limit: FOUND_PAGE })
+  const visit = ({ items }: Page<Found>) => {
+    found.push(...items)
+    return true
+  }
+  return then(broker.turns.pages(read, visit), () => found)
+}
 
 export const getMessageStatus = defineCommand({
   name: 'get_message_status',
@@ -191,7 +227,7 @@ export const getMessageStatus = defineCommand({
   hints: { read_only: true, destructive: false, idempotent: true },
   long: true,
   run: (broker, identity, { message_id }) =>
-    then(broker.engine.find(identity.project, message_id), (found) => {
+    then(findAll(broker, identity.project, message_id), (found) => {
       const first = found[0]
       if (!first) throw new BrokerError('unknown_message', { field: '/message_id' })
       const recipients = found.map((place) => ({

@@ -4,11 +4,12 @@ import { BrokerError } from '../../core/errors.ts'
 import { changedNumberAt, type JsonFlaw, jsonFlaw } from '../../core/json.ts'
 import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import { formatTime, type StoredMessage } from '../../core/message.ts'
-import { matchesCapabilities } from '../../core/session.ts'
-import type { Appended, IdempotencyKey, Repeated, Sent } from '../../engine/engine.ts'
+import { type CapabilityFilter, matchesCapabilities } from '../../core/session.ts'
+import type { Appended, ClientState, IdempotencyKey, Page, Repeated, Sent } from '../../engine/values.ts'
 import type { Broker } from '../broker.ts'
-import { defineCommand, shortened } from '../command.ts'
+import { appendsStored, defineCommand, shortened } from '../command.ts'
 import { type Addressed, idempotencyKey } from '../digest.ts'
+import { recipientOf } from '../recipient.ts'
 import { content } from './content.ts'
 import {
   CapabilityFilterSchema,
@@ -181,12 +182,41 @@ function takenReceipt(
     warnings,
   }
   if (recipient_status !== 'unknown') return receipt
-  const known = () => broker.engine.clientIds(project)
-  return then(broker.near_names.of(project, recipient_id, known), (near) => {
+  const near = broker.near_names.of(project, recipient_id, () => clientIds(broker, project))
+  const warned = (near: readonly string[]): DirectReceipt => {
     const hint = near.length > 0 ? ` Near names: ${near.join(', ')}.` : ''
     const warning = `Nobody has checked in as "${recipient_id}" yet; the message waits there.${hint}`
     return { ...receipt, warnings: [...warnings, warning] }
-  })
+  }
+  if (!(near instanceof Promise)) return warned(near)
+  // Asked for in this turn: by the time the names are known, its flush may have failed.
+  return Promise.all([near, appendsStored(broker)]).then(([near]) => warned(near))
+}
+
+/** Names looked at for near ones. */
+const NAMES_MAX = 10_000
+
+function clientIds(broker: Broker, project: string): MaybePromise<readonly string[]> {
+  const names: string[] = []
+  const read = (after: string | undefined) =>
+    broker.engine.clients(project, { of: 'addresses', by: 'client_id', after, limit: PAGE })
+  const visit = ({ items }: Page<ClientState>) => {
+    for (const { client_id } of items) names.push(client_id)
+    return names.length < NAMES_MAX
+  }
+  return then(broker.turns.pages(read, visit), () => names)
+}
+
+function sendAs(
+  broker: Broker,
+  identity: Identity,
+  input: SendInput & { readonly recipient_id: string },
+  sender_id: string,
+): MaybePromise<DirectReceipt> {
+  const recipient_id = recipientOf(broker.engine, identity.project, input.recipient_id)
+  return typeof recipient_id === 'string'
+    ? sendDirect(broker, identity, input, sender_id, recipient_id)
+    : recipient_id.then((to) => sendDirect(broker, identity, input, sender_id, to))
 }
 
 function sendDirect(
@@ -213,14 +243,12 @@ export const sendMessage = defineCommand({
   caller: 'sender_id',
   http: { method: 'POST', path: '/v1/messages', status: 201 },
   hints: { read_only: false, destructive: false, idempotent: false },
+  stores: true,
   run(broker, identity, input) {
     const sender_id = broker.sender(identity, input.sender_id)
-    const recipient_id = broker.recipient(identity.project, input.recipient_id)
-    if (typeof sender_id === 'string' && typeof recipient_id === 'string')
-      return sendDirect(broker, identity, input, sender_id, recipient_id)
-    return Promise.all([sender_id, recipient_id]).then(([from, to]) =>
-      sendDirect(broker, identity, input, from, to),
-    )
+    return typeof sender_id === 'string'
+      ? sendAs(broker, identity, input, sender_id)
+      : sender_id.then((sender_id) => sendAs(broker, identity, input, sender_id))
   },
   text: ({ message_id, recipient_status, warnings }) =>
     [`Queued \`${message_id}\`; the recipient is ${recipient_status}.`, ...warnings].join('\n'),
@@ -252,33 +280,66 @@ function broadcastReceiptOf(
   }
 }
 
-/** Every client with a session, except addresses that have only sent: nobody reads their mail. */
-const ALL_RECIPIENTS = { limit: Number.POSITIVE_INFINITY, senders: false }
+/** Clients in one page of a walk over them. */
+const PAGE = 500
+
+/** Every client with a session that fits, except addresses that have only sent: nobody reads their mail. */
+function recipientsOf(
+  broker: Broker,
+  project: string,
+  sender_id: string,
+  filter: CapabilityFilter,
+): MaybePromise<readonly string[]> {
+  const recipients: string[] = []
+  const read = (after: string | undefined) =>
+    broker.engine.clients(project, { of: 'readers', by: 'client_id', after, limit: PAGE })
+  const visit = ({ items }: Page<ClientState>) => {
+    for (const { client_id, session } of items)
+      if (client_id !== sender_id && session && matchesCapabilities(session.capabilities, filter))
+        recipients.push(client_id)
+    return true
+  }
+  return then(broker.turns.pages(read, visit), () => recipients)
+}
+
+function broadcast(
+  broker: Broker,
+  { project }: Identity,
+  input: BroadcastInput,
+  sender_id: string,
+): MaybePromise<BroadcastReceipt> {
+  const filter = capabilityFilter(input.capability_filter)
+  const message = compose(broker, input, sender_id, undefined)
+  const key = keyOf(broker, input, { capability_filter: filter })
+  const before = key && broker.engine.repeated(project, sender_id, key.key)
+  return then(before, (repeated) => {
+    if (repeated) return broadcastReceiptOf(broker, repeated, key)
+    return then(recipientsOf(broker, project, sender_id, filter), (recipients) =>
+      then(broker.appendToMany(project, message, recipients, key), (sent) =>
+        broadcastReceiptOf(broker, sent, key),
+      ),
+    )
+  })
+}
+
+const broadcastInput = { ...content, capability_filter: Type.Optional(CapabilityFilterSchema) }
+type BroadcastInput = Static<ReturnType<typeof closed<typeof broadcastInput>>>
 
 export const broadcastMessage = defineCommand({
   name: 'broadcast_message',
   title: 'Send to everybody',
   summary: 'Send one message to every client of the project.',
   description: 'Every client with a session but you gets it, silent ones too; capability_filter narrows it.',
-  input: closed({ ...content, capability_filter: Type.Optional(CapabilityFilterSchema) }),
+  input: closed(broadcastInput),
   output: Type.Object(broadcastReceipt),
   scope: 'write',
   caller: 'sender_id',
   http: { method: 'POST', path: '/v1/broadcasts', status: 201 },
   hints: { read_only: false, destructive: false, idempotent: false },
+  stores: true,
   run: (broker, identity, input) =>
     then(broker.sender(identity, input.sender_id), (sender_id) =>
-      then(broker.engine.listSessions(identity.project, ALL_RECIPIENTS), ({ sessions }) => {
-        const filter = capabilityFilter(input.capability_filter)
-        const recipients: string[] = []
-        for (const { client_id, capabilities } of sessions)
-          if (client_id !== sender_id && matchesCapabilities(capabilities, filter)) recipients.push(client_id)
-        const message = compose(broker, input, sender_id, undefined)
-        const key = keyOf(broker, input, { capability_filter: filter })
-        return then(broker.appendToMany(identity.project, message, recipients, key), (sent) =>
-          broadcastReceiptOf(broker, sent, key),
-        )
-      }),
+      broadcast(broker, identity, input, sender_id),
     ),
   text: ({ message_id, recipients, refused, warnings }) =>
     [

@@ -78,11 +78,13 @@ export const NO_MESSAGE: StoredMessage = {
 export interface Take {
   readonly limit: number
   /**
-   * Limits the sum of `StoredMessage.bytes`: `take` stops before it passes this, but never before its first
-   * message; `read` stops after the message that reaches it.
+   * Limits the sum of `StoredMessage.bytes`: a read without a position stops before it passes this, but never
+   * before its first message; a reader's stops after the message that reaches it.
    */
   readonly bytes_max: number
   readonly ack: AckMode
+  /** The session that reads: refused once it no longer holds the address. Undefined reads for any. */
+  readonly session_id?: string | undefined
 }
 
 /** A message on its way to a reader. */
@@ -93,19 +95,36 @@ export interface Delivery {
   readonly attempt: number
 }
 
-/** A message that a subscriber is due. */
+/** One delivery of a message under a lease: it is settled only while `attempt` is the message's latest. */
+export type Lease = Pick<Delivery, 'offset' | 'attempt'>
+
+/** A message that a reader is due. */
 export interface Due extends Delivery {
-  /** The offset that is safe to resume from once this message has been sent. */
+  /** The offset that is safe to resume from once this message has been sent; 0 without a position. */
   readonly safe_offset: number
   /** This read acknowledged it. */
   readonly acknowledged: boolean
 }
 
+/** A message that was acknowledged, as its sender is told of it. */
+export type Acked = Pick<StoredMessage, 'message_id' | 'sender_id'>
+
 /** A message that left its mailbox unacknowledged. */
 export interface Dead {
+  readonly offset: number
   readonly message: StoredMessage
   readonly attempts: number
   readonly reason: DeadReason
+}
+
+/** A message that died in its mailbox, kept for the operator. */
+export interface DeadLetter extends Dead {
+  readonly project: string
+  readonly recipient_id: string
+  /** The name of the mailbox's history, whose `offset` it had. */
+  readonly epoch: string
+  /** When it died, in milliseconds since the epoch. */
+  readonly dead_ms: number
 }
 
 /** Messages that time or a failed delivery changed: the engine announces them and tells of the dead. */

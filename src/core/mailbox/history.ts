@@ -133,10 +133,10 @@ export class History {
   /**
    * The message with this id, as a new entry.
    *
-   * @param ids_rise ids rise with the offsets, which allows a binary search
+   * @param astray ids that are not looked for, since they do not rise with the offsets
    */
-  find(message_id: string, ids_rise: boolean): Entry | undefined {
-    const index = this.#indexOf(message_id, ids_rise)
+  find(message_id: string, astray: ReadonlyMap<string, number>): Entry | undefined {
+    const index = this.#indexOf(message_id, astray)
     return index === undefined ? undefined : this.entryAt(index)
   }
 
@@ -144,23 +144,29 @@ export class History {
   among(message_ids: ReadonlySet<string>): string[] {
     const here: string[] = []
     for (let index = 0; index < this.#length; index++) {
-      const id = idInJson(this.#texts[this.#slot(index)]!)
+      const id = this.#idAt(index)
       if (message_ids.has(id)) here.push(id)
     }
     return here
   }
 
-  #indexOf(message_id: string, ids_rise: boolean): number | undefined {
+  #indexOf(message_id: string, astray: ReadonlyMap<string, number>): number | undefined {
     let low = 0
     let high = this.#length
     while (low < high) {
-      const middle = ids_rise ? (low + high) >> 1 : low
-      const id = idInJson(this.#texts[this.#slot(middle)]!)
-      if (id === message_id) return middle
-      if (ids_rise && id > message_id) high = middle
-      else low = middle + 1
+      const middle = (low + high) >> 1
+      let at = middle
+      let id = this.#idAt(at)
+      while (at < high && astray.has(id)) id = ++at < high ? this.#idAt(at) : ''
+      if (at < high && id === message_id) return at
+      if (at === high || id > message_id) high = middle
+      else low = at + 1
     }
     return undefined
+  }
+
+  #idAt(index: number): string {
+    return idInJson(this.#texts[this.#slot(index)]!)
   }
 
   #evictedAt(index: number): Evicted {

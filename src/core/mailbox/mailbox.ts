@@ -1,5 +1,6 @@
-import type { Limits, Meter } from '../limits.ts'
+import type { Limits } from '../limits.ts'
 import type { Rank, StoredMessage } from '../message.ts'
+import { Entries } from './entries.ts'
 import {
   ACKED,
   type AckMode,
@@ -7,7 +8,6 @@ import {
   DELAYED,
   type Dead,
   type DeadReason,
-  type Delivery,
   type Due,
   Entry,
   type Fallen,
@@ -16,57 +16,75 @@ import {
   PENDING,
   type Take,
 } from './entry.ts'
-import { type Evicted, History } from './history.ts'
-import { entryOf, leasedOf, nextPending, readThrough, type Standing, standingOf } from './lookup.ts'
+import type { Meter } from './meter.ts'
+import { Past } from './past.ts'
 import {
-  entriesAfter,
   entriesInLine,
   isLapped,
   nextEntry,
+  nextPending,
+  type PerRank,
   type Position,
-  positionAt,
   type Retained,
   safeOffset,
+  walkFrom,
 } from './position.ts'
-import { Recent } from './recent.ts'
 import { Ring } from './ring.ts'
+
+/** A mailbox at one moment. */
+export interface MailboxState {
+  readonly epoch: string
+  /**
+   * With `epoch`, a cursor to resume from: just before the oldest unacknowledged message, or if history
+   * after that has been overwritten, after the overwritten part.
+   */
+  readonly offset: number
+  /** Offset of the newest message; 0 before the first. */
+  readonly last: number
+  readonly pending: number
+  /** Leased and delayed. */
+  readonly leased: number
+  /** How often a message has become pending here, redeliveries included. */
+  readonly changes: number
+}
 
 /**
  * The bounded ring buffer of one client; `entry.ts` has the states of a message. Pure: time comes in as
  * milliseconds since the epoch. Call `advance` with the same `now` before reading: it removes what expired.
  */
 export class Mailbox {
-  /** Highest offset whose acknowledged message has been overwritten: history up to here is not complete. */
-  evicted_through = 0
   pending = 0
+  /** How often a message has become pending, redeliveries included. */
+  changes = 0
   /** Not acknowledged: pending, leased and delayed. */
   live = 0
-  bytes = 0
   #live_bytes = 0
   /** Not yet acknowledged. */
   #ring = new Ring<Entry>()
-  #history = new History()
-  readonly #recent = new Recent()
+  readonly #past: Past
   /** Nothing in the ring falls due before this. */
   #due_ms = Number.POSITIVE_INFINITY
-  /** Id of the newest message. */
-  #last_id = ''
-  /** Ids rise with the offsets, as UUIDv7 do until an older message is put back: binary search works. */
-  #ids_rise = true
   /** Ring and history together. */
-  readonly #retained: Retained = { live: this.#ring, history: this.#history, of_rank: [0, 0, 0, 0], last: 0 }
-  /** Highest offset overwritten, of each rank. */
-  #evicted_of: [number, number, number, number] = [0, 0, 0, 0]
-  /** Pending entries of each rank. */
-  #pending_of: [number, number, number, number] = [0, 0, 0, 0]
-  /** No pending entry of rank r lies at or below `#scan[r]`. */
-  #scan: [number, number, number, number] = [0, 0, 0, 0]
+  readonly #retained: Retained
+  readonly entries: Entries
 
   constructor(
     /** Names this history; a mailbox made again under the same address gets another. From a CSPRNG. */
     readonly epoch: string,
     private readonly meter: Meter,
-  ) {}
+  ) {
+    const of_rank: PerRank = [0, 0, 0, 0]
+    this.#past = new Past(of_rank, meter)
+    this.#retained = {
+      live: this.#ring,
+      history: this.#past.history,
+      of_rank,
+      pending_of: [0, 0, 0, 0],
+      scan: [0, 0, 0, 0],
+      last: 0,
+    }
+    this.entries = new Entries(this.#retained)
+  }
 
   /** Offset of the newest message; 0 before the first. */
   get last(): number {
@@ -75,7 +93,16 @@ export class Mailbox {
 
   /** Acknowledged messages kept. */
   get history(): number {
-    return this.#history.length
+    return this.#past.history.length
+  }
+
+  get bytes(): number {
+    return this.#live_bytes + this.#past.bytes
+  }
+
+  /** Highest offset whose acknowledged message has been overwritten: history up to here is not complete. */
+  get evicted_through(): number {
+    return this.#past.evicted_through
   }
 
   /** Leased and delayed: delivered, not yet acknowledged. */
@@ -89,43 +116,60 @@ export class Mailbox {
 
   /** Slots held in memory, for the test that they are given back. */
   get footprint(): number {
-    return this.#ring.capacity + this.#history.capacity
+    return this.#ring.capacity + this.#past.history.capacity
+  }
+
+  get state(): MailboxState {
+    const { epoch, settled_offset, last, pending, leased, changes } = this
+    return { epoch, offset: settled_offset, last, pending, leased, changes }
   }
 
   /** When `advance` next has something to do, in milliseconds since the epoch; may be early, never late. */
   get next_due_ms(): number {
-    return Math.min(this.#due_ms, this.#history.due_ms)
+    return Math.min(this.#due_ms, this.#past.history.due_ms)
   }
 
   /**
    * Stores a message, overwriting the oldest history where it needs room.
    *
    * @param attempts deliveries so far: a requeued dead letter keeps its count
-   * @returns the new entry, or undefined when the mailbox is full
+   * @param offset above that of all before; there may be gaps
+   * @returns the new entry; `full`: there is no room; `too_large`: there never is, for this message
    */
-  append(message: StoredMessage, limits: Limits, attempts = 0): Entry | undefined {
-    if (this.live >= limits.mailbox_messages_max) return undefined
-    if (this.#live_bytes + message.bytes > limits.mailbox_bytes_max) return undefined
-    while (this.history > 0 && this.bytes + message.bytes > limits.mailbox_bytes_max) this.#evictOldest()
-    const entry = new Entry(++this.#retained.last, message)
+  append(
+    message: StoredMessage,
+    limits: Limits,
+    attempts = 0,
+    offset = this.last + 1,
+  ): Entry | 'full' | 'too_large' {
+    const room = this.takes(1, message.bytes, limits)
+    if (room !== true) return room
+    while (this.history > 0 && this.bytes + message.bytes > limits.mailbox_bytes_max) this.#past.evictOldest()
+    this.#retained.last = offset
+    const entry = new Entry(offset, message)
     if (attempts > 0) entry.attempts = attempts
-    if (this.retained === 0) this.#ids_rise = true
-    else if (message.message_id <= this.#last_id) this.#ids_rise = false
-    this.#last_id = message.message_id
+    this.entries.added(message.message_id, entry.offset, this.retained)
     this.#ring.push(entry)
     if (entry.due_ms < this.#due_ms) this.#due_ms = entry.due_ms
     this.#retained.of_rank[message.rank]++
     this.live++
     this.#pend(message.rank, 1)
     this.#live_bytes += message.bytes
-    this.bytes += message.bytes
-    this.meter.bytes += message.bytes
+    this.meter.engine.bytes += message.bytes
     return entry
   }
 
-  /** Overwrites the oldest history until `bytes` more fit `stored_bytes_max`, or none is left. */
-  makeRoom(bytes: number, limits: Limits): void {
-    while (this.history > 0 && this.meter.bytes + bytes > limits.stored_bytes_max) this.#evictOldest()
+  /** Whether so many messages more, of so many bytes together, fit without dropping any. */
+  takes(messages: number, bytes: number, limits: Limits): true | 'full' | 'too_large' {
+    const { mailbox_messages_max, mailbox_bytes_max } = limits
+    if (bytes > mailbox_bytes_max && messages === 1) return 'too_large'
+    const fits = this.live + messages <= mailbox_messages_max
+    return fits && this.#live_bytes + bytes <= mailbox_bytes_max ? true : 'full'
+  }
+
+  /** Overwrites the oldest history while `lacking` says so. */
+  makeRoom(lacking: () => boolean): void {
+    this.#past.makeRoom(lacking)
   }
 
   /** Removes the oldest unacknowledged message, to make room; undefined when there is none. */
@@ -134,38 +178,48 @@ export class Mailbox {
   }
 
   /** The next pending messages, highest priority first, then oldest. */
-  take({ limit, bytes_max, ack }: Take, now: number, limits: Limits): Delivery[] {
-    return nextPending(this.#ring, this.#pending_of, this.#scan, limit, bytes_max).map((entry) => {
+  take({ limit, bytes_max, ack }: Take, now: number, limits: Limits): Due[] {
+    const due = nextPending(this.#retained, limit, bytes_max).map((entry) => {
       const { offset, message } = entry
-      if (ack !== 'none') this.#scan[message.rank] = offset
+      if (ack !== 'none') this.#retained.scan[message.rank] = offset
       this.#deliver(entry, ack, false, now, limits)
-      return { offset, message, attempt: entry.attempts }
+      return { offset, message, attempt: entry.attempts, safe_offset: 0, acknowledged: ack === 'auto' }
     })
+    if (ack === 'auto') this.#past.trim(now, limits)
+    return due
   }
 
   /**
-   * The next messages that a reader is due, highest priority first; moves its position past them. There
-   * are no more when the answer reaches neither `limit` nor `bytes_max`.
+   * The next messages that a reader is due, highest priority first, and its position after them. There are
+   * no more when the answer reaches neither `limit` nor `bytes_max`.
    */
-  read(position: Position, { limit, bytes_max, ack }: Take, now: number, limits: Limits): Due[] {
+  read(
+    position: Position,
+    { limit, bytes_max, ack }: Take,
+    now: number,
+    limits: Limits,
+  ): { due: Due[]; position: Position } {
     const due: Due[] = []
+    const walk = walkFrom(position)
+    const again = ack !== 'none'
     let bytes = 0
-    let safe_before = safeOffset(position)
-    const in_line = entriesInLine(this.#retained, position, limit, bytes_max)
+    let safe_before = safeOffset(walk)
+    const in_line = entriesInLine(this.#retained, walk, again, limit, bytes_max)
     while (due.length < limit && bytes < bytes_max) {
-      const entry = in_line ? in_line[due.length] : nextEntry(this.#retained, position)
+      const entry = in_line ? in_line[due.length] : nextEntry(this.#retained, walk, again)
       if (!entry) break
       // Read before the delivery, which may remove the message from the entry.
       const { offset, message } = entry
-      const safe_offset = in_line ? offset : safeOffset(position)
+      const safe_offset = in_line ? offset : safeOffset(walk)
       const acknowledged = ack === 'auto' && entry.state === PENDING
       this.#deliver(entry, ack, offset <= position.resumed_through, now, limits)
-      if (ack !== 'none' && offset > safe_before) entry.cursor_acks = true
+      if (again && offset > safe_before) entry.cursor_acks = true
       safe_before = safe_offset
       bytes += message.bytes
       due.push({ offset, message, attempt: entry.attempts, safe_offset, acknowledged })
     }
-    return due
+    if (ack === 'auto') this.#past.trim(now, limits)
+    return { due, position: walk }
   }
 
   /**
@@ -176,36 +230,23 @@ export class Mailbox {
     if (ack === 'none') return
     if (entry.state === PENDING) {
       entry.attempts++
-      if (ack === 'auto') this.#acknowledge(entry, now, limits)
+      if (ack === 'auto') this.#acknowledge(entry, now)
       else this.#lease(entry, now, limits)
     } else if (again && entry.state === LEASED) {
       entry.attempts++
       this.#lease(entry, now, limits)
     } else if (again && entry.state === ACKED) {
       entry.attempts++
-      this.#history.delivered(entry.offset)
+      this.#past.history.delivered(entry.offset)
     }
-  }
-
-  find(message_id: string): Entry | undefined {
-    if (this.retained === 0) return undefined
-    return entryOf(this.#retained, message_id, this.#ids_rise)
-  }
-
-  findAll(message_ids: ReadonlySet<string>): Standing {
-    return standingOf(this.#retained, message_ids)
-  }
-
-  /** Leased entries, oldest first; without the delayed ones. */
-  leasedEntries(): Entry[] {
-    return this.leased > 0 ? leasedOf(this.#ring) : []
   }
 
   /** Acknowledges an entry, delivered or not; false when it was acked or dead before. */
   ack(entry: Entry, now: number, limits: Limits): boolean {
     if (entry.state >= ACKED) return false
     if (entry.attempts === 0) entry.attempts = 1
-    this.#acknowledge(entry, now, limits)
+    this.#acknowledge(entry, now)
+    this.#past.trim(now, limits)
     return true
   }
 
@@ -217,14 +258,9 @@ export class Mailbox {
 
   /** Makes every leased message pending again. No failure: the session that read them has ended. */
   giveBack(): Entry[] {
-    const leased = this.leasedEntries()
+    const leased = this.leased > 0 ? this.entries.leased() : []
     for (const entry of leased) this.#release(entry)
     return leased
-  }
-
-  /** The unacknowledged entries that a client with a cursor at `offset` has read. */
-  readThrough(offset: number): Entry[] {
-    return readThrough(this.#ring, offset)
   }
 
   /**
@@ -250,8 +286,7 @@ export class Mailbox {
    * @returns what changed, or undefined when nothing was due
    */
   advance(now: number, limits: Limits): Fallen | undefined {
-    for (const expired of this.#history.expire(now)) this.#forget(expired)
-    this.#trim(now, limits)
+    this.#past.tidy(now, limits)
     if (this.#due_ms > now) return undefined
     const due: Entry[] = []
     this.#due_ms = Number.POSITIVE_INFINITY
@@ -265,9 +300,8 @@ export class Mailbox {
     const fallen: Fallen = { dead: [], released: [] }
     for (const entry of due) {
       if (entry.message.expires_ms <= now) fallen.dead.push(this.#bury(entry, 'expired'))
-      else if (entry.state === LEASED) {
-        this.#fail(entry, 0, now, limits, fallen)
-      } else if (entry.state === DELAYED) {
+      else if (entry.state === LEASED) this.#fail(entry, 0, now, limits, fallen)
+      else if (entry.state === DELAYED) {
         this.#release(entry)
         fallen.released.push(entry)
       }
@@ -289,26 +323,24 @@ export class Mailbox {
   }
 
   /**
-   * Begins reading after `offset`; without one, after `settled_offset`. Pending messages at or before it are
-   * redelivered: resuming after a message does not acknowledge it.
+   * Begins reading after `offset`; without one, at the oldest unacknowledged message. Pending messages at or
+   * before it are redelivered: resuming after a message does not acknowledge it.
+   *
+   * @param peeks the reader is given nothing twice: what is pending among what it could not resume after
+   *   must lie ahead of it
    */
-  open(offset: number | undefined): Position {
-    return positionAt(this.#retained, this.epoch, offset ?? this.settled_offset, offset === undefined)
+  open(offset: number | undefined, peeks = false): Position {
+    const { evicted_through: lost_through, last, epoch } = this
+    const from = offset ?? this.settled_offset
+    const at =
+      peeks && from <= lost_through && this.live > 0 ? Math.min(from, this.#ring.at(0).offset - 1) : from
+    const unacked_only = offset === undefined
+    return { epoch, sent: [at, at, at, at], resumed_through: last, unacked_only, lost_through }
   }
 
   /** Whether a message that this reader was still due has been overwritten: others read faster. */
   laps(position: Position): boolean {
-    return isLapped(position, this.#evicted_of)
-  }
-
-  /** The unacknowledged entries at these offsets; the other offsets are left out. */
-  entriesAt(offsets: readonly number[]): Entry[] {
-    return this.#ring.entriesAt(offsets)
-  }
-
-  /** Retained entries after an offset, in rising order of offset and in any state. */
-  after(offset: number): Generator<Entry> {
-    return entriesAfter(this.#retained, offset)
+    return isLapped(position, this.#past.evicted_of)
   }
 
   #lease(entry: Entry, now: number, limits: Limits): void {
@@ -324,49 +356,21 @@ export class Mailbox {
     entry.state = PENDING
     this.#pend(rank, 1)
     this.#due(entry, expires_ms)
-    this.#scan[rank] = Math.min(this.#scan[rank], entry.offset - 1)
+    this.#retained.scan[rank] = Math.min(this.#retained.scan[rank], entry.offset - 1)
   }
 
-  #acknowledge(entry: Entry, now: number, limits: Limits): void {
-    const { message } = entry
-    this.#recent.add(now)
-    this.#history.add(entry)
-    this.meter.history_bytes += message.bytes
+  #acknowledge(entry: Entry, now: number): void {
+    this.#past.add(entry, now)
     this.#leave(entry, ACKED)
-    this.#trim(now, limits)
-  }
-
-  /** Keeps what was acknowledged just now, beyond the limit: other readers may be about to read it. */
-  #trim(now: number, { history_messages_max }: Limits): void {
-    if (this.#history.length <= history_messages_max) return
-    const kept = Math.max(history_messages_max, this.#recent.count(now))
-    while (this.#history.length > kept) this.#evictOldest()
-  }
-
-  #evictOldest(): void {
-    const evicted = this.#history.evict()
-    const { offset, rank } = evicted
-    this.evicted_through = Math.max(this.evicted_through, offset)
-    this.#evicted_of[rank] = Math.max(this.#evicted_of[rank], offset)
-    this.#forget(evicted)
-  }
-
-  /** Uncounts a message that has left the history. */
-  #forget({ bytes, rank }: Evicted): void {
-    this.bytes -= bytes
-    this.meter.bytes -= bytes
-    this.meter.history_bytes -= bytes
-    this.#retained.of_rank[rank]--
   }
 
   /** Removes an unacknowledged entry that is to become a dead letter. */
   #bury(entry: Entry, reason: DeadReason): Dead {
-    const { message, attempts } = entry
-    this.bytes -= message.bytes
-    this.meter.bytes -= message.bytes
+    const { offset, message, attempts } = entry
+    this.meter.engine.bytes -= message.bytes
     this.#retained.of_rank[message.rank]--
     this.#leave(entry, DEAD)
-    return { message, attempts, reason }
+    return { offset, message, attempts, reason }
   }
 
   /** Takes an entry out of the ring. */
@@ -390,6 +394,7 @@ export class Mailbox {
 
   #pend(rank: Rank, by: 1 | -1): void {
     this.pending += by
-    this.#pending_of[rank] += by
+    this.#retained.pending_of[rank] += by
+    if (by === 1) this.changes++
   }
 }

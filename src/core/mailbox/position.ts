@@ -3,40 +3,32 @@ import { DELAYED, type Entry, PENDING } from './entry.ts'
 import type { History } from './history.ts'
 import type { Ring } from './ring.ts'
 
-/**
- * How far one reader has come, per priority: everything of rank r at or below `sent[r]` has been sent to
- * it. The four are equal while no priority lags behind. `redeliver` holds offsets of messages that became
- * pending again.
- */
-export interface Position {
-  epoch: string
-  sent: [number, number, number, number]
-  redeliver: number[]
-  /** The mailbox's last offset when reading began: a message up to here may have been sent before. */
-  resumed_through: number
-  /** The reader named no cursor: it is not sent the acknowledged messages up to `resumed_through`. */
-  unacked_only: boolean
-  /** A message that the reader was still due is no longer here: the reader must be told, and resume. */
-  lapped: boolean
-}
+/** One number for each rank. */
+export type PerRank = [number, number, number, number]
 
 /**
- * The position of a reader that begins after the offset `from`. Messages pending at or before it are
- * redelivered.
- *
- * @param unacked_only the reader named no cursor
+ * How far one reader has come, per priority: everything of rank r at or below `sent[r]` has been sent to
+ * it. The four are equal while no priority lags behind. What is pending at or below them is pending again,
+ * and due once more, except to a reader that only peeks.
  */
-export function positionAt(
-  { live, last }: Retained,
-  epoch: string,
-  from: number,
-  unacked_only: boolean,
-): Position {
-  const redeliver: number[] = []
-  for (let i = 0; i < live.length && live.at(i).offset <= from; i++)
-    if (live.at(i).state === PENDING) redeliver.push(live.at(i).offset)
-  const sent: Position['sent'] = [from, from, from, from]
-  return { epoch, sent, redeliver, resumed_through: last, unacked_only, lapped: false }
+export interface Position {
+  readonly epoch: string
+  readonly sent: Readonly<PerRank>
+  /** The mailbox's last offset when reading began: a message up to here may have been sent before. */
+  readonly resumed_through: number
+  /** The reader named no cursor: it is not sent the acknowledged messages up to `resumed_through`. */
+  readonly unacked_only: boolean
+  /** What was overwritten up to here was gone when reading began. */
+  readonly lost_through: number
+}
+
+/** A copy of a position that a read moves. */
+export interface Walk extends Position {
+  readonly sent: PerRank
+}
+
+export function walkFrom({ epoch, sent, resumed_through, unacked_only, lost_through }: Position): Walk {
+  return { epoch, sent: [sent[0], sent[1], sent[2], sent[3]], resumed_through, unacked_only, lost_through }
 }
 
 /**
@@ -45,16 +37,18 @@ export function positionAt(
  * @param evicted_of the highest offset overwritten, of each rank
  */
 export function isLapped(
-  { sent, unacked_only, resumed_through }: Position,
-  evicted_of: Position['sent'],
+  { sent, unacked_only, resumed_through, lost_through }: Position,
+  evicted_of: Readonly<PerRank>,
 ): boolean {
-  const seen = unacked_only ? resumed_through : 0
-  return evicted_of.some((evicted, rank) => evicted > Math.max(seen, sent[rank as Rank]))
+  const seen = unacked_only ? Math.max(resumed_through, lost_through) : lost_through
+  for (let rank = 0; rank < 4; rank++)
+    if (evicted_of[rank as Rank] > Math.max(seen, sent[rank as Rank])) return true
+  return false
 }
 
-/** The offset that is safe to resume from: every message at or before it has been sent. */
-export function safeOffset({ sent }: Position): number {
-  return Math.min(sent[0], sent[1], sent[2], sent[3])
+/** The offset that is safe to resume from: every message at or before it has been sent, or was gone. */
+export function safeOffset({ sent, lost_through }: Position): number {
+  return Math.max(lost_through, Math.min(sent[0], sent[1], sent[2], sent[3]))
 }
 
 /** The messages that a mailbox holds. */
@@ -63,28 +57,54 @@ export interface Retained {
   readonly live: Ring<Entry>
   readonly history: History
   /** How many of each rank the two hold. */
-  readonly of_rank: [number, number, number, number]
+  readonly of_rank: PerRank
+  /** Pending entries of each rank. */
+  readonly pending_of: PerRank
+  /** No pending entry of rank r lies at or below `scan[r]`. */
+  readonly scan: PerRank
   /** Offset of the newest message; 0 before the first. */
   last: number
 }
 
 /**
- * The next entry that a reader is due, highest priority first; moves its position past it. Undefined at
- * the end.
+ * The next pending entries, highest priority first, then oldest.
+ *
+ * @param bytes_max stops before the sum of `StoredMessage.bytes` passes this, but never before the first
  */
-export function nextEntry(retained: Retained, position: Position): Entry | undefined {
+export function nextPending({ live, pending_of, scan }: Retained, limit: number, bytes_max: number): Entry[] {
+  const taken: Entry[] = []
+  let bytes = 0
   for (let rank = 3; rank >= 0; rank--) {
-    const again = position.redeliver.length > 0 ? nextAgain(retained, position, rank as Rank) : undefined
-    if (again) return again
-    const found = nextOfRank(retained, position, rank as Rank)
+    if (pending_of[rank as Rank] === 0) continue
+    for (let i = live.indexAfter(scan[rank as Rank]); i < live.length; i++) {
+      const entry = live.at(i)
+      if (entry.state !== PENDING || entry.message.rank !== rank) continue
+      bytes += entry.message.bytes
+      if (taken.length === limit || (taken.length > 0 && bytes > bytes_max)) return taken
+      taken.push(entry)
+    }
+  }
+  return taken
+}
+
+/**
+ * The next entry that a reader is due, highest priority first; moves the walk past it. Undefined at the end.
+ *
+ * @param again whether messages that are pending again are due
+ */
+export function nextEntry(retained: Retained, walk: Walk, again: boolean): Entry | undefined {
+  for (let rank = 3; rank >= 0; rank--) {
+    const back = again ? pendingAgain(retained, walk.sent[rank as Rank], rank as Rank) : undefined
+    if (back) return back
+    const found = nextOfRank(retained, walk, rank as Rank)
     if (found === undefined) {
-      position.sent[rank as Rank] = retained.last
+      walk.sent[rank as Rank] = retained.last
       continue
     }
-    position.sent[rank as Rank] = found
+    walk.sent[rank as Rank] = found
     for (let lower = rank - 1; lower >= 0; lower--) {
-      const next = nextOfRank(retained, position, lower as Rank)
-      position.sent[lower as Rank] = next === undefined ? retained.last : next - 1
+      const next = nextOfRank(retained, walk, lower as Rank)
+      walk.sent[lower as Rank] = next === undefined ? retained.last : next - 1
     }
     return liveAt(retained.live, found) ?? retained.history.entryAt(retained.history.indexAfter(found - 1))
   }
@@ -93,19 +113,20 @@ export function nextEntry(retained: Retained, position: Position): Entry | undef
 
 /**
  * The entries that {@link nextEntry} would answer one after the other, as far as `limit` and `bytes_max`
- * go; moves the position past them. Works for the usual case: every message has the default priority,
- * nothing is to be redelivered, and nothing ahead of the reader is acknowledged. Undefined in any other
- * case.
+ * go; moves the walk past them. Works for the usual case: every message has the default priority, none is
+ * pending again, and nothing ahead of the reader is acknowledged. Undefined in any other case.
  */
 export function entriesInLine(
-  { live, history, of_rank, last }: Retained,
-  { redeliver, sent }: Position,
+  retained: Retained,
+  { sent }: Walk,
+  again: boolean,
   limit: number,
   bytes_max: number,
 ): Entry[] | undefined {
-  if (redeliver.length > 0 || of_rank[0] + of_rank[2] + of_rank[3] > 0) return undefined
+  const { live, history, of_rank, scan, last } = retained
   const from = sent[RANK_DEFAULT]
-  if (history.newest > from) return undefined
+  if (of_rank[0] + of_rank[2] + of_rank[3] > 0 || history.newest > from) return undefined
+  if (again && pendingAgain(retained, from, RANK_DEFAULT)) return undefined
   const entries: Entry[] = []
   let bytes = 0
   let index = live.indexAfter(from)
@@ -117,25 +138,29 @@ export function entriesInLine(
   }
   sent[0] = sent[2] = sent[3] = last
   sent[RANK_DEFAULT] = index === live.length ? last : (entries.at(-1)?.offset ?? from)
+  // All of them are about to be delivered, so none of them stays pending.
+  if (again) scan[RANK_DEFAULT] = Math.max(scan[RANK_DEFAULT], sent[RANK_DEFAULT])
   return entries
 }
 
-function nextAgain({ live }: Retained, { redeliver, sent }: Position, rank: Rank): Entry | undefined {
-  for (let i = 0; i < redeliver.length; i++) {
-    const offset = redeliver[i]!
-    const entry = liveAt(live, offset)
-    if (entry?.state === PENDING && entry.message.rank !== rank) continue
-    redeliver.splice(i--, 1)
-    // The reader comes to an offset ahead of it in its turn.
-    if (entry?.state === PENDING && offset <= sent[entry.message.rank]) return entry
+/** The oldest entry of a rank that is pending at or below `through`; notes up to where there is none. */
+function pendingAgain({ live, pending_of, scan }: Retained, through: number, rank: Rank): Entry | undefined {
+  if (pending_of[rank] === 0 || scan[rank] >= through) return undefined
+  for (let i = live.indexAfter(scan[rank]); i < live.length; i++) {
+    const entry = live.at(i)
+    if (entry.offset > through) break
+    if (entry.state !== PENDING || entry.message.rank !== rank) continue
+    scan[rank] = entry.offset - 1
+    return entry
   }
+  scan[rank] = through
   return undefined
 }
 
 /** Answers an offset, not an entry: making an entry of the history parses its text, which may be long. */
 function nextOfRank(
   { live, history, of_rank, last }: Retained,
-  { sent, unacked_only, resumed_through }: Position,
+  { sent, unacked_only, resumed_through }: Walk,
   rank: Rank,
 ): number | undefined {
   const from = sent[rank]
@@ -161,7 +186,8 @@ function nextLive(live: Ring<Entry>, offset: number, rank: Rank): Entry | undefi
   return undefined
 }
 
-function liveAt(live: Ring<Entry>, offset: number): Entry | undefined {
+/** The unacknowledged entry at an offset. */
+export function liveAt(live: Ring<Entry>, offset: number): Entry | undefined {
   const index = live.indexAfter(offset - 1)
   if (index === live.length) return undefined
   const entry = live.at(index)

@@ -77,34 +77,18 @@ export class Ring<E extends RingEntry> {
     return low
   }
 
-  /** The entries at these offsets. Offsets of holes, or not in the ring, are left out. */
-  entriesAt(offsets: readonly number[]): E[] {
-    const entries: E[] = []
-    let index = 0
-    for (const offset of offsets) {
-      // Most offsets are consecutive: the entry after the last one is tried first.
-      if (index >= this.#length || this.at(index).offset !== offset) index = this.indexAfter(offset - 1)
-      if (index === this.#length) continue
-      const entry = this.at(index)
-      if (entry.offset !== offset || entry.gone) continue
-      entries.push(entry)
-      index++
-    }
-    return entries
-  }
-
   /**
    * The entry for which `compare` answers 0, by binary search.
    *
-   * @param compare must rise with the offsets; is not called for holes
+   * @param compare must rise with the offsets; is not called for holes, nor for what `skip` leaves out
    */
-  findRising(compare: (entry: E) => number): E | undefined {
+  findRising(compare: (entry: E) => number, skip: (entry: E) => boolean): E | undefined {
     let low = 0
     let high = this.#length
     while (low < high) {
       const middle = (low + high) >> 1
       let at = middle
-      while (at < high && this.at(at).gone) at++
+      while (at < high && (this.at(at).gone || skip(this.at(at)))) at++
       const order = at === high ? 1 : compare(this.at(at))
       if (order === 0) return this.at(at)
       if (order < 0) low = at + 1

@@ -1,11 +1,12 @@
 import type { Limits } from '../../core/limits.ts'
 import { type Session, type SessionEnd, sessionStatus, statusChange } from '../../core/session.ts'
-import type { Address, CheckedIn, Checkin, EngineEvents, SessionList, SessionPage } from '../engine.ts'
-import { type Client, type Clients, isEmpty } from './clients.ts'
-import { PLACED_MS } from './last-heard.ts'
+import type { EngineEvents } from '../engine.ts'
+import type { CheckedIn, Checkin, Heard } from '../values.ts'
+import type { Client } from './client.ts'
+import { type Clients, isEmpty } from './clients.ts'
 
 export interface CheckinsOptions {
-  readonly limits: Limits
+  readonly limits: (project: string) => Limits
   /** Milliseconds since the epoch. */
   readonly now: () => number
   /** A UUID for each session. */
@@ -15,19 +16,8 @@ export interface CheckinsOptions {
 /** Addresses looked at to find one that can be forgotten for another. */
 const LOOKED_AT_MAX = 64
 
-/**
- * Whether nobody uses an address: its session is disconnected or gone, or it was only ever named as a
- * sender.
- */
-function isAbsent(client: Client, now: number, limits: Limits): boolean {
-  const status = client.status(now, limits)
-  return status === 'disconnected' || status === 'unknown' || client.session?.sender_only === true
-}
-
 /** Which session holds which address, who owns it, and when each was last heard. */
 export class Checkins {
-  readonly #limits: Limits
-  readonly #now: () => number
   #events!: EngineEvents
 
   /** @param release gives back the leases of a session that has ended */
@@ -36,8 +26,6 @@ export class Checkins {
     private readonly options: CheckinsOptions,
     private readonly release: (client: Client) => void,
   ) {
-    this.#limits = options.limits
-    this.#now = options.now
     clients.makePlace = (project, now) => this.#makePlace(project, now)
   }
 
@@ -45,8 +33,9 @@ export class Checkins {
     this.#events = events
   }
 
-  checkin({ project, client_id, resume, join, key_id, name, capabilities }: Checkin): CheckedIn {
-    const now = this.#now()
+  checkin(checkin: Checkin): CheckedIn {
+    const { project, client_id, resume, join, key_id } = checkin
+    const now = this.options.now()
     const client = this.clients.open(project, client_id, now)
     if (!client) return { outcome: 'too_many_clients' }
     if (client.owned && client.owner !== key_id) return { outcome: 'not_owner' }
@@ -54,85 +43,75 @@ export class Checkins {
     client.owner = key_id
     const held = client.session
     const resumed = held !== undefined && (join !== undefined || held.session_id === resume)
-    if (held && !resumed) this.end(held, 'replaced')
-    const session = resumed ? held : this.#begin(client, join === 'sender', now)
-    if (session.sender_only && join !== 'sender') this.clients.project(project).heard.noSender(session)
-    if (name !== undefined) session.name = name
-    if (capabilities !== undefined) session.capabilities = capabilities
-    this.touch(session)
-    this.clients.schedule(client, statusChange(session, 'active', this.#limits))
-    return { outcome: 'ok', session, resumed, mailbox: client.mailbox_state }
+    if (held && !resumed) this.#end(client, 'replaced')
+    const session = resumed ? this.#goOn(client, held, checkin) : this.#begin(client, checkin, now)
+    this.#heardAt(client, session, now)
+    return { outcome: 'ok', session: client.session!, resumed, mailbox: client.mailbox.state }
   }
 
-  #begin(client: Client, sender_only: boolean, now: number): Session {
-    const session: Session = {
-      session_id: this.options.newId(),
-      client_id: client.client_id,
-      project: client.project,
-      name: undefined,
-      capabilities: {},
-      created_ms: now,
-      last_seen_ms: now,
-      sender_only,
-      placed_ms: Number.NEGATIVE_INFINITY,
-      told: 'disconnected',
-      ended: undefined,
-    }
-    client.session = session
-    this.clients.project(client.project).sessions.set(session.session_id, session)
-    return session
+  #begin(client: Client, { join, name, capabilities = {} }: Checkin, now: number): Session {
+    const { project, client_id } = client
+    const session_id = this.options.newId()
+    const { holders, holder_ids } = this.clients.project(project)
+    holders.set(session_id, client)
+    holder_ids.add(client_id)
+    client.told = 'disconnected'
+    const sender_only = join === 'sender'
+    const times = { created_ms: now, last_seen_ms: now }
+    return { session_id, client_id, project, name, capabilities, ...times, sender_only }
   }
 
-  find(project: string, session_id: string): Session | undefined {
-    return this.clients.projects.get(project)?.sessions.get(session_id)
-  }
-
-  list(project: string, { limit, senders }: SessionPage): SessionList {
-    const heard = this.clients.projects.get(project)?.heard
-    if (!heard) return { sessions: [], total: 0 }
+  #goOn(client: Client, session: Session, { join, name, capabilities }: Checkin): Session {
+    const sender_only = session.sender_only && join === 'sender'
+    if (session.sender_only && !sender_only) this.clients.project(client.project).heard.becameReader()
     return {
-      sessions: heard.latest(limit, senders),
-      total: senders ? heard.count : heard.count - heard.senders,
+      ...session,
+      name: name ?? session.name,
+      capabilities: capabilities ?? session.capabilities,
+      sender_only,
     }
   }
 
-  ownedBy(address: Address, key_id: string | undefined): boolean {
-    const client = this.clients.find(address)
-    return !client?.owned || client.owner === key_id
+  heard({ project, client_id, session_id, at_ms }: Heard): void {
+    const client = this.clients.find({ project, client_id })
+    const session = client?.session
+    if (!session || session.session_id !== session_id || at_ms < session.last_seen_ms) return
+    this.#heardAt(client!, session, at_ms)
   }
 
-  touch(session: Session): void {
-    const now = this.#now()
-    session.last_seen_ms = now
-    if (session.told === 'active' && now - session.placed_ms < PLACED_MS) return
-    const client = this.clients.find(session)
-    if (client?.session !== session) return
-    session.placed_ms = now
-    client.place = this.clients.project(session.project).heard.move(session, client.place)
-    if (session.told === 'active') return
-    session.told = 'active'
-    this.clients.schedule(client, statusChange(session, 'active', this.#limits))
-    this.#events.sessionChanged(session, 'active')
+  #heardAt(client: Client, session: Session, at_ms: number): void {
+    client.session = { ...session, last_seen_ms: at_ms }
+    const { heard } = this.clients.project(client.project)
+    heard.move(client)
+    if (client.told === 'active') return
+    client.told = 'active'
+    const limits = this.options.limits(client.project)
+    this.clients.schedule(client, statusChange(client.session, 'active', limits))
+    this.#events.session(client.session, 'active')
   }
 
-  end(session: Session, end: SessionEnd): void {
-    const client = this.clients.find(session)
-    if (client?.session !== session) return
-    const now = this.#now()
+  /** Ends the session of a client, if it is the one that is named. */
+  end(client: Client | undefined, session_id: string, end: SessionEnd): void {
+    if (client?.session?.session_id === session_id) this.#end(client, end)
+  }
+
+  #end(client: Client, end: SessionEnd): void {
+    const now = this.options.now()
     client.idle_since_ms = now
-    this.#over(client, session, end)
+    this.#over(client, end)
     this.release(client)
-    this.clients.schedule(client, now + this.#limits.forget_seconds * 1000)
+    const { forget_seconds } = this.options.limits(client.project)
+    this.clients.schedule(client, now + forget_seconds * 1000)
   }
 
-  #over(client: Client, session: Session, end: SessionEnd): void {
-    session.ended = end
+  #over(client: Client, end: SessionEnd): void {
+    const session = client.session!
+    const { holders, holder_ids, heard } = this.clients.project(client.project)
+    heard.remove(client)
+    holders.delete(session.session_id)
+    holder_ids.delete(client.client_id)
     client.session = undefined
-    const { sessions, heard } = this.clients.project(client.project)
-    sessions.delete(session.session_id)
-    if (client.place) heard.remove(client.place)
-    client.place = undefined
-    this.#events.sessionEnded(session, end)
+    this.#events.session(session, end)
   }
 
   /**
@@ -143,12 +122,13 @@ export class Checkins {
   tellSilence(client: Client, now: number): number {
     const { session } = client
     if (!session) return Number.POSITIVE_INFINITY
-    const status = sessionStatus(session, now, this.#limits)
-    if (status !== session.told) {
-      session.told = status
-      this.#events.sessionChanged(session, status)
+    const limits = this.options.limits(client.project)
+    const status = sessionStatus(session, now, limits)
+    if (status !== client.told) {
+      client.told = status
+      this.#events.session(session, status)
     }
-    return statusChange(session, status, this.#limits)
+    return statusChange(session, status, limits)
   }
 
   /**
@@ -169,10 +149,11 @@ export class Checkins {
    */
   #makePlace(project: string, now: number): boolean {
     const { clients } = this.clients.project(project)
+    const limits = this.options.limits(project)
     let looked = 0
     for (const client of clients.values()) {
       if (++looked > LOOKED_AT_MAX) return false
-      if (isEmpty(client) && isAbsent(client, now, this.#limits)) {
+      if (isEmpty(client) && isAbsent(client, now, limits)) {
         this.#letGo(client)
         return true
       }
@@ -185,6 +166,15 @@ export class Checkins {
 
   #letGo(client: Client): void {
     this.clients.drop(client)
-    if (client.session) this.#over(client, client.session, 'closed')
+    if (client.session) this.#over(client, 'closed')
   }
+}
+
+/**
+ * Whether nobody uses an address: its session is disconnected or gone, or it was only ever named as a
+ * sender.
+ */
+function isAbsent(client: Client, now: number, limits: Limits): boolean {
+  const status = client.status(now, limits)
+  return status === 'disconnected' || status === 'unknown' || client.session?.sender_only === true
 }

@@ -1,60 +1,29 @@
 import { Deadlines } from '../../core/deadlines.ts'
-import type { Limits, Meter } from '../../core/limits.ts'
+import type { Limits } from '../../core/limits.ts'
 import { Mailbox } from '../../core/mailbox/mailbox.ts'
-import { type RecipientStatus, type Session, sessionStatus } from '../../core/session.ts'
-import type { Address, EngineStats, IdempotencyKey, MailboxState, Repeated, Sent } from '../engine.ts'
+import type { EngineMeter, Meter } from '../../core/mailbox/meter.ts'
+import type { Address, EngineStats, IdempotencyKey, Repeated, Sent } from '../values.ts'
+import { Client } from './client.ts'
 import { DeadLetters } from './dead-letters.ts'
-import { LastHeard, type Place } from './last-heard.ts'
+import { LastHeard } from './last-heard.ts'
+import { OrderedIds } from './ordered-ids.ts'
 import { PROBE } from './probe.ts'
 
-/** The send that first used an idempotency key. */
-interface Remembered {
-  readonly first: Sent
-  readonly digest: string
-  readonly until_ms: number
-}
-
-/** Everything kept of one address. */
-export class Client {
-  session: Session | undefined
-  /** Its session's place among those of the project, by when each was heard. */
-  place: Place | undefined
-  /** The key that first checked in here. */
-  owner: string | undefined
-  owned = false
-  idempotency: Map<string, Remembered> | undefined
-  /** A message was announced, and no reader has read since. */
-  announced = false
-  /** When the engine next looks at it, in milliseconds since the epoch. */
-  due_ms = Number.POSITIVE_INFINITY
-  /** When its last session ended, or when it was made. */
-  idle_since_ms: number
-
-  constructor(
-    readonly project: string,
-    readonly client_id: string,
-    readonly mailbox: Mailbox,
-    now: number,
-  ) {
-    this.idle_since_ms = now
-  }
-
-  status(now: number, limits: Limits): RecipientStatus {
-    if (this.session) return sessionStatus(this.session, now, limits)
-    return this.owned ? 'disconnected' : 'unknown'
-  }
-
-  get mailbox_state(): MailboxState {
-    const { epoch, settled_offset, last, pending, leased } = this.mailbox
-    return { epoch, offset: settled_offset, last, pending, leased }
-  }
-}
-
-export interface ProjectState {
-  readonly clients: Map<string, Client>
-  readonly sessions: Map<string, Session>
-  readonly heard: LastHeard
+/** Everything kept of one project. */
+export class ProjectState {
+  readonly clients = new Map<string, Client>()
+  readonly client_ids = new OrderedIds()
+  /** By session id. */
+  readonly holders = new Map<string, Client>()
+  readonly holder_ids = new OrderedIds()
+  readonly heard = new LastHeard()
+  readonly meter: Meter
   readonly dead: DeadLetters
+
+  constructor(engine: EngineMeter) {
+    this.meter = { engine, histories: new Set() }
+    this.dead = new DeadLetters(this.meter)
+  }
 }
 
 const DEADLINES_MIN = 64
@@ -64,16 +33,15 @@ const RECIPIENT_BYTES = 64
 
 /** The addresses that an engine in this process knows, and when it must look at each. */
 export class Clients {
-  readonly meter: Meter = { bytes: 0, history_bytes: 0 }
+  readonly meter: EngineMeter = { bytes: 0 }
   readonly projects = new Map<string, ProjectState>()
   #deadlines = new Deadlines<Client>()
   #deadlines_max = DEADLINES_MIN
   /** The one found last: messages for one address come in runs. */
   #last: Client | undefined
-  readonly #rounds = this.#everyRound()
 
   constructor(
-    private readonly limits: Limits,
+    private readonly limits: (project: string) => Limits,
     private readonly newEpoch: () => string,
   ) {}
 
@@ -88,26 +56,23 @@ export class Clients {
     return this.#deadlines.size
   }
 
-  stats(): EngineStats {
-    const stats = {
-      clients: 0,
-      pending: 0,
-      leased: 0,
-      history: 0,
-      dead_letters: 0,
-      stored_bytes: this.meter.bytes,
-    }
+  /** @param project undefined counts all */
+  stats(project: string | undefined): EngineStats {
+    const stats = { clients: 0, pending: 0, leased: 0, history: 0, dead_letters: 0 }
+    let stored_bytes = 0
     for (const [name, { clients, dead }] of this.projects) {
-      if (name === PROBE.project) continue
+      if (project === undefined ? name === PROBE.project : name !== project) continue
       stats.clients += clients.size
       stats.dead_letters += dead.count
-      for (const { mailbox } of clients.values()) {
+      stored_bytes += dead.bytes
+      for (const { mailbox, bytes } of clients.values()) {
         stats.pending += mailbox.pending
         stats.leased += mailbox.leased
         stats.history += mailbox.history
+        stored_bytes += bytes
       }
     }
-    return stats
+    return { ...stats, stored_bytes }
   }
 
   find({ project, client_id }: Address): Client | undefined {
@@ -118,21 +83,23 @@ export class Clients {
     return found
   }
 
-  /** Removes an address. */
+  /**
+   * Removes an address. One that was removed before has a deadline still: a client that has come in its
+   * place stays.
+   */
   drop(client: Client): void {
-    this.project(client.project).clients.delete(client.client_id)
+    const { project, client_id } = client
+    const state = this.project(project)
+    if (state.clients.get(client_id) !== client) return
+    state.clients.delete(client_id)
+    state.client_ids.delete(client_id)
     this.#last = undefined
   }
 
   project(project: string): ProjectState {
     let state = this.projects.get(project)
     if (!state) {
-      state = {
-        clients: new Map(),
-        sessions: new Map(),
-        heard: new LastHeard(),
-        dead: new DeadLetters(this.meter),
-      }
+      state = new ProjectState(this.meter)
       this.projects.set(project, state)
     }
     return state
@@ -142,34 +109,44 @@ export class Clients {
   open(project: string, client_id: string, now: number): Client | undefined {
     const known = this.find({ project, client_id })
     if (known) return known
-    const { clients } = this.project(project)
-    if (clients.size >= this.limits.clients_max && !this.makePlace(project, now)) return undefined
-    const client = new Client(project, client_id, new Mailbox(this.newEpoch(), this.meter), now)
+    const { clients, client_ids, meter } = this.project(project)
+    const { clients_max } = this.limits(project)
+    if (clients.size >= clients_max && !this.makePlace(project, now)) return undefined
+    const client = new Client(project, client_id, new Mailbox(this.newEpoch(), meter), now)
     clients.set(client_id, client)
+    client_ids.add(client_id)
     return client
   }
 
   /** Whether `bytes` more would pass `stored_bytes_max`. */
-  lacks(bytes: number): boolean {
-    return this.meter.bytes + bytes > this.limits.stored_bytes_max
+  lacks(bytes: number, { stored_bytes_max }: Limits): boolean {
+    return this.meter.bytes + bytes > stored_bytes_max
   }
 
   /**
-   * Overwrites history until `bytes` more fit within `stored_bytes_max`, that of `first` before that of
-   * others. Unacknowledged messages stay.
+   * Overwrites history until `bytes` more fit within `stored_bytes_max`: that of the recipient, then that of
+   * its project, then that of others. Unacknowledged messages stay.
    *
    * @returns whether there is room
    */
-  makeRoom(bytes: number, first: Address): boolean {
-    this.find(first)?.mailbox.makeRoom(bytes, this.limits)
-    while (this.lacks(bytes) && this.meter.history_bytes > 0)
-      this.#rounds.next().value.mailbox.makeRoom(bytes, this.limits)
-    return !this.lacks(bytes)
+  makeRoom(bytes: number, recipient: Address, limits: Limits): boolean {
+    const lacking = () => this.lacks(bytes, limits)
+    this.find(recipient)?.mailbox.makeRoom(lacking)
+    if (lacking()) this.#makeRoomIn(this.project(recipient.project), lacking)
+    for (const project of this.projects.values()) {
+      if (!lacking()) break
+      this.#makeRoomIn(project, lacking)
+    }
+    return !lacking()
   }
 
-  /** All clients, round and round, so that the same client's history is not always the first to go. */
-  *#everyRound(): Generator<Client, never> {
-    for (;;) for (const { clients } of this.projects.values()) yield* clients.values()
+  #makeRoomIn({ meter: { histories } }: ProjectState, lacking: () => boolean): void {
+    for (const history of histories) {
+      if (!lacking()) return
+      history.makeRoom(lacking)
+      // What is left of it moves behind the others, so that it is not always the first to go.
+      if (histories.delete(history)) histories.add(history)
+    }
   }
 
   /** Has {@link popDue} answer the client at `due_ms` or earlier. */
@@ -215,14 +192,15 @@ export class Clients {
   ): void {
     const client = this.open(project, sender_id, now)
     if (!client) return
+    const { idempotency_seconds, idempotency_keys_max } = this.limits(project)
     client.idempotency ??= new Map()
-    const until_ms = now + this.limits.idempotency_seconds * 1000
+    const until_ms = now + idempotency_seconds * 1000
     // Deleted and set again, the key moves to the end: the map stays ordered by age.
-    this.#dropKey(client.idempotency, key)
+    this.#dropKey(client, key)
     client.idempotency.set(key, { first, digest, until_ms })
-    this.meter.bytes += weight(key, first)
-    if (client.idempotency.size > this.limits.idempotency_keys_max)
-      this.#dropKey(client.idempotency, client.idempotency.keys().next().value!)
+    this.#weigh(client, weight(key, first))
+    if (client.idempotency.size > idempotency_keys_max)
+      this.#dropKey(client, client.idempotency.keys().next().value!)
     this.schedule(client, until_ms)
   }
 
@@ -234,27 +212,43 @@ export class Clients {
   forgetKeys(client: Client, now: number): number {
     for (const [key, { until_ms }] of client.idempotency ?? []) {
       if (until_ms > now) return until_ms
-      this.#dropKey(client.idempotency!, key)
+      this.#dropKey(client, key)
     }
     client.idempotency = undefined
     return Number.POSITIVE_INFINITY
   }
 
-  #dropKey(keys: NonNullable<Client['idempotency']>, key: string): void {
-    const remembered = keys.get(key)
+  /** Forgets a key again whose send was undone. */
+  forgetKey(project: string, sender_id: string, key: string, first: Sent): void {
+    const client = this.find({ project, client_id: sender_id })
+    if (client?.idempotency?.get(key)?.first !== first) return
+    this.#dropKey(client, key)
+    if (client.idempotency.size === 0) client.idempotency = undefined
+    // At the next sweep: the address may have been made for the key.
+    this.schedule(client, 0)
+  }
+
+  #dropKey(client: Client, key: string): void {
+    const remembered = client.idempotency?.get(key)
     if (!remembered) return
-    keys.delete(key)
-    this.meter.bytes -= weight(key, remembered.first)
+    client.idempotency!.delete(key)
+    this.#weigh(client, -weight(key, remembered.first))
+  }
+
+  #weigh(client: Client, bytes: number): void {
+    client.key_bytes += bytes
+    this.meter.bytes += bytes
   }
 
   /**
    * When an address may be forgotten, in milliseconds since the epoch; Infinity while something is stored
    * for it.
    */
-  forgetDue({ mailbox, idempotency, session, idle_since_ms, owned }: Client, now: number): number {
-    if (!isEmpty({ mailbox, idempotency })) return Number.POSITIVE_INFINITY
-    if (!owned) return now
-    return Math.max(session?.last_seen_ms ?? 0, idle_since_ms) + this.limits.forget_seconds * 1000
+  forgetDue(client: Client, now: number): number {
+    if (!isEmpty(client)) return Number.POSITIVE_INFINITY
+    if (!client.owned) return now
+    const { session, idle_since_ms, project } = client
+    return Math.max(session?.last_seen_ms ?? 0, idle_since_ms) + this.limits(project).forget_seconds * 1000
   }
 }
 
@@ -262,7 +256,7 @@ function weight(key: string, { recipients }: Sent): number {
   return key.length + KEY_BYTES + recipients.length * RECIPIENT_BYTES
 }
 
-/** Whether nothing is stored for an address: no message, no history, no idempotency key. */
-export function isEmpty({ mailbox, idempotency }: Pick<Client, 'mailbox' | 'idempotency'>): boolean {
-  return mailbox.retained === 0 && idempotency === undefined
+/** Whether nothing is stored for an address: no message, staged or not, no history, no idempotency key. */
+export function isEmpty({ mailbox, staged, idempotency }: Client): boolean {
+  return mailbox.retained === 0 && !staged?.count && idempotency === undefined
 }

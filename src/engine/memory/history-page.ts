@@ -1,6 +1,6 @@
 import type { Delivery } from '../../core/mailbox/entry.ts'
 import type { Mailbox } from '../../core/mailbox/mailbox.ts'
-import type { HistoryPage } from '../engine.ts'
+import type { History } from '../values.ts'
 
 /**
  * One page of what a mailbox retains, in rising order of offset.
@@ -16,13 +16,13 @@ export function historyPage(
   }: { after?: { epoch: string; offset: number } | undefined; since_ms?: number | undefined },
   limit: number,
   bytes_max: number,
-): HistoryPage {
+): History {
   const { epoch, last } = mailbox
   const recovered = after === undefined || mailbox.covers(after.epoch, after.offset)
   let offset = recovered ? (after?.offset ?? 0) : mailbox.evicted_through
   const deliveries: Delivery[] = []
   let bytes = 0
-  for (const { offset: at, message, attempts: attempt } of mailbox.after(offset)) {
+  for (const { offset: at, message, attempts: attempt } of mailbox.entries.after(offset)) {
     if (message.sent_ms >= since_ms) {
       bytes += message.bytes
       if (deliveries.length === limit || (deliveries.length > 0 && bytes > bytes_max))

@@ -1,80 +1,88 @@
+import type { Cursor } from '../../core/cursor.ts'
 import type { Limits } from '../../core/limits.ts'
 import {
+  type Acked,
   type AckMode,
-  type Dead,
-  type Delivery,
-  type Due,
-  type Entry,
+  type DeadLetter,
   type Fallen,
   LEASED,
   type Take,
 } from '../../core/mailbox/entry.ts'
 import type { Mailbox } from '../../core/mailbox/mailbox.ts'
 import type { Position } from '../../core/mailbox/position.ts'
+import type { MaybePromise } from '../../core/maybe-promise.ts'
 import { renewMessage, type StoredMessage } from '../../core/message.ts'
-import type { Session, SessionEnd } from '../../core/session.ts'
+import type { SessionEnd } from '../../core/session.ts'
+import type { Engine, EngineEvents } from '../engine.ts'
 import type {
   Address,
   Appended,
   CheckedIn,
   Checkin,
-  DeadLetter,
-  Engine,
-  EngineEvents,
+  ClientState,
+  ClientsPage,
+  DeadFilter,
   EngineStats,
   Found,
   Health,
-  HistoryPage,
+  Heard,
+  History,
   IdempotencyKey,
-  MailboxState,
   Opened,
+  Page,
+  Read,
   Repeated,
   Requeued,
-  RequeueNext,
   Sent,
-  SessionList,
-  SessionPage,
   Settle,
   Settled,
-  Taken,
-} from '../engine.ts'
-import { STORED } from '../engine.ts'
+  Variant,
+} from '../values.ts'
 import { Checkins, type CheckinsOptions } from './checkins.ts'
-import { type Client, Clients } from './clients.ts'
-import { findIn, settledBy } from './find.ts'
+import type { Client } from './client.ts'
+import { Clients } from './clients.ts'
 import { historyPage } from './history-page.ts'
-import { appendOverOldest, retryAfter } from './overflow.ts'
-import { PROBE, probeMessage } from './probe.ts'
+import { Mailroom } from './mailroom.ts'
+import { clientsPage, findPage } from './pages.ts'
+import { healthOf, PROBE, probeMessage } from './probe.ts'
+import { MemoryRecords } from './records.ts'
+import { settledBy } from './settled-by.ts'
+import type { StagingOptions } from './staging.ts'
 
-export interface MemoryEngineOptions extends CheckinsOptions {
+export interface MemoryEngineOptions extends CheckinsOptions, StagingOptions {
   /** Makes the name of a mailbox's history: lower-case letters and digits, from a CSPRNG. */
   readonly newEpoch: () => string
 }
 
-const NO_DELIVERIES: readonly Delivery[] = []
 /** How long one sweep may hold up everything else. */
 const SWEEP_MS_MAX = 50
 
 /** Keeps everything in this process, answers at once, and loses all with the process. */
 export class MemoryEngine implements Engine {
   readonly stored = 'memory'
+  readonly flushes: boolean
+  readonly records = new MemoryRecords((kind, project, id, version) =>
+    this.#events.record(kind, project, id, version),
+  )
   readonly #clients: Clients
   readonly #checkins: Checkins
   #events!: EngineEvents
-  /** Id of the probe that was announced last. */
-  #probed: string | undefined
-  readonly #limits: Limits
+  readonly #limits: (project: string) => Limits
   readonly #now: () => number
+  readonly #mailroom: Mailroom
 
   constructor(private readonly options: MemoryEngineOptions) {
     this.#limits = options.limits
     this.#now = options.now
     this.#clients = new Clients(options.limits, options.newEpoch)
-    this.#checkins = new Checkins(this.#clients, options, (client) => this.#giveBack(client))
+    this.#mailroom = new Mailroom(this.#clients, options)
+    this.flushes = options.commit !== undefined
+    this.#checkins = new Checkins(this.#clients, options, (client) => this.#mailroom.giveBack(client))
   }
 
   start(events: EngineEvents): void {
     this.#events = events
+    this.#mailroom.events = events
     this.#checkins.start(events)
   }
 
@@ -85,170 +93,160 @@ export class MemoryEngine implements Engine {
   /** Stores a message under an address of its own, checks that it was announced, and removes it. */
   health(): Health {
     const message = probeMessage(this.options.newId(), this.#now())
-    const { outcome } = this.#store(PROBE.project, PROBE.client_id, message, this.#now())
+    const { outcome } = this.#mailroom.store(PROBE.project, PROBE.client_id, message, this.#now())
     this.#clients.find(PROBE)?.mailbox.dropOldest()
-    if (outcome === 'storage_full')
-      return {
-        ok: false,
-        detail: 'stored_bytes_max is reached: new messages are refused until some are read or expire.',
-      }
-    if (outcome !== 'stored') return { ok: false, detail: `A message could not be stored: ${outcome}.` }
-    return this.#probed === message.message_id
-      ? { ok: true }
-      : { ok: false, detail: 'A message was stored, but not announced.' }
+    return healthOf(outcome, this.#mailroom.probed === message.message_id)
   }
 
-  stats(): EngineStats {
-    return this.#clients.stats()
+  stats(project?: string): EngineStats {
+    return this.#clients.stats(project)
+  }
+
+  flush(): MaybePromise<void> {
+    return this.#mailroom.staging?.flush()
   }
 
   append(
     project: string,
     message: StoredMessage,
     recipient_id: string,
-    key: IdempotencyKey | undefined,
+    key?: IdempotencyKey,
   ): Appended | Repeated {
-    if (key === undefined) return this.#store(project, recipient_id, message, this.#now())
-    const sent = this.#storeAll(project, [recipient_id], message, key)
+    if (key === undefined) return this.#mailroom.store(project, recipient_id, message, this.#now())
+    const sent = this.appendToMany(project, [{ message, recipients: [recipient_id] }], key)
     return sent.outcome === 'repeated' ? sent : sent.deliveries[0]!
   }
 
-  appendToMany(
-    project: string,
-    message: StoredMessage,
-    recipients: readonly string[],
-    key: IdempotencyKey | undefined,
-  ): Sent | Repeated {
-    return this.#storeAll(project, recipients, message, key)
-  }
-
-  #storeAll(
-    project: string,
-    recipients: readonly string[],
-    message: StoredMessage,
-    key: IdempotencyKey | undefined,
-  ): Sent | Repeated {
+  appendToMany(project: string, variants: readonly Variant[], key?: IdempotencyKey): Sent | Repeated {
     const now = this.#now()
-    const { message_id, sender_id, expires_ms, broadcast } = message
+    const { message_id, sender_id, expires_ms, broadcast } = variants[0]!.message
     if (key !== undefined) {
-      const first = this.#clients.remembered(project, sender_id, key.key, now)
+      const first = this.repeated(project, sender_id, key.key)
       if (first) return first
     }
+    const recipients: string[] = []
     const deliveries: Appended[] = []
-    for (const recipient_id of recipients) deliveries.push(this.#store(project, recipient_id, message, now))
+    for (const { message, recipients: some } of variants)
+      for (const recipient_id of some) {
+        recipients.push(recipient_id)
+        deliveries.push(this.#mailroom.store(project, recipient_id, message, now))
+      }
     const sent: Sent = { outcome: 'sent', broadcast, message_id, expires_ms, recipients, deliveries }
-    if (key !== undefined && deliveries.some(({ outcome }) => outcome === 'stored'))
+    if (key !== undefined && deliveries.some(({ outcome }) => outcome === 'stored')) {
       this.#clients.remember(project, sender_id, key, sent, now)
+      this.#mailroom.staging?.keyed(project, sender_id, key, sent)
+    }
     return sent
   }
 
-  /** @param attempts deliveries so far, for a message that is requeued */
-  #store(project: string, client_id: string, message: StoredMessage, now: number, attempts = 0): Appended {
-    const limits = this.#limits
-    if (message.bytes > limits.mailbox_bytes_max) return { outcome: 'too_large' }
-    if (this.#clients.lacks(message.bytes) && !this.#clients.makeRoom(message.bytes, { project, client_id }))
-      return { outcome: 'storage_full', retry_after_ms: retryAfter(Number.POSITIVE_INFINITY) }
-    const client = this.#clients.open(project, client_id, now)
-    if (!client) return { outcome: 'too_many_clients' }
-    const { mailbox } = client
-    let entry = mailbox.append(message, limits, attempts)
-    if (!entry) {
-      this.#advance(client, now)
-      entry = mailbox.append(message, limits, attempts)
-    }
-    let dropped: Dead[] | undefined
-    if (!entry) {
-      dropped = []
-      entry = appendOverOldest(mailbox, message, limits, dropped, attempts)
-    }
-    if (!entry) return { outcome: 'full', retry_after_ms: retryAfter(mailbox.next_due_ms - now) }
-    this.#clients.schedule(client, mailbox.next_due_ms)
-    this.#announce(client, entry, false)
-    // Told only now: a bounce into this very mailbox must not take the room that was made.
-    if (dropped) for (const dead of dropped) this.#died(client, dead, now)
-    return STORED[client.status(now, limits)]
+  repeated(project: string, sender_id: string, key: string): Repeated | undefined {
+    const first = this.#clients.remembered(project, sender_id, key, this.#now())
+    return first && (this.#mailroom.staging?.repeated(first) ?? first)
   }
 
-  take(address: Address, take: Take): Taken {
-    const client = this.#clients.find(address)
-    if (!client) return { deliveries: NO_DELIVERIES, epoch: '0', offset: 0, remaining: 0 }
+  open(
+    address: Address,
+    after: Cursor | undefined,
+    ack: AckMode,
+    session_id: string | undefined,
+  ): Opened | SessionEnd {
     const now = this.#now()
-    this.#advance(client, now)
-    const { mailbox } = client
-    const deliveries = mailbox.take(take, now, this.#limits)
-    if (take.ack === 'auto') for (const { message } of deliveries) this.#events.acknowledged(address, message)
-    this.#clients.schedule(client, mailbox.next_due_ms)
-    return { deliveries, epoch: mailbox.epoch, offset: mailbox.settled_offset, remaining: mailbox.pending }
-  }
-
-  open(address: Address, after: { epoch: string; offset: number } | undefined, ack: AckMode): Opened {
-    const now = this.#now()
-    const client = this.#clients.open(address.project, address.client_id, now)
+    const known = this.#clients.find(address)
+    const ended = endOf(known, session_id)
+    if (ended) return ended
+    const client = known ?? this.#clients.open(address.project, address.client_id, now)
     if (!client) throw new Error('open: the address must be checked in first')
-    this.#advance(client, now)
+    // Made for this call, it is forgotten at the next sweep, unless something comes for it by then.
+    if (!known) this.#clients.schedule(client, now)
+    this.#mailroom.advance(client, now)
+    this.#mailroom.buryAll()
     const { mailbox } = client
     const recovered = after === undefined || mailbox.covers(after.epoch, after.offset)
     const from = recovered ? after?.offset : mailbox.evicted_through
-    if (ack === 'auto' && recovered && after) this.#acknowledgeThrough(address, mailbox, after.offset, now)
-    const position = mailbox.open(from)
+    if (ack === 'auto' && recovered && after)
+      this.#acknowledgeThrough(address, client.mailbox, after.offset, now)
     // A client that only peeks leaves messages pending: those before its cursor it has seen.
-    if (ack === 'none' && recovered && after) position.redeliver = []
-    return { position, recovered, pending: mailbox.pending }
+    const position = mailbox.open(from, ack === 'none' && !(recovered && after))
+    return { position, recovered, pending: mailbox.pending, changes: mailbox.changes }
   }
 
   #acknowledgeThrough(address: Address, mailbox: Mailbox, offset: number, now: number): void {
-    for (const entry of mailbox.readThrough(offset)) {
-      const { message } = entry
-      mailbox.ack(entry, now, this.#limits)
-      this.#events.acknowledged(address, message)
+    const acked: Acked[] = []
+    for (const entry of mailbox.entries.readThrough(offset)) {
+      acked.push(entry.message)
+      mailbox.ack(entry, now, this.#limits(address.project))
     }
+    if (acked.length > 0) this.#events.acknowledged(address, acked)
   }
 
-  /** Makes pending again what a session that has ended had leased. */
-  #giveBack(client: Client): void {
-    const now = this.#now()
-    this.#advance(client, now)
-    this.#tell(client, { dead: [], released: client.mailbox.giveBack() }, now)
-  }
-
-  read(address: Address, position: Position, take: Take): readonly Due[] {
+  read(address: Address, position: Position | undefined, take: Take): Read | SessionEnd {
     const client = this.#clients.find(address)
-    position.lapped = !client || client.mailbox.epoch !== position.epoch || client.mailbox.laps(position)
-    if (!client || position.lapped) return []
-    client.announced = false
+    const ended = endOf(client, take.session_id)
+    if (ended) return ended
+    if (!client) return { ...NOTHING_READ, position, lapped: position !== undefined }
+    const { mailbox } = client
     const now = this.#now()
-    this.#advance(client, now)
-    const due = client.mailbox.read(position, take, now, this.#limits)
-    if (take.ack === 'auto')
-      for (const { message, acknowledged } of due)
-        if (acknowledged) this.#events.acknowledged(address, message)
-    this.#clients.schedule(client, client.mailbox.next_due_ms)
-    return due
+    // First of all: this may overwrite what the reader is due.
+    this.#mailroom.advance(client, now)
+    this.#mailroom.buryAll()
+    if (position && (mailbox.epoch !== position.epoch || mailbox.laps(position)))
+      return { ...mailbox.state, due: [], position, lapped: true }
+    const limits = this.#limits(address.project)
+    let due: Read['due']
+    let after: Position | undefined
+    if (position) {
+      client.announced = false
+      const read = mailbox.read(position, take, now, limits)
+      due = read.due
+      after = read.position
+    } else due = mailbox.take(take, now, limits)
+    if (take.ack === 'auto' && due.length > 0) this.#acknowledgedIn(address, due)
+    this.#clients.schedule(client, mailbox.next_due_ms)
+    const { epoch, settled_offset: offset, pending, changes } = mailbox
+    return { due, position: after, lapped: false, epoch, offset, pending, changes }
   }
 
-  settle(address: Address, settle: Settle): Settled {
+  #acknowledgedIn(address: Address, due: Read['due']): void {
+    const acked: Acked[] = []
+    for (const { message, acknowledged } of due) if (acknowledged) acked.push(message)
+    if (acked.length > 0) this.#events.acknowledged(address, acked)
+  }
+
+  settle(address: Address, settle: Settle): Settled | SessionEnd {
     const client = this.#clients.find(address)
+    const ended = endOf(client, settle.session_id)
+    if (ended) return ended
     if (!client) return { settled: 0, unknown: settle.message_ids ?? [] }
     const now = this.#now()
-    this.#advance(client, now)
+    this.#mailroom.advance(client, now)
     const { mailbox } = client
+    const limits = this.#limits(address.project)
+    const { failed_delay_ms, message_ids } = settle
     const { entries, acknowledged, unknown } = settledBy(mailbox, settle)
     let settled = 0
-    const fallen: Fallen = { dead: [], released: [] }
-    for (const entry of entries) {
-      const { message } = entry
-      if (settle.failed_delay_ms === undefined) {
-        if (!mailbox.ack(entry, now, this.#limits)) continue
-        settled++
-        this.#events.acknowledged(address, message)
-      } else if (entry.state === LEASED) {
-        mailbox.nack(entry, settle.failed_delay_ms, now, this.#limits, fallen)
-        settled++
-      } else if (settle.message_ids) unknown.push(message.message_id)
+    if (failed_delay_ms === undefined) {
+      const acked: Acked[] = []
+      for (const entry of entries) {
+        const { message } = entry
+        if (mailbox.ack(entry, now, limits)) acked.push(message)
+      }
+      settled = acked.length
+      if (settled > 0) this.#events.acknowledged(address, acked)
+    } else {
+      const fallen: Fallen = { dead: [], released: [] }
+      for (const entry of entries) {
+        const { message_id } = entry.message
+        if (entry.state === LEASED) {
+          mailbox.nack(entry, failed_delay_ms, now, limits, fallen)
+          settled++
+        } else if (message_ids) unknown.push(message_id)
+      }
+      // An acknowledged message is known, but not leased.
+      unknown.push(...acknowledged)
+      this.#mailroom.fell(client, fallen, now)
     }
-    // An acknowledged message is known, but not leased.
-    if (settle.failed_delay_ms !== undefined) unknown.push(...acknowledged)
-    this.#tell(client, fallen, now)
+    this.#clients.schedule(client, mailbox.next_due_ms)
+    this.#mailroom.buryAll()
     return { settled, unknown }
   }
 
@@ -257,78 +255,74 @@ export class MemoryEngine implements Engine {
     from: Parameters<Engine['history']>[1],
     limit: number,
     bytes_max: number,
-  ): HistoryPage {
+  ): History {
     const client = this.#clients.find(address)
     if (client) {
-      this.#advance(client, this.#now())
+      this.#mailroom.advance(client, this.#now())
+      this.#mailroom.buryAll()
       return historyPage(client.mailbox, from, limit, bytes_max)
     }
     const recovered = from.after === undefined
-    return { deliveries: NO_DELIVERIES, recovered, epoch: '0', offset: 0, more: false }
+    return { deliveries: [], recovered, epoch: '0', offset: 0, more: false }
   }
 
-  find(project: string, message_id: string, recipient_id?: string): Found[] {
+  find(project: string, message_id: string, page: Parameters<Engine['find']>[2]): Page<Found> {
     const state = this.#clients.projects.get(project)
-    return state ? findIn(state, message_id, recipient_id) : []
+    return state ? findPage(state, message_id, page) : { items: [], next: undefined }
   }
 
-  mailbox(address: Address): MailboxState | undefined {
-    const client = this.#clients.find(address)
-    return client?.mailbox_state
-  }
-
-  listDeadLetters(
+  dead(
     project: string,
-    filter: Parameters<Engine['listDeadLetters']>[1],
-    limit: number,
-  ): { letters: DeadLetter[]; total: number } {
-    return this.#clients.projects.get(project)?.dead.list(filter, limit) ?? { letters: [], total: 0 }
+    filter: DeadFilter,
+    { after, limit }: Parameters<Engine['dead']>[2],
+  ): Page<DeadLetter> & { total: number } {
+    const dead = this.#clients.projects.get(project)?.dead
+    return dead?.list(filter, after, limit) ?? { items: [], next: undefined, total: 0 }
   }
 
-  requeue(project: string, filter: Parameters<Engine['requeue']>[1], from?: RequeueNext): Requeued {
+  requeue(project: string, filter: DeadFilter, from?: string): Requeued {
     const now = this.#now()
-    const drained = this.#clients.projects
-      .get(project)
-      ?.dead.drain(
-        filter,
-        from,
-        ({ recipient_id, message, attempts }) =>
-          this.#store(project, recipient_id, renewMessage(message, now), now, attempts).outcome === 'stored',
-      )
-    return drained ?? { requeued: [], refused: [], next: undefined }
+    const dead = this.#clients.projects.get(project)?.dead
+    if (!dead) return { requeued: [], refused: [], next: undefined }
+    const take = ({ recipient_id, message, attempts }: DeadLetter) => {
+      const renewed = renewMessage(message, now)
+      return this.#mailroom.store(project, recipient_id, renewed, now, attempts).outcome === 'stored'
+    }
+    const { staging } = this.#mailroom
+    return dead.drain(filter, from, take, (letters) => staging?.drained(project, dead, letters))
   }
 
   checkin(checkin: Checkin): CheckedIn {
     return this.#checkins.checkin(checkin)
   }
 
-  session(project: string, session_id: string): Session | undefined {
-    return this.#checkins.find(project, session_id)
+  end(address: Address, session_id: string, end: SessionEnd): void {
+    this.#checkins.end(this.#clients.find(address), session_id, end)
   }
 
-  sessionOf(address: Address): Session | undefined {
-    return this.#clients.find(address)?.session
+  client(
+    project: string,
+    by: { readonly client_id: string } | { readonly session_id: string },
+  ): ClientState | undefined {
+    const client =
+      'client_id' in by
+        ? this.#clients.find({ project, client_id: by.client_id })
+        : this.#clients.projects.get(project)?.holders.get(by.session_id)
+    return client?.state(this.#now(), this.#limits(project))
   }
 
-  listSessions(project: string, page: SessionPage): SessionList {
-    return this.#checkins.list(project, page)
+  clients(project: string, page: ClientsPage): Page<ClientState> & { total?: number } {
+    const state = this.#clients.projects.get(project)
+    if (!state) return { items: [], next: undefined, total: 0 }
+    return clientsPage(state, page, this.#now(), this.#limits(project))
   }
 
-  clientIds(project: string): Iterable<string> {
-    return this.#clients.projects.get(project)?.clients.keys() ?? []
+  heard(sessions: readonly Heard[]): void {
+    for (const heard of sessions) this.#checkins.heard(heard)
   }
 
-  ownedBy(address: Address, key_id: string | undefined): boolean {
-    return this.#checkins.ownedBy(address, key_id)
-  }
-
-  touch(session: Session): void {
-    this.#checkins.touch(session)
-  }
-
-  endSession(session: Session, end: SessionEnd): void {
-    this.#checkins.end(session, end)
-  }
+  /** Everything is told here anyway. */
+  follow(): void {}
 
   sweep(): void {
     const now = this.#now()
@@ -337,7 +331,8 @@ export class MemoryEngine implements Engine {
     while (performance.now() - began_ms < SWEEP_MS_MAX) {
       const client = this.#clients.popDue(now)
       if (!client) break
-      this.#advance(client, now)
+      this.#mailroom.advance(client, now)
+      this.#mailroom.buryAll()
       const session_due = this.#checkins.tellSilence(client, now)
       const idempotency_due = this.#clients.forgetKeys(client, now)
       const forget_due = this.#checkins.forget(client, now)
@@ -347,41 +342,12 @@ export class MemoryEngine implements Engine {
       )
     }
   }
+}
 
-  #advance(client: Client, now: number): void {
-    const fallen = client.mailbox.advance(now, this.#limits)
-    if (fallen) this.#tell(client, fallen, now)
-  }
+const NOTHING_READ = { due: [], epoch: '0', offset: 0, pending: 0, changes: 0 }
 
-  #tell(client: Client, fallen: Fallen, now: number): void {
-    for (const dead of fallen.dead) this.#died(client, dead, now)
-    // A bounce into this very mailbox may have pushed the entry out.
-    for (const entry of fallen.released) if (!entry.gone) this.#announce(client, entry, true)
-    this.#clients.schedule(client, client.mailbox.next_due_ms)
-  }
-
-  #died(client: Client, dead: Dead, now: number): void {
-    const letter = { ...dead, project: client.project, recipient_id: client.client_id, dead_ms: now }
-    this.#clients.project(client.project).dead.add(letter, this.#limits)
-    this.#events.died(letter)
-  }
-
-  #announce(client: Client, entry: Entry, redelivery: boolean): void {
-    if (client.project === PROBE.project) {
-      this.#probed = entry.message.message_id
-      return
-    }
-    // A reader that was told before reads everything that has come since.
-    if (client.announced && !redelivery && !this.#events.wants_each) return
-    client.announced = true
-    this.#events.announced({
-      project: client.project,
-      client_id: client.client_id,
-      epoch: client.mailbox.epoch,
-      offset: entry.offset,
-      message: entry.message,
-      attempt: entry.attempts + 1,
-      redelivery,
-    })
-  }
+/** How a session ended that no longer holds an address; undefined while it does, or where none is named. */
+function endOf(client: Client | undefined, session_id: string | undefined): SessionEnd | undefined {
+  if (session_id === undefined || client?.session?.session_id === session_id) return undefined
+  return client?.session ? 'replaced' : 'closed'
 }

@@ -17,12 +17,19 @@ export function retryAfter(due_in_ms: number): number {
 }
 
 /**
- * Stores a message in a full mailbox by dropping its oldest messages. A bounce drops none: each dropped
- * message would bounce in turn, until every old message is gone.
+ * Whether a full mailbox drops its oldest messages for this one. A bounce drops none: each dropped message
+ * would bounce in turn, until every old message is gone.
+ */
+export function dropsOldest(message: StoredMessage, { mailbox_overflow }: Limits): boolean {
+  return mailbox_overflow === 'drop_oldest' && message.sender_id !== BROKER_CLIENT_ID
+}
+
+/**
+ * Stores a message in a full mailbox by dropping its oldest messages, if it may ({@link dropsOldest}).
  *
  * @param dropped receives the messages dropped
  * @param attempts deliveries so far, for a message that is requeued
- * @returns undefined when the mailbox stays full
+ * @returns `full` when the mailbox stays so
  */
 export function appendOverOldest(
   mailbox: Mailbox,
@@ -30,13 +37,13 @@ export function appendOverOldest(
   limits: Limits,
   dropped: Dead[],
   attempts: number,
-): Entry | undefined {
-  if (limits.mailbox_overflow !== 'drop_oldest' || message.sender_id === BROKER_CLIENT_ID) return undefined
+): Entry | 'full' | 'too_large' {
+  if (!dropsOldest(message, limits)) return 'full'
   for (;;) {
     const oldest = mailbox.dropOldest()
-    if (!oldest) return undefined
+    if (!oldest) return 'full'
     dropped.push(oldest)
     const entry = mailbox.append(message, limits, attempts)
-    if (entry) return entry
+    if (entry !== 'full') return entry
   }
 }

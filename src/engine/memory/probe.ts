@@ -1,5 +1,5 @@
 import { BROKER_CLIENT_ID, createMessage, type StoredMessage } from '../../core/message.ts'
-import type { Address } from '../engine.ts'
+import type { Address, Appended, Health } from '../values.ts'
 
 /**
  * Where an engine stores the messages that prove its health. No project can have this name, since theirs
@@ -20,4 +20,15 @@ export function probeMessage(message_id: string, now: number): StoredMessage {
     now,
     PROBE_TTL_SECONDS,
   )
+}
+
+/** What a probe has shown. @param outcome of storing it @param announced whether it was announced */
+export function healthOf(outcome: Appended['outcome'], announced: boolean): Health {
+  if (outcome === 'storage_full')
+    return {
+      ok: false,
+      detail: 'stored_bytes_max is reached: new messages are refused until some are read or expire.',
+    }
+  if (outcome !== 'stored') return { ok: false, detail: `A message could not be stored: ${outcome}.` }
+  return announced ? { ok: true } : { ok: false, detail: 'A message was stored, but not announced.' }
 }

@@ -1,5 +1,5 @@
 import type { Broker } from '../../broker/broker.ts'
-import type { Health } from '../../engine/engine.ts'
+import type { Health } from '../../engine/values.ts'
 import { jsonResponse } from '../gate.ts'
 
 /** An engine that has not answered the probe within this time is not ready. */

@@ -1,6 +1,6 @@
 import { Elysia } from 'elysia'
 import type { Identity } from '../../auth/identity.ts'
-import { type Command, runCommand } from '../../broker/command.ts'
+import { type Command, runToStored } from '../../broker/command.ts'
 import { COMMANDS } from '../../broker/commands/index.ts'
 import { BrokerError } from '../../core/errors.ts'
 import { preferredType } from '../accept.ts'
@@ -60,7 +60,12 @@ export function httpDoor(context: DoorContext): Door {
 
   const page = (path: string, handler: (request: Request, identity: Identity) => ReturnType<Handler>) => {
     paths.add('GET', path)
-    routes.get(path, ({ request }) => gate.answer(request, path, (identity) => handler(request, identity)))
+    const answer = async (request: Request, identity: Identity) => {
+      const response = await handler(request, identity)
+      await broker.end_of_turn.over()
+      return response
+    }
+    routes.get(path, ({ request }) => gate.answer(request, path, (identity) => answer(request, identity)))
   }
   const started_ms = broker.now()
   page('/v1/status', ({ headers }, identity) => status(context, identity, headers.get('accept'), started_ms))
@@ -124,14 +129,14 @@ async function carryOut(
       : queryInput(command.input, query)
   const input = joinInput(params, rest)
   if (!command.waits) {
-    const output = await runCommand(broker, command, identity, input)
+    const output = await runToStored(broker, command, identity, input)
     return jsonResponse(JSON.stringify(output), command.http.status)
   }
   // A stopping broker ends waits at once: without this refusal, a polling client would ask again and again.
   if (broker.stopping) throw new BrokerError('shutting_down', { retry_after_ms: SHUTDOWN_RETRY_MS })
   server?.timeout(request, 0)
   try {
-    const output = await runCommand(broker, command, identity, input, { signal: request.signal })
+    const output = await runToStored(broker, command, identity, input, { signal: request.signal })
     return jsonResponse(JSON.stringify(output), command.http.status)
   } finally {
     // Without this, an idle keep-alive connection would stay open for ever.

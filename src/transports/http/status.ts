@@ -38,8 +38,10 @@ export async function status(
   const { broker, config } = context
   const now = broker.now()
   const { engine, counters, ...rest } = await readings(context)
-  const page = { limit: SESSIONS_SHOWN_MAX, senders: false }
-  const { sessions, total } = await broker.sessions(identity.project, page)
+  const { items, total } = await broker.lastHeard(identity.project, {
+    of: 'readers',
+    limit: SESSIONS_SHOWN_MAX,
+  })
   const view = {
     status: broker.stopping ? 'stopping' : 'running',
     ...rest,
@@ -50,8 +52,8 @@ export async function status(
     mailboxes: engine,
     messages: counters,
     project: identity.project,
-    sessions_total: total,
-    sessions: sessions.map((session) => sessionView(session, now, broker.limits)),
+    sessions_total: total ?? items.length,
+    sessions: items.map(({ session }) => sessionView(session!, now, broker.limits)),
   }
   const type = preferredType(accept, ['text/plain', 'text/html', 'application/json'])
   if (type === 'application/json') return jsonResponse(JSON.stringify(view))

@@ -5,12 +5,14 @@ import {
   ResourceNotFoundError,
   type ResourceTemplateType,
 } from '@modelcontextprotocol/server'
-import { type Identity, ownClientId, requireScope } from '../../auth/identity.ts'
+import { type Identity, ownClientId, ownedBy, requireScope } from '../../auth/identity.ts'
 import type { Broker } from '../../broker/broker.ts'
+import { unlessEnded } from '../../broker/ended.ts'
 import { formatCursor } from '../../core/cursor.ts'
 import { BrokerError } from '../../core/errors.ts'
+import type { Take } from '../../core/mailbox/entry.ts'
 import { messageJson } from '../../core/message.ts'
-import type { Address } from '../../engine/engine.ts'
+import type { Address } from '../../engine/values.ts'
 
 /** Inboxes in one page of `resources/list`. */
 const PAGE = 200
@@ -58,7 +60,8 @@ const INBOX_URI = /^inbox:\/\/([^/?#]{1,384})\/?$/
 export async function openInbox(broker: Broker, identity: Identity, uri: string): Promise<Address> {
   const address = addressOf(identity, uri)
   if (!address) throw new ResourceNotFoundError(uri, NO_INBOX)
-  if (!(await broker.engine.mailbox(address))) throw new ResourceNotFoundError(uri, NOT_CHECKED_IN)
+  const client = await broker.engine.client(address.project, { client_id: address.client_id })
+  if (!client) throw new ResourceNotFoundError(uri, NOT_CHECKED_IN)
   requireScope(identity, 'read', 'Reading an inbox')
   if (identity.session?.ended === 'replaced') throw new BrokerError('session_replaced')
   const own = ownClientId(identity)
@@ -66,7 +69,7 @@ export async function openInbox(broker: Broker, identity: Identity, uri: string)
     throw new BrokerError('client_mismatch', {
       detail: `The inbox is of "${address.client_id}", but this session is checked in as "${own}".`,
     })
-  if (!(await broker.engine.ownedBy(address, identity.key_id))) throw new BrokerError('mailbox_not_owned')
+  if (!ownedBy(client, identity.key_id)) throw new BrokerError('mailbox_not_owned')
   return address
 }
 
@@ -77,14 +80,11 @@ export async function readInbox(
   uri: string,
 ): Promise<ReadResourceResult> {
   const address = await openInbox(broker, identity, uri)
-  const { deliveries, epoch, offset, remaining } = await broker.engine.take(address, {
-    limit: READ_MESSAGES_MAX,
-    bytes_max: READ_BYTES_MAX,
-    ack: 'none',
-  })
-  const messages = deliveries.map(({ message, attempt }) => messageJson(message, attempt)).join(',')
+  const look: Take = { limit: READ_MESSAGES_MAX, bytes_max: READ_BYTES_MAX, ack: 'none' }
+  const { due, epoch, offset, pending } = unlessEnded(await broker.engine.read(address, undefined, look))
+  const messages = due.map(({ message, attempt }) => messageJson(message, attempt)).join(',')
   const cursor = formatCursor(epoch, offset)
-  const text = `{"messages":[${messages}],"cursor":"${cursor}","remaining":${remaining}}`
+  const text = `{"messages":[${messages}],"cursor":"${cursor}","remaining":${pending}}`
   return { contents: [{ uri, mimeType: 'application/json', text }] }
 }
 
@@ -97,17 +97,17 @@ export async function listInboxes(
   if (!identity.scopes.has('read')) return { resources: [] }
   const own = ownClientId(identity)
   if (own !== undefined) return { resources: [inboxResource(own)] }
-  const all = { limit: Number.POSITIVE_INFINITY, senders: false }
-  const { sessions } = await broker.engine.listSessions(identity.project, all)
-  const client_ids = sessions.map(({ client_id }) => client_id).sort()
-  const rest = after === undefined ? client_ids : client_ids.filter((client_id) => client_id > after)
-  const page = rest.slice(0, PAGE)
-  const owned = await Promise.all(
-    page.map((client_id) => broker.engine.ownedBy({ project: identity.project, client_id }, identity.key_id)),
-  )
+  const { items, next } = await broker.engine.clients(identity.project, {
+    of: 'readers',
+    by: 'client_id',
+    after,
+    limit: PAGE,
+  })
   return {
-    resources: page.filter((_, i) => owned[i]).map(inboxResource),
-    ...(rest.length > PAGE ? { nextCursor: page.at(-1)! } : {}),
+    resources: items
+      .filter((client) => ownedBy(client, identity.key_id))
+      .map(({ client_id }) => inboxResource(client_id)),
+    ...(next === undefined ? {} : { nextCursor: next }),
   }
 }
 

@@ -50,7 +50,7 @@ export async function serveListen(
   let stream: LiveStream | undefined
   let tell: (uri: string) => void = () => undefined
   const updates = new InboxUpdates(
-    context.broker.hub,
+    context.broker,
     () => stream?.writable ?? false,
     (uri) => tell(uri),
   )

@@ -80,7 +80,7 @@ export class McpSession {
       parts.onClose()
     }
     this.#updates = new InboxUpdates(
-      parts.context.broker.hub,
+      parts.context.broker,
       () => this.#standalone?.writable ?? false,
       (uri) => {
         this.#server

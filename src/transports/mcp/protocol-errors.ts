@@ -6,8 +6,9 @@ import { correlationId, type DoorContext, logFailure } from '../door.ts'
 import { errorText } from './result.ts'
 
 /**
- * Runs the handler of a request other than `tools/call`. Whatever it throws becomes a JSON-RPC error with an
- * entry of the catalogue. A fault of our own is logged, and its details are not sent to the client.
+ * Runs the handler of a request other than `tools/call`; ends when what it did is stored. Whatever it throws
+ * becomes a JSON-RPC error with an entry of the catalogue. A fault of our own is logged, and its details are
+ * not sent to the client.
  *
  * @throws ProtocolError
  */
@@ -17,9 +18,13 @@ export async function withProtocolErrors<R>(
   method: string,
   run: () => R | Promise<R>,
 ): Promise<R> {
+  const { end_of_turn } = context.broker
   try {
-    return await run()
+    const result = await run()
+    await end_of_turn.over()
+    return result
   } catch (thrown) {
+    await end_of_turn.over()
     if (thrown instanceof ProtocolError) throw thrown
     const correlation_id = correlationId()
     logFailure(context.log, method, thrown, correlation_id, identity)

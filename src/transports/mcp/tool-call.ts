@@ -1,13 +1,16 @@
 import type { CallToolResult } from '@modelcontextprotocol/server'
 import type { Identity } from '../../auth/identity.ts'
-import { type Call, type Command, runCommand } from '../../broker/command.ts'
+import { type Call, type Command, runToStored } from '../../broker/command.ts'
 import { asBrokerError } from '../../core/errors.ts'
 import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import { correlationId, type DoorContext, logFailure } from '../door.ts'
 import { type ToolInput, toolError, toolResult } from './result.ts'
 import { unreadFor } from './unread.ts'
 
-/** Runs a command and returns the tool's result. Every failure becomes a tool error; nothing is thrown. */
+/**
+ * Runs a command and returns the tool's result, once what it did is stored. Every failure becomes a tool
+ * error; nothing is thrown.
+ */
 export function runTool(
   context: DoorContext,
   identity: Identity,
@@ -25,8 +28,8 @@ export function runTool(
   }
   try {
     const output = calls
-      ? calls.watch('tools/call', command.name, () => runCommand(broker, command, identity, input, call))
-      : runCommand(broker, command, identity, input, call)
+      ? calls.watch('tools/call', command.name, () => runToStored(broker, command, identity, input, call))
+      : runToStored(broker, command, identity, input, call)
     const result = then(output, (output) =>
       then(unreadFor(context, identity, command, input), (unread) =>
         toolResult(command, output, unread, broker.now()),

@@ -1,4 +1,4 @@
-import type { Identity } from '../../auth/identity.ts'
+import { type Identity, ownedBy } from '../../auth/identity.ts'
 import type { Command } from '../../broker/command.ts'
 import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import type { DoorContext } from '../door.ts'
@@ -39,8 +39,7 @@ function count(
   // Only the argument that names the caller counts: `client_id` of another command may be a filter.
   const client_id = command.caller && input?.[command.caller]
   if (typeof client_id !== 'string') return 0
-  const address = { project: identity.project, client_id }
-  return then(broker.engine.ownedBy(address, identity.key_id), (owned) =>
-    owned ? then(broker.engine.mailbox(address), (mailbox) => mailbox?.pending ?? 0) : 0,
+  return then(broker.engine.client(identity.project, { client_id }), (client) =>
+    client && ownedBy(client, identity.key_id) ? client.pending : 0,
   )
 }

@@ -1,5 +1,5 @@
-import type { Hub } from '../../broker/hub.ts'
-import type { Address } from '../../engine/engine.ts'
+import type { Broker } from '../../broker/broker.ts'
+import type { Address } from '../../engine/values.ts'
 
 /** Inboxes that one session or stream may watch. */
 export const SUBSCRIPTIONS_MAX = 256
@@ -13,13 +13,14 @@ export class InboxUpdates {
   readonly #watched = new Map<string, { readonly uri: string; readonly end: () => void }>()
   readonly #pending = new Set<string>()
   #scheduled = false
+  #closed = false
 
   /**
    * @param writable whether the client can be told now; while not, a hint waits for {@link flush}
    * @param tell tells the client that the resource at a URI has changed
    */
   constructor(
-    private readonly hub: Hub,
+    private readonly broker: Broker,
     private readonly writable: () => boolean,
     private readonly tell: (uri: string) => void,
   ) {}
@@ -28,14 +29,18 @@ export class InboxUpdates {
     return this.#watched.size
   }
 
-  /** Watches an inbox, unless it is watched already. @param uri as the client spells it */
+  /**
+   * Watches an inbox, unless it is watched already, or the client has gone meanwhile.
+   *
+   * @param uri as the client spells it
+   */
   watch(address: Address, uri: string): void {
-    if (this.#watched.has(address.client_id)) return
-    const end = this.hub.watch(address, () => {
+    if (this.#closed || this.#watched.has(address.client_id)) return
+    const end = this.broker.hub.watch(address, () => {
       this.#pending.add(uri)
       if (this.#scheduled) return
       this.#scheduled = true
-      setImmediate(this.flush)
+      this.broker.end_of_turn.afterFlush(this.flush)
     })
     this.#watched.set(address.client_id, { uri, end })
   }
@@ -58,6 +63,7 @@ export class InboxUpdates {
   }
 
   close(): void {
+    this.#closed = true
     for (const client_id of [...this.#watched.keys()]) this.unwatch({ client_id })
   }
 }

@@ -1,6 +1,6 @@
+import type { SessionHandle } from '../../auth/session-handle.ts'
 import { type Connection, HINTS_CHARS_MAX } from '../../broker/connection.ts'
 import { BrokerError, type ErrorCode, errorBody } from '../../core/errors.ts'
-import type { Session } from '../../core/session.ts'
 
 /** What a stream tells its door. */
 export interface StreamEvents {
@@ -22,7 +22,7 @@ const CLOSE_SECONDS = 2
 export class EventStream implements Connection {
   readonly body: ReadableStream
   /** The session that the stream reads for; undefined until it has subscribed. */
-  session: Session | undefined
+  session: SessionHandle | undefined
   #controller: ReadableStreamDirectController | undefined
   #finish: (() => void) | undefined
   #queue = ''

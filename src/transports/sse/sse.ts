@@ -65,9 +65,11 @@ export function sseDoor(context: DoorContext): Door {
         sessions: input.sessions ?? false,
       })
       greet(stream, subscribed)
-      stream.session = await broker.engine.session(identity.project, subscribed.session_id)
+      stream.session = broker.hub.readingFor(stream)
+      await broker.end_of_turn.over()
     } catch (error) {
       stream.gone()
+      await broker.end_of_turn.over()
       throw error
     }
     request.signal.addEventListener('abort', () => stream.gone())

@@ -2,7 +2,9 @@ import type { ServerWebSocket } from 'bun'
 import type { Credentials, Identity } from '../../auth/identity.ts'
 import type { Call } from '../../broker/command.ts'
 import { type Connection, HINTS_CHARS_MAX } from '../../broker/connection.ts'
+import type { Holder } from '../../broker/end-of-turn.ts'
 import { ERRORS, type ErrorCode } from '../../core/errors.ts'
+import type { Answers } from './answers.ts'
 import type { Held } from './held.ts'
 
 /** A frame that gathers messages is complete once it has reached this size, in characters. */
@@ -12,15 +14,20 @@ const FRAME_CHARS_MAX = 256 * 1024
 export interface ConnectionEvents {
   /** The transport takes more again. */
   drained(connection: WsConnection): void
-  /** Something is queued: call `flush` at the end of this turn. */
-  queued(connection: WsConnection): void
+  /** It holds answers, and did not before. */
+  held(connection: WsConnection): void
+  /** The flush that covers some of these answers has failed. */
+  unstored(connection: WsConnection, answers: Answers): void
+  /** The answers that made it `full` have been handed over. */
+  relieved(connection: WsConnection): void
 }
 
 /**
  * One WebSocket. What it sends is queued as JSON and written once in a turn of the event loop: each value in
- * a frame of its own, or gathered into JSON arrays where the subscriber asked for batches.
+ * a frame of its own, or gathered into JSON arrays where the subscriber asked for batches. Answers are held
+ * before they are queued, until a flush has covered them.
  */
-export class WsConnection implements Connection {
+export class WsConnection implements Connection, Holder {
   /** Undefined until the peer is authenticated. */
   identity: Identity | undefined
   /** Whether what is due in one turn is gathered into one frame. */
@@ -29,6 +36,10 @@ export class WsConnection implements Connection {
   waiting = 0
   /** What is kept for other unanswered calls and for their batches' answers, in characters. */
   kept_chars = 0
+  /** What is in memory for complete answers that are held, in characters. */
+  answers_chars = 0
+  /** Whether these are so long that further calls are held up. */
+  full = false
   /** Received calls that may not begin yet; undefined while nothing is held up. */
   held: Held | undefined
   /** Whether reading from the socket is paused. */
@@ -52,6 +63,11 @@ export class WsConnection implements Connection {
   /** Whether the gathered frame is an array: it has several elements, or answers a batch. */
   #many = false
   #queued_chars = 0
+  /** Not covered by a flush yet, in the order they came. */
+  #answers: Answers[] = []
+  /** The code to close with once the held answers have been written, and since when. */
+  #closing: ErrorCode | undefined
+  closing_ms: number | undefined
   #writable = true
   #gone: AbortController | undefined
   /** Whether the ping under way is a probe, and whether one follows its pong. Only one ping is under way. */
@@ -72,7 +88,7 @@ export class WsConnection implements Connection {
   }
 
   get open(): boolean {
-    return this.closed_ms === undefined
+    return this.closed_ms === undefined && this.#closing === undefined
   }
 
   opened(socket: ServerWebSocket<WsConnection>): void {
@@ -105,15 +121,52 @@ export class WsConnection implements Connection {
       this.#push(`{"jsonrpc":"2.0","method":"${kind}","params":${json}}`)
   }
 
-  /** Queues the answer to a call or to a batch. A peer that lets answers pile up is disconnected. */
-  answer(answers: readonly string[], batched: boolean): void {
+  /** Holds answers until the end of the turn. Incomplete ones stay, and are held again when more come. */
+  answer(answers: Answers): void {
+    if (!this.open) return
+    if (answers.complete) this.answers_chars += answers.held_chars
+    if (answers.held || answers.chars === 0) return
+    answers.held = true
+    if (this.#answers.push(answers) === 1) this.events.held(this)
+  }
+
+  seal(): void {
+    for (const answers of this.#answers) answers.seal()
+  }
+
+  failed(): void {
+    for (const answers of this.#answers) this.events.unstored(this, answers)
+  }
+
+  /** Queues the covered answers. A peer that lets answers pile up is disconnected. */
+  handOver(): void {
+    const held = this.#answers
+    this.#answers = []
+    for (const answers of held) {
+      if (!answers.covered) this.#answers.push(answers)
+      else {
+        answers.held = false
+        // A later flush that fails does not concern those that are here already.
+        answers.stored = answers.sealed
+        if (answers.complete) this.#queueAnswers(answers)
+      }
+    }
+  }
+
+  #queueAnswers({ json, batched, held_chars }: Answers): void {
+    this.answers_chars -= held_chars
     // Only what is queued already counts against the limit: one large answer does not make a slow reader.
     if (this.#queued_chars > this.buffer_bytes_max) this.flush()
-    if (this.#queued_chars > this.buffer_bytes_max) this.close('slow_reader')
-    else {
-      this.#push(answers.join(','), batched)
-      this.events.queued(this)
-    }
+    if (this.#queued_chars > this.buffer_bytes_max) this.#shut('slow_reader')
+    else this.#push(json.length === 1 ? json[0]! : json.join(','), batched)
+  }
+
+  write(): boolean {
+    this.flush()
+    const holds = this.#answers.length > 0
+    if (this.#closing !== undefined && !holds) this.#shut(this.#closing)
+    else if (this.full && this.answers_chars <= this.buffer_bytes_max) this.events.relieved(this)
+    return holds
   }
 
   flush(): boolean {
@@ -173,12 +226,24 @@ export class WsConnection implements Connection {
     if (this.flush()) this.events.drained(this)
   }
 
+  /** Closes at once, or after the held answers have been written. No call begins any more. */
   close(code: ErrorCode): void {
+    if (!this.open) return
+    this.held = undefined
+    if (this.#answers.length === 0) this.#shut(code)
+    else {
+      this.#closing = code
+      this.closing_ms = this.now()
+    }
+  }
+
+  #shut(code: ErrorCode): void {
     if (this.closed_ms !== undefined) return
     this.flush()
     this.closed_ms = this.now()
     this.#frames = []
     this.#gathered = ''
+    this.#answers = []
     this.held = undefined
     // A paused socket would not read the peer's close frame.
     this.resume()
@@ -194,6 +259,7 @@ export class WsConnection implements Connection {
   /** The socket has been closed, by either end. */
   closed(): void {
     this.closed_ms ??= this.now()
+    this.#answers = []
     this.held = undefined
     this.#gone?.abort()
   }

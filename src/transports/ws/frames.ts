@@ -1,5 +1,6 @@
 import { BrokerError } from '../../core/errors.ts'
 import type { DoorContext } from '../door.ts'
+import { Answers } from './answers.ts'
 import type { WsConnection } from './connection.ts'
 import { Batch, Held } from './held.ts'
 import { isLong, type Later, onRequest, refusalJson } from './rpc.ts'
@@ -34,13 +35,14 @@ function begin(context: DoorContext, connection: WsConnection, received: string 
     // A binary frame is no request.
     frame = typeof received === 'string' ? JSON.parse(received) : undefined
   } catch {
-    connection.answer([refusalJson(new BrokerError('invalid_json'))], false)
+    respond(context, connection, Answers.single(refusalJson(new BrokerError('invalid_json'))))
     return
   }
   if (Array.isArray(frame)) {
     if (frame.length === 0 || frame.length > BATCH_MAX) {
       const detail = `A batch holds 1 to ${BATCH_MAX} requests; this one holds ${frame.length}.`
-      connection.answer([refusalJson(new BrokerError('invalid_request', { detail }))], false)
+      const refusal = refusalJson(new BrokerError('invalid_request', { detail }))
+      respond(context, connection, Answers.single(refusal))
       return
     }
     goThrough(context, connection, new Batch(frame, Math.ceil(received.length / frame.length)))
@@ -52,8 +54,25 @@ function begin(context: DoorContext, connection: WsConnection, received: string 
     return
   }
   const answer = onRequest(context, connection, frame)
-  if (typeof answer === 'string') connection.answer([answer], false)
-  else if (answer !== undefined) answerLater(context, connection, answer, received.length)
+  if (typeof answer === 'string') respond(context, connection, Answers.single(answer, frame, received.length))
+  else if (answer !== undefined) answerLater(context, connection, answer, received.length, frame)
+}
+
+/**
+ * Gives answers to the connection, which holds them until the end of the turn. With too much held, its
+ * further calls are held up.
+ */
+function respond(context: DoorContext, connection: WsConnection, answers: Answers): void {
+  connection.answer(answers)
+  if (connection.full || connection.answers_chars <= context.config.buffer_bytes_max) return
+  connection.full = true
+  holdUp(connection)
+}
+
+/** What held up calls in {@link respond} has been handed over. */
+export function relieved(context: DoorContext, connection: WsConnection): void {
+  connection.full = false
+  release(context, connection)
 }
 
 /** Begins the calls of a batch from `batch.next` on, until all have begun or something holds them up. */
@@ -66,15 +85,15 @@ function goThrough(context: DoorContext, connection: WsConnection, batch: Batch)
     if (!connection.open) return
     if (turns.full && isLong(requests[batch.next])) {
       awaitTurn(context, connection)
-      connection.held!.batch = batch
+      pauseBatch(connection, batch)
       return
     }
     const answer = onRequest(context, connection, requests[batch.next++])
     if (typeof answer === 'string') gather(context, connection, batch, answer)
-    else if (answer !== undefined) answerLater(context, connection, answer, request_chars, batch)
+    else if (answer !== undefined) answerLater(context, connection, answer, request_chars, undefined, batch)
     if (batch.next === length) break
     if (isHeldUp(connection)) {
-      connection.held!.batch = batch
+      pauseBatch(connection, batch)
       return
     }
   }
@@ -82,32 +101,39 @@ function goThrough(context: DoorContext, connection: WsConnection, batch: Batch)
   else keepAnswers(connection, batch)
 }
 
+/** The rest of a batch goes on later. What its calls did so far is stored at the end of this turn, though. */
+function pauseBatch(connection: WsConnection, batch: Batch): void {
+  connection.held!.batch = batch
+  connection.answer(batch.answers)
+}
+
 /** Adds an answer to a batch. Those gathered before are sent first if the array would become too long. */
 function gather(context: DoorContext, connection: WsConnection, batch: Batch, answer: string): void {
-  if (batch.chars > 0 && batch.chars + answer.length > context.config.buffer_bytes_max)
-    send(context, connection, batch)
-  batch.answers.push(answer)
-  batch.chars += answer.length
+  const { chars } = batch.answers
+  if (chars > 0 && chars + answer.length > context.config.buffer_bytes_max) send(context, connection, batch)
+  if (batch.answers.complete) batch.answers = new Answers(batch.requests, batch.request_chars, true)
+  batch.answers.add(answer)
 }
 
 function send(context: DoorContext, connection: WsConnection, batch: Batch): void {
   const { answers, kept_chars } = batch
-  batch.answers = []
-  batch.chars = 0
   batch.kept_chars = 0
-  if (answers.length > 0) connection.answer(answers, true)
+  answers.complete = true
+  if (answers.chars > 0) respond(context, connection, answers)
   if (kept_chars > 0) letGo(context, connection, kept_chars)
 }
 
 /** Counts the gathered answers as kept: they stay here until the last call of the batch is answered. */
 function keepAnswers(connection: WsConnection, batch: Batch): void {
-  keep(connection, batch.chars - batch.kept_chars)
-  batch.kept_chars = batch.chars
+  keep(connection, batch.answers.chars - batch.kept_chars)
+  batch.kept_chars = batch.answers.chars
+  connection.answer(batch.answers)
 }
 
 /**
  * Answers a call once its answer is there.
  *
+ * @param request unless it is one of a batch
  * @param batch the call's batch; answers of waiting calls go out alone
  */
 function answerLater(
@@ -115,6 +141,7 @@ function answerLater(
   connection: WsConnection,
   { answer, waits, holds_up }: Later,
   request_chars: number,
+  request: unknown,
   batch?: Batch,
 ): void {
   const chars = waits ? 0 : CALL_CHARS + request_chars
@@ -125,7 +152,8 @@ function answerLater(
   keep(connection, chars)
   void answer.then((json) => {
     if (array) answerInArray(context, connection, array, json)
-    else if (json !== undefined) connection.answer([json], false)
+    else if (json !== undefined && waits) respond(context, connection, Answers.single(json))
+    else if (json !== undefined) respond(context, connection, Answers.single(json, request, request_chars))
     if (waits) connection.waiting--
     letGo(context, connection, chars)
     if (holds_up) release(context, connection)

@@ -1,12 +1,12 @@
+import { Answers } from './answers.ts'
+
 /** A batch under way, whose answers are gathered for one JSON array. */
 export class Batch {
   /** The index in `requests` of the first that has not begun. */
   next = 0
   /** Calls that have begun, and whose answers are still missing in the array. */
   unanswered = 0
-  answers: string[] = []
-  /** The length of the gathered answers. */
-  chars = 0
+  answers: Answers
   /** How much of these is counted in the connection's `kept_chars`. */
   kept_chars = 0
 
@@ -14,7 +14,9 @@ export class Batch {
   constructor(
     readonly requests: readonly unknown[],
     readonly request_chars: number,
-  ) {}
+  ) {
+    this.answers = new Answers(requests, request_chars, true)
+  }
 
   get begun(): boolean {
     return this.next === this.requests.length

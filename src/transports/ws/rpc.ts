@@ -3,10 +3,11 @@ import type { Identity } from '../../auth/identity.ts'
 import { asksToWait, type Command, checkInput, runCommand, shortened } from '../../broker/command.ts'
 import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
 import { ClientId, CursorText, choice, closed } from '../../broker/commands/schema.ts'
-import { asBrokerError, BrokerError, errorBody } from '../../core/errors.ts'
+import { asBrokerError, BrokerError, errorBody, StorageFailed } from '../../core/errors.ts'
 import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import { nearestNames } from '../../core/routing.ts'
 import { correlationId, type DoorContext, logFailure } from '../door.ts'
+import type { Answers } from './answers.ts'
 import type { WsConnection } from './connection.ts'
 
 /** Calls of one connection that may wait at once. */
@@ -151,6 +152,21 @@ function failureJson(
   const correlation_id = correlationId(thrown)
   logFailure(log, loggedName(method), thrown, correlation_id, identity)
   return id === undefined ? undefined : errorJson(id, asBrokerError(thrown), correlation_id)
+}
+
+/** Replaces the answers to sends which the flush under way covers: it has failed, so they are undone. */
+export function refuseUnstored(context: DoorContext, connection: WsConnection, answers: Answers): void {
+  if (answers.requests === undefined) return
+  const sends = new Map<Id, Request>()
+  for (const request of [answers.requests].flat() as (Request | null)[])
+    if (request?.id !== undefined && COMMANDS_BY_NAME.get(request.method)?.stores)
+      sends.set(request.id, request)
+  if (sends.size === 0) return
+  for (let i = answers.stored; i < answers.sealed; i++) {
+    const { id, result } = JSON.parse(answers.json[i]!) as { id: Id; result?: unknown }
+    const send = result === undefined ? undefined : sends.get(id)
+    if (send) answers.json[i] = failureJson(context, connection, send, asBrokerError(new StorageFailed()))!
+  }
 }
 
 /** @throws BrokerError `invalid_request` */

@@ -12,8 +12,9 @@ import {
 } from '../door.ts'
 import { endRefused, queryOf } from '../gate.ts'
 import { problem } from '../problem.ts'
-import { WsConnection } from './connection.ts'
-import { onFrame } from './frames.ts'
+import { type ConnectionEvents, WsConnection } from './connection.ts'
+import { onFrame, relieved } from './frames.ts'
+import { refuseUnstored } from './rpc.ts'
 
 export const SUBPROTOCOL = 'mcp-broker.v1'
 /** A peer that came without a key must authenticate within this time. */
@@ -31,20 +32,12 @@ export function wsDoor(context: DoorContext): WsDoor {
   const { broker, keys, config, connections, housekeeping } = context
   const guard = new OriginGuard(config)
   const open = new Set<WsConnection>()
-  /** Connections with answers queued in this turn of the event loop, which are written at its end. */
-  let answered = new Set<WsConnection>()
 
-  const events = {
-    drained: (connection: WsConnection) => broker.hub.drained(connection),
-    queued(connection: WsConnection) {
-      if (answered.size === 0) setImmediate(writeAnswers)
-      answered.add(connection)
-    },
-  }
-  const writeAnswers = () => {
-    const due = answered
-    answered = new Set()
-    for (const connection of due) connection.flush()
+  const events: ConnectionEvents = {
+    drained: (connection) => broker.hub.drained(connection),
+    held: (connection) => broker.end_of_turn.hold(connection),
+    unstored: (connection, answers) => refuseUnstored(context, connection, answers),
+    relieved: (connection) => relieved(context, connection),
   }
 
   housekeeping.every(1000, () => {
@@ -52,9 +45,10 @@ export function wsDoor(context: DoorContext): WsDoor {
     for (const connection of open) tend(connection, now)
   })
   const tend = (connection: WsConnection, now: number) => {
-    const { opened_ms, closed_ms, heard_ms, pinged_ms, identity } = connection
-    if (closed_ms !== undefined) {
-      if (now - closed_ms > CLOSE_MS_MAX) connection.terminate()
+    const { opened_ms, closed_ms, closing_ms, heard_ms, pinged_ms, identity } = connection
+    const since_ms = closed_ms ?? closing_ms
+    if (since_ms !== undefined) {
+      if (now - since_ms > CLOSE_MS_MAX) connection.terminate()
     } else if (!identity && now - opened_ms > AUTHENTICATE_MS_MAX) connection.close('authentication_timeout')
     // A paused socket reads no signs of life, so its silence says nothing.
     else if (connection.paused) return
@@ -129,7 +123,7 @@ export function wsDoor(context: DoorContext): WsDoor {
       }
     },
     message({ data: connection }, frame) {
-      if (connection.closed_ms !== undefined) return
+      if (!connection.open) return
       heard(connection)
       onFrame(context, connection, frame)
     },

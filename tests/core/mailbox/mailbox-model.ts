@@ -91,6 +91,7 @@ export class Model {
       taken.push(known)
     }
     for (const known of taken) this.deliver(known, ack, false, now)
+    if (ack === 'auto') this.trim(now)
     return taken
   }
 
@@ -98,7 +99,7 @@ export class Model {
     const pending = known.fate === 'pending'
     if (ack === 'none' || !(pending || again)) return
     known.attempts++
-    if (pending && ack === 'auto') this.ack(known, now)
+    if (pending && ack === 'auto') this.#ack(known, now)
     else if (pending || known.fate === 'leased') this.#lease(known, now)
   }
 
@@ -108,11 +109,16 @@ export class Model {
   }
 
   ack(known: Known, now: number): void {
+    this.#ack(known, now)
+    this.trim(now)
+  }
+
+  /** Like `ack`, in the middle of a read, which overwrites nothing before its end. */
+  #ack(known: Known, now: number): void {
     // An acknowledged message that was never read was delivered in some other way.
     known.attempts = Math.max(1, known.attempts)
     known.fate = 'acked'
     this.#acked_at.push(now)
-    this.#trim(now)
   }
 
   /** How many acknowledged messages are kept at most: beyond the limit, those of this very moment. */
@@ -120,7 +126,8 @@ export class Model {
     return Math.max(this.limits.history_messages_max, this.#acked_at.filter((ms) => ms === now).length)
   }
 
-  #trim(now: number): void {
+  /** Overwrites what the history has too much of. */
+  trim(now: number): void {
     while (this.in('acked').length > this.historyMax(now)) this.#overwriteOldest()
   }
 
@@ -150,7 +157,7 @@ export class Model {
         expected.released.push(known.offset)
       }
     }
-    this.#trim(now)
+    this.trim(now)
     return expected
   }
 

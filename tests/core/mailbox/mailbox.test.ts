@@ -1,6 +1,7 @@
 import { describe, expect, spyOn, test } from 'bun:test'
 import fc from 'fast-check'
 import { DEFAULT_LIMITS } from '../../../src/core/limits.ts'
+import type { Entry } from '../../../src/core/mailbox/entry.ts'
 import { Mailbox } from '../../../src/core/mailbox/mailbox.ts'
 import type { Rank, StoredMessage } from '../../../src/core/message.ts'
 import { check } from '../property.ts'
@@ -55,7 +56,7 @@ describe('a mailbox gives memory back', () => {
   }
 
   function filled(count: number): Mailbox {
-    const mailbox = new Mailbox('e', { bytes: 0, history_bytes: 0 })
+    const mailbox = new Mailbox('e', { engine: { bytes: 0 }, histories: new Set() })
     for (let n = 1; n <= count; n++) mailbox.append(message(n), limits)
     return mailbox
   }
@@ -80,12 +81,12 @@ describe('a mailbox gives memory back', () => {
   test('behind a message that nobody acknowledges: the holes are closed', () => {
     const mailbox = filled(1)
     for (let n = 2; n <= 50_000; n++) {
-      const entry = mailbox.append(message(n), limits)!
+      const entry = mailbox.append(message(n), limits) as Entry
       mailbox.ack(entry, n, limits)
     }
     expect(mailbox.advance(60_000, limits)).toBeUndefined()
     expect(mailbox.retained).toBe(101)
-    expect(mailbox.entriesAt([1])[0]?.message.message_id).toBe('m1')
+    expect(mailbox.entries.find('m1')?.offset).toBe(1)
     expect(mailbox.footprint).toBeLessThanOrEqual(512)
     expect(mailbox.advance(299_999, limits)).toBeUndefined()
     expect(mailbox.advance(300_000, limits)?.dead.length).toBe(1)
@@ -97,7 +98,7 @@ describe('a mailbox gives memory back', () => {
     mailbox.take({ ...ALL, ack: 'manual' }, 0, limits)
     for (let now = 1; now <= 5000; now += 0.25)
       mailbox.read(mailbox.open(0), { ...ALL, ack: 'manual' }, Math.floor(now), limits)
-    expect(mailbox.entriesAt([1])[0]?.attempts).toBe(19_998)
+    expect(mailbox.entries.of([{ offset: 1, attempt: 19_998 }])[0]?.attempts).toBe(19_998)
     expect(mailbox.footprint).toBeLessThanOrEqual(16)
     expect(mailbox.advance(64_999, limits)).toBeUndefined()
     expect(mailbox.advance(65_000, limits)?.released.length).toBe(10)
@@ -105,7 +106,7 @@ describe('a mailbox gives memory back', () => {
 })
 
 test('history is read from its text once for each message, whatever priorities are in play', () => {
-  const mailbox = new Mailbox('e', { bytes: 0, history_bytes: 0 })
+  const mailbox = new Mailbox('e', { engine: { bytes: 0 }, histories: new Set() })
   const limits = DEFAULT_LIMITS
   const count = 300
   for (let n = 1; n <= count; n++) {
@@ -138,6 +139,6 @@ test('history is read from its text once for each message, whatever priorities a
   expect(mailbox.take({ ...take, ack: 'auto' }, 0, limits)).toHaveLength(count)
   const position = mailbox.open(0)
   using parse = spyOn(JSON, 'parse')
-  expect(mailbox.read(position, { ...take, ack: 'none' }, 0, limits)).toHaveLength(count)
+  expect(mailbox.read(position, { ...take, ack: 'none' }, 0, limits).due).toHaveLength(count)
   expect(parse).toHaveBeenCalledTimes(count)
 })

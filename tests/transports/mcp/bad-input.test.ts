@@ -293,7 +293,7 @@ test('clients that go away in the middle of a beginning leave nothing behind', a
 
 test('a fault of the broker is answered without telling what it was', async () => {
   await using app = await startBroker()
-  app.broker.engine.listSessions = () => {
+  app.broker.engine.clients = () => {
     throw new Error('disk on fire')
   }
   const call = await postModern(app, 'tools/call', { name: 'list_sessions', arguments: {} })

@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import type { Engine } from '../../../src/engine/engine.ts'
 import { startBroker, until } from '../../harness.ts'
 import { answerOf, post, postModern, rawSession } from './raw.ts'
 
@@ -64,17 +65,23 @@ test('a session with plain calls alone is idle after them, and is forgotten', as
 })
 
 test('an engine that answers later is waited for, and its fault is a tool error', async () => {
-  await using app = await startBroker()
+  let fault: Error | undefined
+  const later = (engine: Engine) => {
+    const clients = engine.clients.bind(engine)
+    engine.clients = async (project, page) => {
+      if (fault) throw fault
+      return clients(project, page)
+    }
+    return engine
+  }
+  await using app = await startBroker({}, later)
   const session = await rawSession(app)
-  const { engine } = app.broker
-  const listSessions = engine.listSessions.bind(engine)
-  engine.listSessions = async (project, page) => listSessions(project, page)
   const both = async () => [
     await answerOf(await session.call(1, 'list_sessions', {})),
     await answerOf(await postModern(app, 'tools/call', { name: 'list_sessions', arguments: {} })),
   ]
   for (const { result } of await both()) expect(result).toMatchObject({ structuredContent: { total: 0 } })
-  engine.listSessions = () => Promise.reject(new Error('disk on fire'))
+  fault = new Error('disk on fire')
   for (const answer of await both()) {
     expect(answer.result).toMatchObject({ _meta: { 'mcp-broker/error': { code: 'internal' } } })
     expect(JSON.stringify(answer)).not.toContain('disk on fire')

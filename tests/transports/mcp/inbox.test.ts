@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { REFUSED_META_KEY } from '../../../src/transports/mcp/listen.ts'
 import { SUBSCRIPTIONS_MAX } from '../../../src/transports/mcp/updates.ts'
-import { startBroker, until } from '../../harness.ts'
+import { here, startBroker, until } from '../../harness.ts'
+import { gatedEngine } from '../../slow-engine.ts'
+import { call } from '../http/client.ts'
 import { type Agent, agent, ERAS, payloadsOf } from './client.ts'
 import { answerOf, MODERN_META, postModern, rawSession, SseReader } from './raw.ts'
 
@@ -148,7 +150,8 @@ test('listening to nothing that can be listened to is an error with the reason, 
 })
 
 test('many messages in one turn are one hint, and streams of other inboxes sleep on', async () => {
-  await using app = await startBroker()
+  // An engine that takes all of them in one turn.
+  await using app = await startBroker({}, here)
   await using alice = await agent('2026', app, 'alice')
   await using bob = await agent('2026', app, 'bob')
   const forAlice = await alice.watch('inbox://alice')
@@ -222,4 +225,22 @@ test('a broker that shuts down says goodbye to listeners', async () => {
   await app.stop()
   expect(await subscription.closed).toBe('graceful')
   await alice.client.close()
+})
+
+test('a session that is deleted while it subscribes watches nothing afterwards', async () => {
+  const gate = Promise.withResolvers<void>()
+  let asked = 0
+  await using app = await startBroker({}, (engine) =>
+    gatedEngine(engine, 'client', gate.promise, () => asked++),
+  )
+  await call(app.url, 'POST', '/v1/sessions', { client_id: 'alice' })
+  const session = await rawSession(app)
+  const params = { uri: 'inbox://alice' }
+  const subscribed = session.post({ jsonrpc: '2.0', id: 7, method: 'resources/subscribe', params })
+  await until('the engine to be asked', () => asked || undefined)
+  await fetch(`${app.url}/mcp`, { method: 'DELETE', headers: session.headers })
+  gate.resolve()
+  await subscribed.catch(() => undefined)
+  for (let n = 0; n < 5; n++) await fetch(`${app.url}/health/live`)
+  expect(app.broker.hub.watcher_count).toBe(0)
 })

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { WsConnection } from '../../../src/transports/ws/connection.ts'
 
-const events = { drained() {}, queued() {} }
+const events = { drained() {}, held() {}, unstored() {}, relieved() {} }
 
 test('calls of a peer that goes are aborted, also one that comes to wait only then', () => {
   const waiting = new WsConnection(undefined, events, 1024, () => 1)

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Engine } from '../../../src/engine/engine.ts'
 import { memoryBytes, startBroker, until } from '../../harness.ts'
-import { gatedEngine, slowEngine } from '../../simulation/slow-engine.ts'
+import { gatedEngine, slowEngine } from '../../slow-engine.ts'
 import { refusal, WsClient } from '../../ws-client.ts'
 
 /** A request, with its id as the only thing that differs. */
@@ -51,7 +51,7 @@ function gated(method: keyof Engine) {
 
 describe('calls begin in the order they came', () => {
   test('a check-in, a send and a subscribe may be sent in one go, whatever the engine takes', async () => {
-    await using broker = await startBroker({}, (engine) => slowEngine(engine, () => 3))
+    await using broker = await startBroker({}, (engine) => slowEngine(engine, { turns: () => 3 }))
     const client = await WsClient.connect(broker.url)
     client.send(request('in', 'checkin_client', { client_id: 'a' }))
     client.send(sending('to-b', 'b'))
@@ -68,7 +68,7 @@ describe('calls begin in the order they came', () => {
   test.each([
     ['checkin', request('first', 'checkin_client', { client_id: 'a' })],
     ['open', request('first', 'subscribe', { client_id: 'a' })],
-    ['endSession', request('first', 'disconnect_session')],
+    ['end', request('first', 'disconnect_session')],
   ] as const)('%s: what came behind it begins when it is answered', async (method, first) => {
     const { around, open, appended } = gated(method)
     await using broker = await startBroker({}, around)
@@ -86,7 +86,7 @@ describe('calls begin in the order they came', () => {
     expect(answeredIds(client).slice(-3)).toEqual([['first'], ['second'], ['third', 'fourth']])
     const second = client.notifications.find(({ id }) => id === 'second')
     // Who has left sends no more.
-    if (method === 'endSession') expect(second?.error?.data.code).toBe('not_checked_in')
+    if (method === 'end') expect(second?.error?.data.code).toBe('not_checked_in')
     else expect(appended).toEqual(['b', 'c'])
   })
 
@@ -128,7 +128,7 @@ describe('calls begin in the order they came', () => {
 describe('a batch', () => {
   test('is answered as one array when its last answer is there; a call that waits is answered by itself', async () => {
     let turns = 0
-    await using broker = await startBroker({}, (engine) => slowEngine(engine, () => ++turns % 4))
+    await using broker = await startBroker({}, (engine) => slowEngine(engine, { turns: () => ++turns % 4 }))
     const client = await WsClient.connect(broker.url)
     client.send([
       request('in', 'checkin_client', { client_id: 'a' }),
@@ -151,7 +151,7 @@ describe('a batch', () => {
   })
 
   test('of notifications alone is not answered', async () => {
-    await using broker = await startBroker({}, (engine) => slowEngine(engine, () => 1))
+    await using broker = await startBroker({}, (engine) => slowEngine(engine, { turns: () => 1 }))
     const client = await WsClient.checkedIn(broker.url, 'a')
     const quiet = { jsonrpc: '2.0', method: 'send_message', params: { recipient_id: 'a', message: 'x' } }
     client.send([quiet, quiet])
@@ -166,7 +166,7 @@ describe('a batch', () => {
     const buffer_bytes_max = 4096
     for (const turns of [0, 2]) {
       await using broker = await startBroker({ buffer_bytes_max }, (engine) =>
-        turns === 0 ? engine : slowEngine(engine, () => turns),
+        turns === 0 ? engine : slowEngine(engine, { turns: () => turns }),
       )
       const client = await WsClient.checkedIn(broker.url, 'a')
       client.send(Array.from({ length: 40 }, (_, n) => sending(`s${n}`, 'b')))
@@ -188,11 +188,11 @@ describe('calls that take long', () => {
     ['in frames of their own', calls, ids.map((id) => [id])],
   ])('%s: others are served in between, and their own connection waits', async (_, frames, answers) => {
     const hard = (engine: Engine) => {
-      const listSessions = engine.listSessions.bind(engine)
+      const clients = engine.clients.bind(engine)
       // What going through twenty thousand clients takes.
-      engine.listSessions = (project, page) => {
+      engine.clients = (project, page) => {
         for (const end = performance.now() + 1; performance.now() < end; );
-        return listSessions(project, page)
+        return clients(project, page)
       }
       return engine
     }

@@ -2,12 +2,12 @@ import { describe, expect, test } from 'bun:test'
 import type { Engine } from '../../../src/engine/engine.ts'
 import { startBroker, until } from '../../harness.ts'
 import { RawWs } from '../../raw-ws.ts'
-import { slowEngine } from '../../simulation/slow-engine.ts'
+import { slowEngine } from '../../slow-engine.ts'
 import { refusal, WsClient } from '../../ws-client.ts'
 
 const ENGINES: [string, (engine: Engine) => Engine][] = [
   ['that answers at once', (engine) => engine],
-  ['that answers later', (engine) => slowEngine(engine, () => 2)],
+  ['that answers later', (engine) => slowEngine(engine, { turns: () => 2 })],
 ]
 
 describe.each(ENGINES)('a conversation over the WebSocket, with an engine %s', (_, around) => {
