@@ -47,21 +47,25 @@ export class Turns {
    *
    * @param read answers the page after `after`; undefined is the first
    * @param visit returns whether to go on
+   * @param turn_ms how much of a turn it may take; Infinity for a call that keeps its place among others
    */
   pages<P extends { readonly next: string | undefined }>(
     read: (after: string | undefined) => MaybePromise<P>,
     visit: (page: P) => boolean,
+    turn_ms = TURN_MS_MAX,
     after?: string,
   ): MaybePromise<void> {
     const began_ms = performance.now()
     for (let from = after; ; ) {
       const page = read(from)
       if (page instanceof Promise)
-        return page.then((page) => (goesOn(page, visit) ? this.pages(read, visit, page.next) : undefined))
+        return page.then((page) =>
+          goesOn(page, visit) ? this.pages(read, visit, turn_ms, page.next) : undefined,
+        )
       if (!goesOn(page, visit)) return
       from = page.next
-      if (performance.now() - began_ms >= TURN_MS_MAX)
-        return this.inLaterTurn(() => this.pages(read, visit, from))
+      if (performance.now() - began_ms >= turn_ms)
+        return this.inLaterTurn(() => this.pages(read, visit, turn_ms, from))
     }
   }
 

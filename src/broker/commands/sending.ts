@@ -299,7 +299,8 @@ function recipientsOf(
         recipients.push(client_id)
     return true
   }
-  return then(broker.turns.pages(read, visit), () => recipients)
+  // In this turn, if the engine answers at once: a later send must not overtake it.
+  return then(broker.turns.pages(read, visit, Number.POSITIVE_INFINITY), () => recipients)
 }
 
 function broadcast(

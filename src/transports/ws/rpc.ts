@@ -57,9 +57,13 @@ export interface Later {
   readonly holds_up: boolean
 }
 
-/** These change who calls or what the connection reads, and calls after them rely on the change. */
+/**
+ * These change who calls or what the connection reads, and calls after them rely on the change; or they look
+ * for their recipients first, and a later send must not overtake them.
+ */
 const HOLD_UP: ReadonlySet<string> = new Set([
   'authenticate',
+  'broadcast_message',
   'checkin_client',
   'disconnect_session',
   'subscribe',

@@ -49,6 +49,16 @@ function gated(method: keyof Engine) {
   return { around, open, appended, begun }
 }
 
+/** Each page of clients takes longer than a long call may take of a turn. */
+function busyPages(engine: Engine): Engine {
+  const clients = engine.clients.bind(engine)
+  engine.clients = (project, page) => {
+    for (const end = performance.now() + 4; performance.now() < end; );
+    return clients(project, page)
+  }
+  return engine
+}
+
 describe('calls begin in the order they came', () => {
   test('a check-in, a send and a subscribe may be sent in one go, whatever the engine takes', async () => {
     await using broker = await startBroker({}, (engine) => slowEngine(engine, { turns: () => 3 }))
@@ -106,6 +116,24 @@ describe('calls begin in the order they came', () => {
     client.send(sending('mail', 'a', 'at last'))
     expect(await waiting).toMatchObject({ messages: [{ payload: 'at last' }] })
     expect(client.notifications.filter(({ error }) => error)).toEqual([])
+  })
+
+  test.each([
+    ['that takes long to list them', busyPages],
+    ['that answers later', (engine: Engine) => slowEngine(engine, { turns: () => 2 })],
+  ])('no send overtakes a broadcast that looks for its recipients, on an engine %s', async (_, around) => {
+    await using broker = await startBroker({}, around)
+    const { engine } = broker.broker
+    const as = { resume: undefined, join: undefined, key_id: undefined, name: undefined }
+    for (let n = 0; n < 600; n++)
+      await engine.checkin({ project: 'default', client_id: `c${n}`, capabilities: undefined, ...as })
+    const reader = await WsClient.checkedIn(broker.url, 'reader')
+    await reader.call('subscribe')
+    const sender = await WsClient.checkedIn(broker.url, 'sender')
+    const broadcast = (id: string) => request(id, 'broadcast_message', { message: id })
+    sender.send([broadcast('one'), broadcast('two'), sending('three', 'reader'), broadcast('four')])
+    const got = (await reader.received(4)).map(({ message }) => message.payload)
+    expect(got).toEqual(['one', 'two', 'three', 'four'])
   })
 
   test('waits count alone: what the engine is slow to answer is not refused for them', async () => {
