@@ -26,8 +26,8 @@ test(
       seen.dead += world.broker.counters.dead.expired + world.broker.counters.dead.attempts_exhausted
       seen.slow_readers += world.slow_readers
       seen.takeovers += world.takeovers
-      seen.failures += world.failures
-      seen.undone += world.undone
+      seen.failures += world.storage.failures
+      seen.undone += world.storage.undone
     }
     // A simulation in which nothing goes wrong proves nothing.
     if (seeds.length >= 100)

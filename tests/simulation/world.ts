@@ -2,19 +2,13 @@ import { expect } from 'bun:test'
 import { Broker, type SubscribeResult } from '../../src/broker/broker.ts'
 import { runCommand } from '../../src/broker/command.ts'
 import { COMMANDS_BY_NAME } from '../../src/broker/commands/index.ts'
-import { bounceOf } from '../../src/core/bounce.ts'
 import { BrokerError, StorageFailed } from '../../src/core/errors.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/core/limits.ts'
-import type { Take } from '../../src/core/mailbox/entry.ts'
-import { BROKER_CLIENT_ID, type Message, PRIORITIES, type StoredMessage } from '../../src/core/message.ts'
-import type { Engine, EngineEvents } from '../../src/engine/engine.ts'
-import { MemoryEngine } from '../../src/engine/memory/memory.ts'
-import type { Appended, Repeated } from '../../src/engine/values.ts'
-import { planted } from '../faults/plant.ts'
-import { slowEngine } from '../slow-engine.ts'
+import { type Message, PRIORITIES } from '../../src/core/message.ts'
 import { Agent, type Style } from './agent.ts'
 import { newIdentity } from './identity.ts'
 import { Random } from './random.ts'
+import { placeOf, Storage } from './storage.ts'
 import { Wire } from './wire.ts'
 
 const STYLES: readonly Style[] = [
@@ -26,54 +20,20 @@ const STYLES: readonly Style[] = [
   { reads: 'poll', ack: 'manual', confirms: false },
 ]
 const STALLED_MS_MAX = 5_000
-/** Calls that may fail where the engine is elsewhere. */
-const FAILING: ReadonlySet<string> = new Set<keyof Engine>([
-  'append',
-  'appendToMany',
-  'open',
-  'read',
-  'settle',
-  'checkin',
-  'client',
-  'clients',
-])
 /** So many turns after an engine has done all, the broker has done what it was told. */
 const QUIET_TURNS = 12
-
-/** One message in one mailbox: what was accepted and must not disappear. */
-interface Accepted {
-  readonly recipient: string
-  readonly sender: string
-  readonly order: number
-  readonly expires_ms: number
-  died: boolean
-}
 
 /** A whole broker, its clock, and clients that behave as networks and people do. */
 export class World {
   readonly random: Random
   readonly broker: Broker
   readonly agents: Agent[]
-  readonly accepted = new Map<string, Accepted>()
   readonly limits: Limits
   now = Date.UTC(2026, 0, 31, 12)
   readonly #one_rank: boolean
-  /** Whether the engine answers with promises, or its commits take turns. */
-  readonly #slow: boolean
-  /** Whether the engine is elsewhere. */
-  readonly #far: boolean
+  readonly storage: Storage
   readonly #faults: unknown[] = []
-
-  /** What waits in an engine that is elsewhere. */
-  #waiting = 0
-  failures = 0
   slow_readers = 0
-  /** Sends that were undone, because their commit failed. */
-  undone = 0
-  /** The last commit failed: bounces may wait for the next. */
-  #failed = false
-  /** What was sent since the last commit. */
-  #staged: string[] = []
   takeovers = 0
 
   /** @param limits settled beforehand; the seed chooses the others */
@@ -89,35 +49,11 @@ export class World {
       ...limits,
     }
     const now = () => this.now
-    const engine = planted(
-      new MemoryEngine({
-        limits: () => this.limits,
-        now,
-        newId: () => crypto.randomUUID(),
-        newEpoch: () => `e${this.random.between(0, 2 ** 40).toString(36)}`,
-        commit: this.random.chance(0.5) ? () => this.#commit() : undefined,
-      }),
+    this.storage = new Storage(this.random, this.limits, now, (client_id, message_id) =>
+      this.#agent(client_id)?.released(message_id),
     )
-    const append = engine.append.bind(engine)
-    engine.append = (project, message, recipient_id, key) => {
-      const appended = append(project, message, recipient_id, key)
-      this.#appended(message, recipient_id, appended)
-      return appended
-    }
-    const appendToMany = engine.appendToMany.bind(engine)
-    engine.appendToMany = (project, variants, key) => {
-      const sent = appendToMany(project, variants, key)
-      if (sent.outcome === 'sent')
-        for (const [i, delivery] of sent.deliveries.entries())
-          this.#appended(variants[0]!.message, sent.recipients[i]!, delivery)
-      return sent
-    }
-    const start = engine.start.bind(engine)
-    engine.start = (events) => start(this.#witness(events))
-    this.#far = this.random.chance(0.4)
-    this.#slow = this.#far || engine.flushes
     const options = {
-      engine: this.#far ? this.#elsewhere(engine) : engine,
+      engine: this.storage.engine,
       limits: this.limits,
       now,
       newId: () => Bun.randomUUIDv7(),
@@ -129,73 +65,6 @@ export class World {
     }
     this.broker = new Broker(options)
     this.agents = STYLES.map((style, i) => new Agent(`agent-${i}`, style))
-  }
-
-  /** Notes what the engine says as it happens: the broker may hear of it later. */
-  #witness(events: EngineEvents): EngineEvents {
-    return {
-      get wants_each() {
-        return events.wants_each
-      },
-      announced: (announcement) => {
-        const { client_id, message_id, redelivery } = announcement
-        if (redelivery) this.#agent(client_id)?.released(message_id)
-        events.announced(announcement)
-      },
-      died: (letter, bounced) => {
-        const bounce = bounceOf(letter, sha256)
-        if (bounced && bounce) this.#accept(bounce, letter.message.sender_id)
-        const known = this.accepted.get(placeOf(letter.recipient_id, letter.message.message_id))
-        expect(known).toBeDefined()
-        if (known) known.died = true
-        events.died(letter, bounced)
-      },
-      acknowledged: (...told) => events.acknowledged(...told),
-      session: (...told) => events.session(...told),
-      record: (...told) => events.record(...told),
-      missed: () => events.missed(),
-    }
-  }
-
-  /** A commit that takes no time, or a turn or two, and that may fail. */
-  #commit(): void | Promise<void> {
-    const staged = this.#staged
-    this.#staged = []
-    const fails = this.random.chance(0.1)
-    this.#failed = fails
-    if (!fails && this.random.chance(0.5)) return
-    return this.#turns(this.random.between(0, 2)).then(() => {
-      if (!fails) return
-      for (const place of staged) this.#undone(place)
-      throw new Error('no space left')
-    })
-  }
-
-  /** Nobody may ever see it. Bounces are kept. */
-  #undone(place: string): void {
-    if (this.accepted.get(place)?.sender === BROKER_CLIENT_ID) return
-    this.accepted.delete(place)
-    this.undone++
-  }
-
-  async #turns(count: number): Promise<void> {
-    for (let left = count; left > 0; left--) await this.turn()
-  }
-
-  #appended(message: StoredMessage, recipient: string, { outcome }: Appended | Repeated): void {
-    if (outcome !== 'stored') return
-    this.#staged.push(placeOf(recipient, message.message_id))
-    this.#accept(message, recipient)
-  }
-
-  #accept(message: StoredMessage, recipient: string): void {
-    this.accepted.set(placeOf(recipient, message.message_id), {
-      recipient,
-      sender: message.sender_id,
-      order: this.accepted.size + this.undone,
-      expires_ms: message.expires_ms,
-      died: false,
-    })
   }
 
   #agent(client_id: string): Agent | undefined {
@@ -248,34 +117,11 @@ export class World {
 
   /** Lets all that is under way in the broker come to an end. */
   async #quiet(): Promise<void> {
-    const turns = this.#slow ? QUIET_TURNS : 4
+    const turns = this.storage.slow ? QUIET_TURNS : 4
     for (let quiet = 0; quiet < turns; quiet++) {
       await this.turn()
-      if (this.#waiting > 0) quiet = 0
+      if (this.storage.waiting > 0) quiet = 0
     }
-  }
-
-  /**
-   * Whether a call fails. Not a read that acknowledges: such a read is done and answered, or an engine has
-   * not done it.
-   */
-  #fails(method: string, args: readonly unknown[]): 'before' | 'after' | undefined {
-    if (!FAILING.has(method) || !this.random.chance(0.02)) return undefined
-    const acknowledges = method === 'read' && (args[2] as Take).ack === 'auto'
-    this.failures++
-    return acknowledges || this.random.chance(0.5) ? 'before' : 'after'
-  }
-
-  #elsewhere(engine: Engine): Engine {
-    return slowEngine(engine, {
-      turns: () => this.random.between(0, 2),
-      doubles: () => this.random.chance(0.1),
-      loses: () => this.random.chance(0.05),
-      fails: (method, args) => this.#fails(method, args),
-      waits: (by) => {
-        this.#waiting += by
-      },
-    })
   }
 
   async pass(ms: number): Promise<void> {
@@ -329,7 +175,7 @@ export class World {
     if (takeover && before) {
       // An engine that is elsewhere may say so later than it answers.
       for (let turns = 0; turns < 100 && !before.closed; turns++) await this.turn()
-      if (this.#far) expect(['storage_unavailable', 'session_replaced']).toContain(before.closed!)
+      if (this.storage.far) expect(['storage_unavailable', 'session_replaced']).toContain(before.closed!)
       else expect(before.closed).toBe('session_replaced')
       this.takeovers++
     }
@@ -364,7 +210,7 @@ export class World {
   }
 
   #sent(agent: Agent, { message_id }: Message): void {
-    const known = this.accepted.get(placeOf(agent.client_id, message_id))
+    const known = this.storage.accepted.get(placeOf(agent.client_id, message_id))
     expect(known).toBeDefined()
     expect(known!.expires_ms).toBeGreaterThan(this.now)
   }
@@ -387,7 +233,7 @@ export class World {
   #noticeClosing(agent: Agent): void {
     const { wire } = agent
     if (!wire?.closed) return
-    if (this.#far && wire.closed !== 'slow_reader')
+    if (this.storage.far && wire.closed !== 'slow_reader')
       expect(['storage_unavailable', 'session_replaced']).toContain(wire.closed)
     else {
       expect([wire.closed, wire.stalled]).toEqual(['slow_reader', true])
@@ -406,7 +252,7 @@ export class World {
 
   #receive(agent: Agent, wire: Wire, frame: Wire['under_way'][number]): void {
     if (frame !== 'probe') {
-      const known = this.accepted.get(placeOf(agent.client_id, frame.message.message_id))!
+      const known = this.storage.accepted.get(placeOf(agent.client_id, frame.message.message_id))!
       agent.inOrder(frame.message, known.order)
       agent.received(frame.message, frame.cursor, this.#one_rank)
     } else if (!wire.closed) {
@@ -458,7 +304,7 @@ export class World {
         agent.in_hand.clear()
       }
       const { pending, leased } = await this.broker.engine.stats()
-      if (pending + leased === 0 && !this.#failed) return
+      if (pending + leased === 0 && !this.storage.failed) return
       await this.pass(10_000)
     }
     throw new Error('the mailboxes do not come to rest')
@@ -467,10 +313,12 @@ export class World {
   #reckon(): void {
     expect(this.#faults).toEqual([])
     // Deaths that an engine tells twice count twice.
-    if (!this.#far)
-      expect(this.broker.counters.accepted).toBeLessThanOrEqual(this.accepted.size + this.undone)
+    if (!this.storage.far)
+      expect(this.broker.counters.accepted).toBeLessThanOrEqual(
+        this.storage.accepted.size + this.storage.undone,
+      )
     expect(this.broker.hub.subscription_count).toBe(this.agents.filter(({ wire }) => wire?.open).length)
-    const lost = [...this.accepted].filter(
+    const lost = [...this.storage.accepted].filter(
       ([, { recipient, died }]) => !died && this.#agent(recipient) !== undefined,
     )
     for (const [place, { recipient }] of lost) {
@@ -482,12 +330,4 @@ export class World {
       ])
     }
   }
-}
-
-function placeOf(client_id: string, message_id: string): string {
-  return `${client_id} ${message_id}`
-}
-
-function sha256(text: string): string {
-  return new Bun.CryptoHasher('sha256').update(text).digest('hex')
 }
