@@ -131,7 +131,7 @@ export class World {
     for (const agent of this.agents) this.#noticeClosing(agent)
   }
 
-  /** Carries a command out as a door does; answers undefined when it was refused for want of room, or failed. */
+  /** Carries a command out as a door does. Undefined: it failed, or was refused for want of room. */
   async #command<T>(agent: Agent, name: string, input: object, wire?: Wire): Promise<T | undefined> {
     try {
       const command = COMMANDS_BY_NAME.get(name)!
