@@ -20,6 +20,8 @@ const STYLES: readonly Style[] = [
   { reads: 'poll', ack: 'manual', confirms: false },
 ]
 const STALLED_MS_MAX = 5_000
+/** What a client has to expect of any call. */
+const REFUSALS: ReadonlySet<string> = new Set(['mailbox_full', 'storage_unavailable'])
 /** So many turns after an engine has done all, the broker has done what it was told. */
 const QUIET_TURNS = 12
 
@@ -138,7 +140,7 @@ export class World {
       return (await runCommand(this.broker, command, agent.identity, input, { connection: wire })) as T
     } catch (error) {
       if (error instanceof StorageFailed) return undefined
-      if (error instanceof BrokerError && error.code === 'mailbox_full') return undefined
+      if (error instanceof BrokerError && REFUSALS.has(error.code)) return undefined
       throw error
     }
   }
