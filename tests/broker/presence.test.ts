@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test'
 import { Keys, type Scope } from '../../src/auth/identity.ts'
 import { runCommand } from '../../src/broker/command.ts'
 import { checkinClient, listSessions } from '../../src/broker/commands/presence.ts'
+import type { Engine } from '../../src/engine/engine.ts'
 import { startBroker, until } from '../harness.ts'
 import { gatedEngine } from '../slow-engine.ts'
 import { call } from '../transports/http/client.ts'
@@ -224,4 +225,28 @@ test('a list of many sessions leaves out none that is heard while it is made', a
   broker.heard(first)
   gate.resolve()
   expect((await listed).sessions.length).toBe(600)
+})
+
+test('a heartbeat of a session that was replaced says so, though word of its end has not come', async () => {
+  const untold = (engine: Engine) => {
+    const start = engine.start.bind(engine)
+    engine.start = (events) =>
+      start({
+        get wants_each() {
+          return events.wants_each
+        },
+        announced: (announcement) => events.announced(announcement),
+        acknowledged: (...told) => events.acknowledged(...told),
+        died: (...told) => events.died(...told),
+        session: () => undefined,
+        record: (...told) => events.record(...told),
+        missed: () => events.missed(),
+      })
+    return engine
+  }
+  await using broker = await startBroker({}, untold)
+  const old = await WsClient.checkedIn(broker.url, 'a')
+  expect(await old.call('heartbeat')).toMatchObject({ client_id: 'a', status: 'active' })
+  await WsClient.checkedIn(broker.url, 'a')
+  expect(await refusal(old.call('heartbeat'))).toBe('session_replaced')
 })

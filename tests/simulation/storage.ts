@@ -30,7 +30,7 @@ interface Accepted {
   died: boolean
 }
 
-/** An engine as chance has it, at once or elsewhere, with commits or without, and all that it has accepted. */
+/** An engine as chance has it, here or elsewhere, with commits or without, and what it has accepted. */
 export class Storage {
   readonly engine: Engine
   readonly accepted = new Map<string, Accepted>()

@@ -154,13 +154,13 @@ export const heartbeat = defineCommand({
     then(sessionFor(broker, identity, session_id), (session) => {
       const { project, session_id, client_id } = session
       broker.heard(session)
-      return then(broker.engine.client(project, { client_id }), (client) => ({
-        session_id,
-        client_id,
+      return then(broker.engine.client(project, { client_id }), (client) => {
+        // Word of its end may be on the way.
+        if (client?.session?.session_id !== session_id)
+          throw endedError(client?.session ? 'replaced' : 'closed')
         // The call itself is a sign of life, which the engine may not know of yet.
-        status: 'active' as const,
-        unread: client?.pending ?? 0,
-      }))
+        return { session_id, client_id, status: 'active' as const, unread: client.pending }
+      })
     }),
   text: ({ client_id, status, unread }) => `**${client_id}** is ${status}, ${unread} unread.`,
 })
