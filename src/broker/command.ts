@@ -6,6 +6,7 @@ import { asBrokerError, BrokerError } from '../core/errors.ts'
 import type { Limits } from '../core/limits.ts'
 import type { MaybePromise } from '../core/maybe-promise.ts'
 import { nearestNames } from '../core/routing.ts'
+import { shortened } from '../core/shortened.ts'
 import type { Broker } from './broker.ts'
 import type { Connection } from './connection.ts'
 
@@ -254,11 +255,6 @@ function troubleOf({ schema, message, value }: ValueError): string {
 function choicesOf({ anyOf, items, enum: words }: TSchema): readonly string[] {
   if (words) return words
   return [...(anyOf ?? []), ...(items ? [items] : [])].flatMap(choicesOf)
-}
-
-/** A caller's text, cut to what an error repeats of it. */
-export function shortened(name: string): string {
-  return name.length > 80 ? `${name.slice(0, 80)}…` : name
 }
 
 function typeName(value: unknown): string {

@@ -1,5 +1,5 @@
 import type { TObject, TSchema } from '@sinclair/typebox'
-import { shortened } from '../broker/command.ts'
+import { shortened } from '../core/shortened.ts'
 import { BrokerError } from '../core/errors.ts'
 
 /** In the query of any request this names the caller's project; it is no parameter of the command. */

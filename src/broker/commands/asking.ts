@@ -2,15 +2,18 @@ import { Type } from '@sinclair/typebox'
 import type { Identity } from '../../auth/identity.ts'
 import type { Take } from '../../core/mailbox/entry.ts'
 import { BROKER_CLIENT_ID, type Message, parseMessage } from '../../core/message.ts'
-import type { Address, Announcement, Found } from '../../engine/values.ts'
+import type { Address, Announcement, Found, Repeated } from '../../engine/values.ts'
 import type { Broker } from '../broker.ts'
 import { appendsStored, defineCommand } from '../command.ts'
 import { stillIn, unlessEnded } from '../ended.ts'
+import type { Prepared } from '../protocols/typed-sends.ts'
 import { recipientOf } from '../recipient.ts'
 import { sessionToWaitIn, type Woken } from '../waiters.ts'
+import { checkContent } from './content.ts'
 import { deliveryStatus } from './reading.ts'
+import { type DirectReceipt, directReceipt } from './receipts.ts'
 import { closed, MessageSchema, messagesText, WAIT_SECONDS_DEFAULT } from './schema.ts'
-import { compose, type DirectReceipt, directInput, directReceipt, send } from './sending.ts'
+import { directInput, prepare, send } from './sending.ts'
 
 /** What may be a reply, and how often it has been delivered. */
 type Reply = Pick<Found, 'message' | 'attempts'>
@@ -92,10 +95,11 @@ export const sendMessageAndWait = defineCommand({
     const session = sessionToWaitIn(identity)
     const sender_id = await broker.sender(identity, input.sender_id)
     const recipient_id = await recipientOf(broker.engine, identity.project, input.recipient_id)
-    const message = compose(broker, input, sender_id, recipient_id)
-    const own = { project: identity.project, client_id: sender_id }
-    let asked_id = message.message_id
-    // The wait begins before the send, so that no reply comes too early. It ends when the send fails.
+    checkContent(broker, input)
+    const { project } = identity
+    const own = { project, client_id: sender_id }
+    let asked_id = ''
+    // Ends the wait when the send fails.
     const over = new AbortController()
     const giveUp = signal ? AbortSignal.any([signal, over.signal]) : over.signal
     const until_ms = broker.now() + (input.timeout ?? WAIT_SECONDS_DEFAULT) * 1000
@@ -122,12 +126,19 @@ export const sendMessageAndWait = defineCommand({
           : await announcedMessage(broker, own, woken)
       return found && (await take(found)) ? found : undefined
     }
-    let waiting = wait()
+    let waiting: ReturnType<typeof wait> | undefined
+    /** The wait begins before the send, so that no reply comes too early. */
+    const ask = (prepared: Prepared | Repeated) => {
+      if ('message' in prepared) asked_id = prepared.message.message_id
+      waiting = wait()
+      return send(broker, project, prepared, recipient_id, input)
+    }
     try {
-      const receipt = await send(broker, identity, message, recipient_id, input)
+      const prepared = prepare(broker, project, input, sender_id, recipient_id, 'request_response')
+      const receipt = await broker.protocols.inOrder(project, sender_id, prepared, ask)
       await appendsStored(broker)
+      const asked_before = receipt.message_id !== asked_id
       asked_id = receipt.message_id
-      const asked_before = asked_id !== message.message_id
       // When the question was asked before, its reply may have come since.
       let answer = asked_before ? await answerOf('missed') : undefined
       while (!answer) {
@@ -153,7 +164,7 @@ export const sendMessageAndWait = defineCommand({
     } finally {
       over.abort()
       // What has woken this call and was not looked at is for others that wait.
-      void waiting.then((unused) => {
+      void waiting?.then((unused) => {
         if (unused && unused !== 'missed') broker.waiters.announced(unused)
       })
     }

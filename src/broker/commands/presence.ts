@@ -16,7 +16,7 @@ import {
   CapabilityFilterSchema,
   ClientId,
   capabilityFilter,
-  checkNames,
+  checkRanges,
   choice,
   closed,
   count,
@@ -62,7 +62,7 @@ export const checkinClient = defineCommand({
   http: { method: 'POST', path: '/v1/sessions', status: 201 },
   hints: { read_only: false, destructive: false, idempotent: false },
   run(broker, identity, { client_id, name, capabilities, session_id }, { connection }) {
-    checkNames('capabilities/protocols', capabilities?.protocols)
+    checkRanges('capabilities/protocols', capabilities?.protocols)
     const chars = JSON.stringify(capabilities ?? {}).length
     if (chars > CAPABILITIES_CHARS_MAX)
       throw new BrokerError('invalid_params', {

@@ -12,7 +12,8 @@ import { BrokerError } from '../../core/errors.ts'
 import type { Limits } from '../../core/limits.ts'
 import type { Delivery } from '../../core/mailbox/entry.ts'
 import { formatTime, type Message, parseMessage } from '../../core/message.ts'
-import { type Session, sessionStatus } from '../../core/session.ts'
+import { checkRange } from '../../core/protocol/versions.ts'
+import { type CapabilityFilter, type Session, sessionStatus } from '../../core/session.ts'
 
 /** The member for a shorter description, for lists of tools: each word there costs a model context. */
 export const BRIEF = Symbol('brief')
@@ -86,6 +87,19 @@ export const RecipientId = briefly(
   }),
 )
 
+export const ProtocolName = briefly(
+  'such as "chat"',
+  Type.String({
+    pattern: '^[a-z][a-z0-9_]{0,62}[a-z0-9]$',
+    description: 'a name such as "file_lease": 2 to 64 of a-z, 0-9 and _, a letter first, no _ at the end',
+  }),
+)
+
+export const ProtocolVersionText = briefly(
+  'semver, such as "1.2.0"',
+  Type.String({ minLength: 1, maxLength: 64, description: 'a semver version, such as "1.2.0"' }),
+)
+
 export const SessionId = Type.String({
   minLength: 1,
   maxLength: 128,
@@ -138,20 +152,38 @@ export const CapabilityFilterSchema = briefly(
     [
       Type.String({ maxLength: 128 }),
       Names,
-      closed({ features: Type.Optional(Names), protocols: Type.Optional(Names) }),
+      closed({
+        features: Type.Optional(Names),
+        protocols: Type.Optional(
+          Type.Union([Names, named(Type.String({ maxLength: 128 }), { maxProperties: 64 })], {
+            description: 'names, or {name: range} of semver ranges',
+          }),
+        ),
+      }),
     ],
     {
       description:
-        'only clients which offer all of these: a feature, a list of features, or {features, protocols}',
+        'only clients which offer all of these: a feature, a list of features, or {features, protocols}; protocols are ' +
+        'names, or {name: range}',
     },
   ),
 )
 
-/** The filter in its full form. */
-export function capabilityFilter(filter: Static<typeof CapabilityFilterSchema> | undefined) {
+/** The filter in its full form. @throws BrokerError `invalid_params` for a range that is none */
+export function capabilityFilter(
+  filter: Static<typeof CapabilityFilterSchema> | undefined,
+): CapabilityFilter {
   if (filter === undefined) return {}
   if (typeof filter === 'string') return { features: [filter] }
-  return Array.isArray(filter) ? { features: filter } : filter
+  if (Array.isArray(filter)) return { features: filter }
+  if (!Array.isArray(filter.protocols)) checkRanges('capability_filter/protocols', filter.protocols)
+  return filter
+}
+
+/** Checks an object of semver ranges by protocol name. @throws BrokerError `invalid_params` */
+export function checkRanges(path: string, ranges: Readonly<Record<string, string>> | undefined): void {
+  checkNames(path, ranges)
+  for (const name in ranges) checkRange(ranges[name]!, `/${path}/${name}`)
 }
 
 export const PrioritySchema = briefly(

@@ -42,7 +42,7 @@ export const PROTOCOL_ERRORS = {
     http_status: 409,
     rpc_code: 1465,
     retryable: false,
-    next: 'Deprecate and delete versions that nobody uses, or have the operator raise protocols_max.',
+    next: 'Register fewer versions, or have the operator raise protocols_max.',
   },
   unknown_protocol: {
     title: 'No such protocol is registered.',

@@ -20,6 +20,7 @@ export async function readings({ broker, connections }: DoorContext): Promise<Re
     connections: connections.open,
     subscriptions: broker.hub.subscription_count,
     waiting: broker.waiters.count,
+    protocols: broker.protocols.tally,
   }
 }
 
@@ -37,7 +38,7 @@ export async function status(
 ): Promise<Response> {
   const { broker, config } = context
   const now = broker.now()
-  const { engine, counters, ...rest } = await readings(context)
+  const { engine, counters, protocols: _, ...rest } = await readings(context)
   const { items, total } = await broker.lastHeard(identity.project, {
     of: 'readers',
     limit: SESSIONS_SHOWN_MAX,

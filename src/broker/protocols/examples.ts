@@ -1,0 +1,33 @@
+import type { RegisteredProtocol } from '../../core/protocol/definition.ts'
+
+/** Examples longer than this are shown nowhere. */
+const EXAMPLE_CHARS_MAX = 4096
+
+/**
+ * A payload that fits, to show to a sender whose payload does not: of the author's examples the one that
+ * shares the most texts at the top with that payload, such as its `kind`; of equals the shortest. Without
+ * any, what the broker has made itself.
+ */
+export function fittingExample(
+  { metadata, example }: RegisteredProtocol,
+  payload?: unknown,
+): { readonly payload: unknown } | undefined {
+  let best: { payload: unknown; shared: number; chars: number } | undefined
+  for (const { payload: candidate } of metadata.examples ?? []) {
+    const chars = JSON.stringify(candidate).length
+    if (chars > EXAMPLE_CHARS_MAX) continue
+    const shared = sharedTexts(candidate, payload)
+    if (!best || shared > best.shared || (shared === best.shared && chars < best.chars))
+      best = { payload: candidate, shared, chars }
+  }
+  return best ?? example
+}
+
+function sharedTexts(a: unknown, b: unknown): number {
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return 0
+  let shared = 0
+  for (const [name, value] of Object.entries(a))
+    if (typeof value === 'string' && Object.hasOwn(b, name) && (b as Record<string, unknown>)[name] === value)
+      shared++
+  return shared
+}

@@ -1,0 +1,118 @@
+import type { AdmittedSchema } from '../../core/protocol/schema/admit.ts'
+import { admitSchema } from '../../core/protocol/schema/admit.ts'
+import type { Checker } from '../../core/protocol/schema/checker.ts'
+import { type Step, chainBetween } from '../../core/protocol/adapter/chain.ts'
+import type { RegisteredProtocol } from '../../core/protocol/definition.ts'
+import { type Delivered, versionToDeliver } from '../../core/protocol/delivery.ts'
+import { newestFirst } from '../../core/protocol/versions.ts'
+
+/** One version of a protocol, as this instance holds it. */
+export class ProtocolVersion {
+  /** Compiled at the first use, and given up when it has not been used for a while. */
+  checker: Checker | undefined
+  /** Used since the last look for checkers to give up. */
+  used = false
+  #admitted: AdmittedSchema | undefined
+  #key: string | undefined
+
+  /**
+   * @param project empty for a ready protocol
+   * @param record_version 0 for one that has no record
+   * @param bytes of the definition as JSON
+   */
+  constructor(
+    readonly registered: RegisteredProtocol,
+    private readonly project: string,
+    readonly record_version: number,
+    readonly bytes: number,
+  ) {}
+
+  get name(): string {
+    return this.registered.name
+  }
+
+  get version(): string {
+    return this.registered.version
+  }
+
+  /** Names the schema for the worker. It says what is in it: a definition that was refused leaves no trace. */
+  get key(): string {
+    this.#key ??= `${this.project}/${sha256(JSON.stringify(this.registered.schema))}`
+    return this.#key
+  }
+
+  get admitted(): AdmittedSchema {
+    this.#admitted ??= admitSchema(this.registered.schema)
+    return this.#admitted
+  }
+}
+
+/** How many answers to "which version, and how" are kept for one protocol. */
+const ANSWERS_MAX = 1000
+
+/** All versions of one protocol in one project. */
+export class Family {
+  readonly #versions = new Map<string, ProtocolVersion>()
+  #newest: readonly ProtocolVersion[] | undefined
+  readonly #chains = new Map<string, readonly Step[] | null>()
+  readonly #deliveries = new Map<string, Delivered>()
+
+  constructor(readonly name: string) {}
+
+  get(version: string): ProtocolVersion | undefined {
+    return this.#versions.get(version)
+  }
+
+  /** The newest first. */
+  get newest(): readonly ProtocolVersion[] {
+    this.#newest ??= newestFirst([...this.#versions.keys()]).map((version) => this.#versions.get(version)!)
+    return this.#newest
+  }
+
+  put(version: ProtocolVersion): void {
+    this.#versions.set(version.version, version)
+    this.#newest = undefined
+    this.#chains.clear()
+    this.#deliveries.clear()
+  }
+
+  /** The shortest chain of adapters; undefined where there is none. */
+  chain(from: string, to: string): readonly Step[] | undefined {
+    const key = `${from} ${to}`
+    let chain = this.#chains.get(key)
+    if (chain === undefined) {
+      chain = chainBetween(this.newest.map(({ registered }) => registered), from, to) ?? null
+      remember(this.#chains, key, chain)
+    }
+    return chain ?? undefined
+  }
+
+  /** How many steps lead from one version to another. */
+  readonly steps = (from: string, to: string): number | undefined => this.chain(from, to)?.length
+
+  /**
+   * What a recipient is given of a message whose sender names `version`.
+   *
+   * @param range what the recipient takes; undefined where it does not say
+   */
+  delivery(version: string, range: string | undefined): Delivered {
+    const key = range === undefined ? version : `${version} ${range}`
+    let delivery = this.#deliveries.get(key)
+    if (!delivery) {
+      const versions = this.newest.map(({ registered }) => registered)
+      delivery = versionToDeliver({ named: version, versions, recipient_range: range, adapted: this.steps })
+      remember(this.#deliveries, key, delivery)
+    }
+    return delivery
+  }
+}
+
+/** Forgets everything when there is too much: callers choose ranges, so there may be any number. */
+function remember<V>(answers: Map<string, V>, key: string, answer: V): void {
+  if (answers.size >= ANSWERS_MAX) answers.clear()
+  answers.set(key, answer)
+}
+
+function sha256(text: string): string {
+  return new Bun.CryptoHasher('sha256').update(text).digest('base64')
+}

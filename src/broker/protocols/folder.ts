@@ -1,0 +1,48 @@
+import { DEFAULT_PROJECT, operator } from '../../auth/identity.ts'
+import { asBrokerError } from '../../core/errors.ts'
+import type { Broker } from '../broker.ts'
+import { runToStored } from '../command.ts'
+import { registerProtocol } from '../commands/protocols.ts'
+import { type Place, readDefinitions } from './definition-files.ts'
+import type { Registered } from './registration.ts'
+
+/** What the start has to say of one definition. */
+export interface Told {
+  readonly protocol: string
+  readonly file: string
+  readonly done: 'created' | 'updated' | 'unchanged'
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Registers the definitions of a folder, or of one file, in the default project: by name, then by version.
+ *
+ * @param tell is told of each that is registered
+ * @throws Error that lists all that is wrong; what was right is registered all the same
+ */
+export async function registerFolder(
+  broker: Broker,
+  path: string,
+  tell: (told: Told) => void,
+): Promise<void> {
+  const { definitions, problems } = await readDefinitions(path)
+  const wrong = problems.map((problem) => `${placeOf(problem)}: ${problem.what} ${problem.fix}`)
+  const identity = operator(DEFAULT_PROJECT)
+  for (const { input, ...place } of definitions) {
+    try {
+      const answer = await runToStored(broker, registerProtocol, identity, input)
+      const { name, version, created, updated, warnings } = answer as Registered
+      const done = created ? 'created' : updated ? 'updated' : 'unchanged'
+      tell({ protocol: `${name} ${version}`, file: placeOf(place), done, warnings })
+    } catch (error) {
+      const { message, detail, entry } = asBrokerError(error)
+      wrong.push(`${placeOf(place)}: ${message} ${detail.next ?? entry.next}`)
+    }
+  }
+  if (wrong.length > 0)
+    throw new Error(`The protocols of "${path}" cannot all be registered.\n${wrong.join('\n')}`)
+}
+
+function placeOf({ file, index }: Place): string {
+  return index === undefined ? file : `${file}, item ${index}`
+}

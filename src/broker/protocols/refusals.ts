@@ -1,0 +1,147 @@
+import { BrokerError } from '../../core/errors.ts'
+import { AdapterFailure } from '../../core/protocol/adapter/apply.ts'
+import { adapt, type Step } from '../../core/protocol/adapter/chain.ts'
+import type { ProtocolCapability } from '../../core/protocol/definition.ts'
+import type { VersionRefusal } from '../../core/protocol/delivery.ts'
+import type { CheckResult } from '../../core/protocol/schema/checker.ts'
+import { nearestNames } from '../../core/routing.ts'
+import { shortened } from '../../core/shortened.ts'
+import { fittingExample } from './examples.ts'
+import type { Family, ProtocolVersion } from './family.ts'
+
+/** Versions that an error lists. */
+const VERSIONS_SHOWN_MAX = 10
+
+export function unknownProtocol(
+  name: string,
+  known: readonly string[],
+  field = '/protocol_name',
+): BrokerError {
+  const near = nearestNames(name, known)
+  const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''
+  return new BrokerError('unknown_protocol', {
+    field,
+    detail: `No protocol "${shortened(name)}" is registered.${hint}`,
+    more: { near_names: near },
+  })
+}
+
+export function unknownVersion(
+  family: Family,
+  version: string,
+  field = '/protocol_version',
+): BrokerError {
+  const versions = family.newest.slice(0, VERSIONS_SHOWN_MAX).map(({ version }) => version)
+  return new BrokerError('unknown_protocol', {
+    field,
+    detail: `${family.name} has no version "${shortened(version)}"; there is ${versions.join(', ')}.`,
+    next: 'Send one of these versions, or leave protocol_version out and have the broker choose.',
+    more: { versions },
+  })
+}
+
+export function protocolRequired(): BrokerError {
+  return new BrokerError('protocol_required', { field: '/protocol_name' })
+}
+
+/** What each capability is needed for, in the words of a caller. */
+const WAYS: Readonly<Record<ProtocolCapability, string>> = {
+  point_to_point: 'send_message',
+  broadcast: 'broadcast_message',
+  request_response: 'send_message_and_wait',
+  streaming: 'streams',
+}
+
+export function lacksCapability({ name, version, registered }: ProtocolVersion, by: ProtocolCapability) {
+  const ways = registered.capabilities.map((capability) => WAYS[capability]).join(', ')
+  return new BrokerError('missing_capability', {
+    field: '/protocol_name',
+    detail: `${name} ${version} is not made for ${WAYS[by]}: it lacks the capability ${by}.`,
+    next: `Use ${ways || 'another protocol'}, or register a version with ${by}.`,
+    more: { missing: by, capabilities: registered.capabilities },
+  })
+}
+
+/** @param recipient_id undefined for a broadcast */
+export function noCommonVersion(
+  { name }: Family,
+  { ranges, would_work, who, sentence }: VersionRefusal,
+  sender_id: string,
+  recipient_id: string | undefined,
+): BrokerError {
+  const named = {
+    ...(ranges.sender === undefined ? {} : { [sender_id]: ranges.sender }),
+    ...(ranges.recipient === undefined || recipient_id === undefined
+      ? {}
+      : { [recipient_id]: ranges.recipient }),
+  }
+  return new BrokerError('no_common_version', {
+    field: '/protocol_version',
+    detail: `${sentence} (${name})`,
+    more: { ranges: named, would_work, who },
+  })
+}
+
+export function payloadInvalid(
+  version: ProtocolVersion,
+  { errors, total }: CheckResult,
+  payload: unknown,
+  field: string,
+): BrokerError {
+  const example = fittingExample(version.registered, payload)
+  const first = errors[0]
+  return new BrokerError('payload_invalid', {
+    field: shortened(`${field}${first?.path ?? ''}`),
+    detail: `The payload does not fit ${version.name} ${version.version}: ${first?.sentence ?? 'it is refused.'}`,
+    ...(example
+      ? {}
+      : { next: `Correct what errors lists; ${version.name} ${version.version} has no example of a payload.` }),
+    more: { errors, errors_total: total, ...(example ? { example: example.payload } : {}) },
+  })
+}
+
+/** Turns a payload into another version. @throws BrokerError `adapter_failed` */
+export function adaptOrRefuse(payload: unknown, chain: readonly Step[], name: string) {
+  try {
+    return adapt(payload, chain)
+  } catch (error) {
+    if (!(error instanceof AdapterFailure)) throw error
+    const { op, index, path, step, message } = error
+    throw new BrokerError('adapter_failed', {
+      field: shortened(`/payload${path}`),
+      detail: `The adapter of ${name} from ${step} failed at operation ${index} (${op}) on "${shortened(path)}": ${message}`,
+      more: { op, index, path, step },
+    })
+  }
+}
+
+/** What the adapters made does not fit the version that it was made for. */
+export function adaptedMisfit(version: ProtocolVersion, from: string, { errors, total }: CheckResult) {
+  const first = errors[0]
+  return new BrokerError('adapter_failed', {
+    field: shortened(`/payload${first?.path ?? ''}`),
+    detail: `The payload, adapted from ${from}, does not fit ${version.name} ${version.version}: ${first?.sentence ?? 'it is refused.'}`,
+    more: { path: first?.path ?? '', step: `${from}→${version.version}`, errors, errors_total: total },
+  })
+}
+
+export function deprecationWarning({ name, version, registered: { deprecated } }: ProtocolVersion): string {
+  const { message, successor } = deprecated!
+  const instead = successor === undefined ? '' : ` Use ${successor} instead.`
+  return `${name} ${version} is deprecated${message === undefined ? '.' : `: ${message}`}${instead}`
+}
+
+/** No adapters lead from one version to another. */
+export function noChain(family: Family, from: string, to: string): BrokerError {
+  const would_work = family.newest
+    .map(({ version }) => version)
+    .filter((version) => version !== from && family.chain(from, version) !== undefined)
+    .slice(0, VERSIONS_SHOWN_MAX)
+  const reach = would_work.length > 0 ? ` From ${from} they lead to ${would_work.join(', ')}.` : ''
+  return new BrokerError('no_common_version', {
+    field: '/to_version',
+    detail: `No adapters lead from ${family.name} ${from} to ${to}.${reach}`,
+    next: `Register ${to} with an adapter from ${from}, or a version between that has them.`,
+    more: { would_work },
+  })
+}

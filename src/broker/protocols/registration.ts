@@ -1,0 +1,294 @@
+import { canonicalJson } from '../../core/canonical.ts'
+import { BrokerError } from '../../core/errors.ts'
+import { checkAdapters, checkExamples } from '../../core/protocol/adapter/check.ts'
+import {
+  PROTOCOL_CAPABILITIES,
+  type ProtocolCapability,
+  type ProtocolMetadata,
+  type RegisteredProtocol,
+} from '../../core/protocol/definition.ts'
+import type { Comparison, Reason, Relation } from '../../core/protocol/evolution/relation.ts'
+import { neighbours, semverRule } from '../../core/protocol/evolution/semver-rule.ts'
+import type { JsonSchema } from '../../core/protocol/json-schema.ts'
+import type { ProtocolRules } from '../../core/protocol/rules.ts'
+import type { SchemaBounds } from '../../core/protocol/schema/bounds.ts'
+import { admitSchema } from '../../core/protocol/schema/admit.ts'
+import { parseVersion } from '../../core/protocol/versions.ts'
+import { ProtocolVersion } from './family.ts'
+import { type ProjectProtocols, type Registry, sameDefinition } from './registry.ts'
+import type { Validation } from './validation.ts'
+
+/** What a caller registers, its shapes checked. */
+export interface Registration {
+  readonly name: string
+  readonly version: string
+  readonly schema: unknown
+  readonly capabilities?: readonly ProtocolCapability[] | undefined
+  readonly metadata?: ProtocolMetadata | undefined
+  readonly adapters?: unknown
+  readonly allow_breaking?: boolean | undefined
+  readonly dry_run?: boolean | undefined
+}
+
+export interface Registered {
+  readonly name: string
+  readonly version: string
+  readonly created: boolean
+  /** Only the metadata has changed. */
+  readonly updated: boolean
+  /** Absent for a first version. */
+  readonly relation?: Relation
+  readonly strict_relation?: Relation
+  readonly reasons: readonly Reason[]
+  readonly warnings: readonly string[]
+}
+
+export interface RegistrationParts {
+  readonly registry: Registry
+  readonly validation: Validation
+  readonly rules: ProtocolRules
+  readonly bounds: SchemaBounds
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+/** Of one definition: its metadata, and all of it, as JSON. */
+const METADATA_CHARS_MAX = 32 * 1024
+/** What took longer than this to compile is checked by the worker only. */
+const COMPILE_MS_MAX = 10
+/** How often a registration begins anew because another one for the same version was first. */
+const TRIES = 3
+
+/**
+ * Registers a version of a protocol: checks schema, examples, adapters and version number, and keeps it.
+ * The same definition again changes nothing; with other metadata, only that.
+ *
+ * @throws BrokerError `schema_invalid`, `pattern_refused`, `schema_too_large`, `protocol_taken`,
+ *   `protocol_breaking`, `protocol_limit`, `invalid_params`, `validation_timeout`, `validation_busy`
+ */
+export async function register(
+  parts: RegistrationParts,
+  from: From,
+  input: Registration,
+): Promise<Registered> {
+  const { registry, now } = parts
+  const admitted = admitSchema(input.schema, parts.bounds)
+  const version = parseVersion(input.version, '/version')
+  const definition: RegisteredProtocol = {
+    name: input.name,
+    version,
+    schema: input.schema as JsonSchema,
+    capabilities: [...new Set(input.capabilities ?? PROTOCOL_CAPABILITIES)],
+    metadata: checkedMetadata(input.metadata ?? {}),
+    adapters: checkAdapters(input.adapters ?? [], version, '/adapters'),
+    registered_ms: now(),
+  }
+  for (let tries = 1; ; tries++) {
+    const protocols = await registry.of(from.project)
+    const before = protocols.has(input.name) ? protocols.family(input.name)?.get(version) : undefined
+    const done = before
+      ? await registerAgain(parts, from, input, definition, before)
+      : await registerNew(parts, from, input, definition, protocols, admitted.warnings)
+    if (done) return done
+    if (tries === TRIES) throw new BrokerError('protocol_taken', { field: '/version' })
+  }
+}
+
+/** @throws BrokerError `invalid_params` */
+function checkedMetadata(metadata: ProtocolMetadata): ProtocolMetadata {
+  const chars = JSON.stringify(metadata).length
+  if (chars <= METADATA_CHARS_MAX) return metadata
+  throw new BrokerError('invalid_params', {
+    field: '/metadata',
+    detail: `metadata is ${chars} characters of JSON; at most ${METADATA_CHARS_MAX} are kept.`,
+    next: 'Give fewer or shorter examples.',
+  })
+}
+
+/** A version that is there already. @returns undefined when another writer was first */
+async function registerAgain(
+  { registry, validation }: RegistrationParts,
+  from: From,
+  { metadata, dry_run = false }: Registration,
+  definition: RegisteredProtocol,
+  before: ProtocolVersion,
+): Promise<Registered | undefined> {
+  const { registered } = before
+  const different = differences(registered, definition)
+  if (different.length > 0)
+    throw new BrokerError('protocol_taken', {
+      field: '/version',
+      detail: `${definition.name} ${definition.version} is registered with another ${different.join(' and ')}.`,
+      more: { different },
+    })
+  const { relation, strict_relation } = registered
+  const answer = {
+    name: definition.name,
+    version: definition.version,
+    created: false,
+    ...(relation === undefined ? {} : { relation }),
+    ...(strict_relation === undefined ? {} : { strict_relation }),
+    reasons: [],
+    warnings: [],
+  }
+  if (metadata === undefined || canonicalJson(metadata) === canonicalJson(registered.metadata))
+    return { ...answer, updated: false }
+  const changed = { ...registered, metadata }
+  await checkExamples(validation, from, before, metadata)
+  if (dry_run) return { ...answer, updated: true }
+  const written = await registry.write(from.project, changed, before.record_version)
+  return written && { ...answer, updated: true }
+}
+
+async function registerNew(
+  parts: RegistrationParts,
+  from: From,
+  input: Registration,
+  definition: RegisteredProtocol,
+  protocols: ProjectProtocols,
+  schema_warnings: readonly string[],
+): Promise<Registered | undefined> {
+  const { registry, validation } = parts
+  const { name, version, metadata, adapters } = definition
+  const bytes = JSON.stringify(definition).length
+  checkRoom(protocols, bytes, parts.rules)
+  const candidate = new ProtocolVersion(definition, from.project, 0, bytes)
+  const compile_ms = await compiledInWorker(validation, from, candidate)
+  await checkExamples(validation, from, candidate, metadata)
+  const before = protocols.has(name) ? protocols.family(name) : undefined
+  const compared = await compareWithNeighbours(validation, from, input, candidate, before)
+  const adapter_warnings =
+    adapters.length > 0 ? await checkAdaptedExamples(validation, from, candidate, before) : []
+  const example = await validation.worker.example(from, candidate.key, definition.schema)
+  const { relation, strict_relation, reasons } = compared
+  const relations = {
+    ...(relation === undefined ? {} : { relation }),
+    ...(strict_relation === undefined ? {} : { strict_relation }),
+  }
+  const registered: RegisteredProtocol = {
+    ...definition,
+    ...relations,
+    ...(example ? { example } : {}),
+    ...(compile_ms > COMPILE_MS_MAX ? { slow: true as const } : {}),
+  }
+  const warnings = [...schema_warnings, ...compared.warnings, ...adapter_warnings]
+  if (!before && protocols.family(name))
+    warnings.push(`${name} replaces the ready protocol of that name in this project.`)
+  if (!example && !metadata.examples?.length)
+    warnings.push('No example was given or could be made, so an error about a payload will show none.')
+  const answer = { name, version, created: true, updated: false, ...relations, reasons, warnings }
+  if (input.dry_run) return answer
+  return (await registry.write(from.project, registered, 0)) && answer
+}
+
+/** @throws BrokerError `protocol_limit` */
+function checkRoom({ count, bytes }: ProjectProtocols, more: number, rules: ProtocolRules): void {
+  const { protocols_max, protocols_bytes_max } = rules
+  if (count >= protocols_max)
+    throw new BrokerError('protocol_limit', { detail: `The project holds ${count} protocol versions.` })
+  if (bytes + more > protocols_bytes_max)
+    throw new BrokerError('protocol_limit', {
+      detail: `The project's protocols take ${bytes} bytes, and this one ${more} more than that.`,
+      next: 'Register smaller schemas, or have the operator raise protocols_bytes_max.',
+    })
+}
+
+/** The parts of a definition, metadata aside, in which two differ. */
+function differences(a: RegisteredProtocol, b: RegisteredProtocol): string[] {
+  const same = (x: unknown, y: unknown) => canonicalJson(x) === canonicalJson(y)
+  return [
+    ...(same(a.schema, b.schema) ? [] : ['schema']),
+    ...(same([...a.capabilities].sort(), [...b.capabilities].sort()) ? [] : ['list of capabilities']),
+    ...(same(a.adapters, b.adapters) ? [] : ['list of adapters']),
+  ]
+}
+
+/** Compiles a schema where it can be stopped. @returns how long that took, in milliseconds */
+async function compiledInWorker(
+  { worker }: Validation,
+  from: From,
+  { key, registered }: ProtocolVersion,
+): Promise<number> {
+  try {
+    return (await worker.compile(from, key, registered.schema)).ms
+  } catch (error) {
+    if (!(error instanceof BrokerError) || error.code !== 'validation_timeout') throw error
+    throw new BrokerError('schema_too_large', {
+      field: '/schema',
+      detail: 'The schema takes too long to compile.',
+    })
+  }
+}
+
+/** Examples must fit, and what is said not to fit must not. @throws BrokerError `invalid_params` */
+async function checkExamples(
+  validation: Validation,
+  from: From,
+  version: ProtocolVersion,
+  { examples = [], examples_invalid = [] }: ProtocolMetadata,
+): Promise<void> {
+  const check = (payload: unknown) =>
+    validation.check(version, from, payload, JSON.stringify(payload).length)
+  for (const [i, { name, payload }] of examples.entries()) {
+    const result = await check(payload)
+    if (!result) continue
+    const first = result.errors[0]
+    throw new BrokerError('invalid_params', {
+      field: `/metadata/examples/${i}/payload${first?.path ?? ''}`,
+      detail: `The example "${shortened(name)}" does not fit the schema: ${first?.sentence ?? 'it is refused.'}`,
+      next: 'Correct the example or the schema.',
+      more: { errors: result.errors },
+    })
+  }
+  for (const [i, payload] of examples_invalid.entries())
+    if (!(await check(payload)))
+      throw new BrokerError('invalid_params', {
+        field: `/metadata/examples_invalid/${i}`,
+        detail: 'This payload is given as one that does not fit, and the schema accepts it.',
+        next: 'Correct it, or tighten the schema.',
+      })
+}
+
+/** What the comparison with the versions around it found. */
+interface Compared extends Partial<Pick<Comparison, 'relation' | 'strict_relation'>> {
+  readonly reasons: readonly Reason[]
+  readonly warnings: readonly string[]
+}
+
+/** Compares with the version before, and with the one after, if any. @throws BrokerError `protocol_breaking` */
+async function compareWithNeighbours(
+  { worker }: Validation,
+  from: From,
+  { allow_breaking = false }: Registration,
+  { version, registered }: ProtocolVersion,
+  family: Family | undefined,
+): Promise<Compared> {
+  const { lower, upper } = neighbours(family?.newest.map(({ version }) => version) ?? [], version)
+  const rule = { strict: registered.metadata.compare === 'strict', allow_breaking }
+  const warnings: string[] = []
+  let found: Comparison | undefined
+  for (const [older, newer] of [
+    [lower, version],
+    [version, upper],
+  ] as const) {
+    if (older === undefined || newer === undefined) continue
+    const schemaOf = (one: string) =>
+      one === version ? registered.schema : family!.get(one)!.registered.schema
+    const comparison = await worker.compare(from, schemaOf(older), schemaOf(newer))
+    if (newer === version) found = comparison
+    const broken = semverRule(older, newer, comparison, rule)
+    if (broken)
+      throw new BrokerError('protocol_breaking', {
+        field: '/version',
+        detail: broken.sentence,
+        more: {
+          relation: comparison.relation,
+          strict_relation: comparison.strict_relation,
+          reasons: broken.reasons,
+        },
+      })
+  }
+  if (!found) return { reasons: [], warnings }
+  const { relation, strict_relation, reasons } = found
+  return { relation, strict_relation, reasons, warnings }
+}

@@ -1,0 +1,101 @@
+import { BrokerError } from '../../core/errors.ts'
+import type { MaybePromise } from '../../core/maybe-promise.ts'
+import { type CheckResult, compileSchema } from '../../core/protocol/schema/checker.ts'
+import { nodesWithin, TYPED_NODES_MAX } from '../../core/protocol/schema/nodes.ts'
+import type { ValidationWorker } from '../validation/validation-worker.ts'
+import type { ProtocolVersion } from './family.ts'
+import type { ProtocolTally } from './tally.ts'
+
+/** What a check in this thread may cost: the schema's weight times the parts of the payload. */
+const INLINE_COST_MAX = 200_000
+/** Each part of a payload takes at least this many bytes of its message. */
+const NODE_BYTES_MIN = 2
+/** Compiled schemas that are kept; one takes some 18 kB. */
+const CHECKERS_MAX = 256
+
+/** Whose payload is checked: turns in the worker go round over projects, then senders. */
+export interface From {
+  readonly project: string
+  readonly sender_id: string
+}
+
+/** Holds payloads to schemas: in this thread where that is surely cheap, else in the worker. */
+export class Validation {
+  /** Versions with a compiled checker, those that came first at the front. */
+  readonly #compiled = new Set<ProtocolVersion>()
+
+  constructor(
+    readonly worker: ValidationWorker,
+    private readonly tally: ProtocolTally,
+  ) {}
+
+  /**
+   * @param bytes at least the length of the payload's JSON
+   * @returns undefined when it fits
+   * @throws BrokerError `payload_too_complex`, `validation_timeout`, `validation_busy`
+   */
+  check(
+    version: ProtocolVersion,
+    from: From,
+    payload: unknown,
+    bytes: number,
+  ): MaybePromise<CheckResult | undefined> {
+    if (!this.#isCheap(version, payload, bytes)) return this.#checkInWorker(version, from, payload)
+    const began_ms = performance.now()
+    const checker = version.checker ?? this.#compile(version)
+    version.used = true
+    const result = checker.check(payload) ? undefined : checker.errors(payload)
+    this.tally.validated('inline', performance.now() - began_ms)
+    return result
+  }
+
+  async #checkInWorker(
+    { key, registered }: ProtocolVersion,
+    { project, sender_id }: From,
+    payload: unknown,
+  ): Promise<CheckResult | undefined> {
+    const began_ms = performance.now()
+    try {
+      const text = JSON.stringify(payload)
+      const result = await this.worker.check(project, sender_id, key, registered.schema, text)
+      return result === true ? undefined : result
+    } finally {
+      this.tally.validated('worker', performance.now() - began_ms)
+    }
+  }
+
+  #isCheap({ registered, admitted }: ProtocolVersion, payload: unknown, bytes: number): boolean {
+    const nodes_most = bytes / NODE_BYTES_MIN
+    const { weight } = admitted
+    const inline = registered.slow !== true
+    if (inline && nodes_most <= TYPED_NODES_MAX && weight * nodes_most <= INLINE_COST_MAX) return true
+    const nodes = nodesWithin(payload, TYPED_NODES_MAX + 1)
+    if (nodes > TYPED_NODES_MAX)
+      throw new BrokerError('payload_too_complex', {
+        field: '/payload',
+        detail: `The payload has more than ${TYPED_NODES_MAX} values; a message with a protocol has no more.`,
+      })
+    return inline && weight * nodes <= INLINE_COST_MAX
+  }
+
+  #compile(version: ProtocolVersion) {
+    const checker = compileSchema(version.admitted)
+    version.checker = checker
+    this.#compiled.add(version)
+    if (this.#compiled.size > CHECKERS_MAX) this.#giveUpOne()
+    return checker
+  }
+
+  /** Gives up the checker that came first of those that were not used since the last look. */
+  #giveUpOne(): void {
+    for (const version of this.#compiled) {
+      this.#compiled.delete(version)
+      if (!version.used) {
+        version.checker = undefined
+        return
+      }
+      version.used = false
+      this.#compiled.add(version)
+    }
+  }
+}
