@@ -8,7 +8,7 @@ export const RANK_DEFAULT: Rank = 1
 /** The address that bounces come from; no client can check in under it. */
 export const BROKER_CLIENT_ID = 'mcp-broker'
 
-/** What an adapted message was before: the sender's version, and each step from it, such as "1.2.0→2.0.0". */
+/** What a message was before it was adapted: its sender's version, and the steps, such as "1.2.0→2.0.0". */
 export interface AdaptedFrom {
   version: string
   steps: string[]

@@ -220,10 +220,10 @@ export interface Engine {
     bytes_max: number,
   ): MaybePromise<History>
   /**
-   * Replaces the JSON of messages that are pending and were never delivered. They keep their places, all else
-   * that is known of them, and the answers of their idempotency keys; nothing is announced. One whose JSON is
-   * not as it was read is left, unless it is as it should be: so a call that was answered by no one may be made
-   * again. Longer JSON overwrites history where it needs room, as `append` does, and nothing else.
+   * Replaces the JSON of messages that are pending and were never delivered. They keep their places and all
+   * else that is known of them, idempotency keys keep their answers, and nothing is announced. A message
+   * whose JSON is not as it was read is left. If it has the new JSON already, that is as good: a call whose
+   * answer was lost may be made again. Longer JSON overwrites history where it needs room, as `append` does.
    */
   rewrite(address: Address, rewrite: Rewrite): MaybePromise<Rewritten>
   /**

@@ -175,9 +175,9 @@ export interface NewJson {
 }
 
 /**
- * What came of new JSON. `rewritten`: the message has it, by this call or before. All others are left as they
- * are. `delivered`: it is leased or delayed, or was delivered before. `no_room`: it is longer, and its mailbox
- * or the engine holds as much as it may. `gone`: it is not here any more, or others have rewritten it.
+ * What came of new JSON. `rewritten`: the message has it, by this call or before. Else it is left as it is.
+ * `delivered`: it is leased or delayed, or was delivered before. `no_room`: it would be longer, and its
+ * mailbox or the engine holds as much as it may. `gone`: it is not here any more, or was rewritten otherwise.
  */
 export type RewriteOutcome = 'rewritten' | 'delivered' | 'acknowledged' | 'no_room' | 'gone'
 

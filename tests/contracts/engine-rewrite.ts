@@ -68,7 +68,7 @@ export function rewriteContract(make: MakeEngine): void {
     await rig.expectBytesOf('r')
   })
 
-  test('readers and calls are told nothing of it, and a reader that comes by gets the new words', async () => {
+  test('nobody is told of it, and a reader that comes by gets the new words', async () => {
     await using rig = await Rig.start(make)
     const reader = await rig.open('r', undefined, 'auto')
     const peeking = await rig.open('r', undefined, 'none')
@@ -203,7 +203,7 @@ export function rewriteContract(make: MakeEngine): void {
     ['the engine', 'stored_bytes_max', undefined],
     ['the engine and its history', 'stored_bytes_max', '0'],
   ] as const)
-    test(`a dry run says what would come of it within the bounds of ${bound}, and changes nothing`, async () => {
+    test(`a dry run within the bounds of ${bound} says what would come of it`, async () => {
       const size = await sizeOfOne(make)
       const limits: Partial<Limits> = { [limit]: 6 * size }
       await using dry = await Rig.start(make, limits)
@@ -245,7 +245,7 @@ export function rewriteContract(make: MakeEngine): void {
     expect(await rig.take('r')).toEqual(['seen', 'y'])
   })
 
-  test('one recipient of a broadcast has new words, the others the old ones, and its key is used', async () => {
+  test('one recipient of a broadcast gets new words, the others do not, and its key is used', async () => {
     await using rig = await Rig.start(make)
     const first = await rig.send(['r', 'other'], { payload: 'a' }, 'key')
     expect(await rewrite(rig, { a: 'A' })).toEqual(['rewritten'])

@@ -211,7 +211,7 @@ describe('an engine that commits', () => {
     expect(await rig.dead()).toEqual(['a overflowed'])
   })
 
-  test('rewrites what is stored and not what is staged, and leaves what is staged its room', async () => {
+  test('rewrites what is stored, and neither what is staged nor into its room', async () => {
     const unit = 300
     await using rig = await Rig.start(
       engineWith(() => undefined),

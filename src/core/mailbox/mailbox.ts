@@ -144,8 +144,8 @@ export class Mailbox {
   }
 
   /**
-   * Replaces a pending message by the same one in other words, overwriting the oldest history where that needs
-   * room. The caller has asked `takes` whether there is any.
+   * Replaces a pending message by the same one in other words, overwriting the oldest history where that
+   * needs room. The caller has asked `takes` whether there is any.
    */
   rewrite(entry: Entry, message: StoredMessage, limits: Limits): void {
     const by = message.bytes - entry.message.bytes
