@@ -211,6 +211,12 @@ export const MessageSchema = Type.Object(
     in_reply_to: Type.Optional(Type.String()),
     protocol_name: Type.Optional(Type.String()),
     protocol_version: Type.Optional(Type.String()),
+    adapted_from: Type.Optional(
+      Type.Object(
+        { version: Type.String(), steps: Type.Array(Type.String()) },
+        { description: 'the version that its sender wrote, and the steps from there to protocol_version' },
+      ),
+    ),
     broadcast: Type.Optional(Type.Unsafe<true>(Type.Boolean())),
   },
   { description: 'a message; members at their default are left out' },
@@ -272,6 +278,7 @@ function messageText(message: Message, now: number): string {
   if (message.attempt) notes.push(`attempt ${message.attempt}`)
   if (message.protocol_name)
     notes.push(`protocol ${inline(message.protocol_name)} ${inline(message.protocol_version ?? '')}`.trim())
+  if (message.adapted_from) notes.push(`adapted from ${inline(message.adapted_from.version)}`)
   const reply = message.in_reply_to ? `, in reply to \`${inline(message.in_reply_to)}\`` : ''
   const head = `**From ${message.sender_id}** (${notes.join(', ')}), id \`${message.message_id}\`${reply}`
   const headers = message.headers ? `\nheaders: ${oneLine(JSON.stringify(message.headers))}` : ''
