@@ -46,6 +46,8 @@ export interface Command<I extends TObject = TObject, O extends TSchema = TSchem
   readonly long?: true
   /** A call of it has failed if the turn's flush does, which undoes appends. All other effects stay. */
   readonly stores?: true
+  /** False: for the operator's scripts, so no MCP tool is made of it. */
+  readonly tool?: false
   /** The parameter that says how long the command may wait for something to happen, in seconds. */
   readonly waits?: string
   /** The command also waits when that parameter is left out. */

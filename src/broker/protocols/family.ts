@@ -1,9 +1,14 @@
-import type { AdmittedSchema } from '../../core/protocol/schema/admit.ts'
-import { admitSchema } from '../../core/protocol/schema/admit.ts'
+import { type AdmittedSchema, admitSchema } from '../../core/protocol/schema/admit.ts'
 import type { Checker } from '../../core/protocol/schema/checker.ts'
 import { type Step, chainBetween } from '../../core/protocol/adapter/chain.ts'
 import type { RegisteredProtocol } from '../../core/protocol/definition.ts'
-import { type Delivered, versionToDeliver } from '../../core/protocol/delivery.ts'
+import {
+  type ChosenVersion,
+  type RegisteredVersion,
+  type VersionRefusal,
+  versionToDeliver,
+  versionToSend,
+} from '../../core/protocol/choice.ts'
 import { newestFirst } from '../../core/protocol/versions.ts'
 
 /** One version of a protocol, as this instance holds it. */
@@ -54,8 +59,9 @@ const ANSWERS_MAX = 1000
 export class Family {
   readonly #versions = new Map<string, ProtocolVersion>()
   #newest: readonly ProtocolVersion[] | undefined
+  #choosable: readonly RegisteredVersion[] | undefined
   readonly #chains = new Map<string, readonly Step[] | null>()
-  readonly #deliveries = new Map<string, Delivered>()
+  readonly #choices = new Map<string, ChosenVersion | VersionRefusal>()
 
   constructor(readonly name: string) {}
 
@@ -72,8 +78,9 @@ export class Family {
   put(version: ProtocolVersion): void {
     this.#versions.set(version.version, version)
     this.#newest = undefined
+    this.#choosable = undefined
     this.#chains.clear()
-    this.#deliveries.clear()
+    this.#choices.clear()
   }
 
   /** The shortest chain of adapters; undefined where there is none. */
@@ -90,20 +97,45 @@ export class Family {
   /** How many steps lead from one version to another. */
   readonly steps = (from: string, to: string): number | undefined => this.chain(from, to)?.length
 
+  /** The versions, newest first, as far as a choice among them needs it. */
+  get choosable(): readonly RegisteredVersion[] {
+    this.#choosable ??= this.newest.map(({ version, registered }) => ({
+      version,
+      deprecated: registered.deprecated !== undefined,
+      capabilities: registered.capabilities,
+    }))
+    return this.#choosable
+  }
+
   /**
    * What a recipient is given of a message whose sender names `version`.
    *
-   * @param range what the recipient takes; undefined where it does not say
+   * @param recipient_range what the recipient takes; undefined where it does not say
    */
-  delivery(version: string, range: string | undefined): Delivered {
-    const key = range === undefined ? version : `${version} ${range}`
-    let delivery = this.#deliveries.get(key)
-    if (!delivery) {
-      const versions = this.newest.map(({ registered }) => registered)
-      delivery = versionToDeliver({ named: version, versions, recipient_range: range, adapted: this.steps })
-      remember(this.#deliveries, key, delivery)
+  delivery(version: string, recipient_range: string | undefined): ChosenVersion | VersionRefusal {
+    const key = recipient_range === undefined ? version : `${version} ${recipient_range}`
+    let choice = this.#choices.get(key)
+    if (!choice) {
+      const { choosable: versions, steps: adapted } = this
+      choice = versionToDeliver({ named: version, versions, recipient_range, adapted })
+      remember(this.#choices, key, choice)
     }
-    return delivery
+    return choice
+  }
+
+  /** The version of a send that names the protocol alone, and what its recipient is given. */
+  choose(
+    sender_range: string | undefined,
+    recipient_range: string | undefined,
+  ): ChosenVersion | VersionRefusal {
+    const key = JSON.stringify([sender_range, recipient_range])
+    let choice = this.#choices.get(key)
+    if (!choice) {
+      const { choosable: versions, steps: adapted } = this
+      choice = versionToSend({ versions, sender_range, recipient_range, adapted })
+      remember(this.#choices, key, choice)
+    }
+    return choice
   }
 }
 

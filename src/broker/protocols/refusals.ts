@@ -1,8 +1,8 @@
 import { BrokerError } from '../../core/errors.ts'
-import { AdapterFailure } from '../../core/protocol/adapter/apply.ts'
+import { AdapterFailure } from '../../core/protocol/adapter/failure.ts'
 import { adapt, type Step } from '../../core/protocol/adapter/chain.ts'
 import type { ProtocolCapability } from '../../core/protocol/definition.ts'
-import type { VersionRefusal } from '../../core/protocol/delivery.ts'
+import type { VersionRefusal } from '../../core/protocol/choice.ts'
 import type { CheckResult } from '../../core/protocol/schema/checker.ts'
 import { nearestNames } from '../../core/routing.ts'
 import { shortened } from '../../core/shortened.ts'
@@ -62,23 +62,31 @@ export function lacksCapability({ name, version, registered }: ProtocolVersion, 
   })
 }
 
-/** @param recipient_id undefined for a broadcast */
+/**
+ * @param version the one that the sender named, if it did
+ * @param recipient_id undefined for a broadcast
+ */
 export function noCommonVersion(
   { name }: Family,
-  { ranges, would_work, who, sentence }: VersionRefusal,
+  { ranges, would_work, who }: VersionRefusal,
+  version: string | undefined,
   sender_id: string,
   recipient_id: string | undefined,
 ): BrokerError {
-  const named = {
-    ...(ranges.sender === undefined ? {} : { [sender_id]: ranges.sender }),
-    ...(ranges.recipient === undefined || recipient_id === undefined
-      ? {}
-      : { [recipient_id]: ranges.recipient }),
-  }
+  const named: Record<string, string> = {}
+  if (ranges.sender !== undefined) named[sender_id] = ranges.sender
+  if (ranges.recipient !== undefined && recipient_id !== undefined) named[recipient_id] = ranges.recipient
+  const mover = who === 'sender' ? sender_id : (recipient_id ?? 'the recipients')
+  const sent = version ?? (ranges.sender === undefined ? 'no version' : ranges.sender)
+  const taken = ranges.recipient === undefined ? '' : `, and ${recipient_id} takes ${ranges.recipient}`
+  const best = would_work[0]
   return new BrokerError('no_common_version', {
     field: '/protocol_version',
-    detail: `${sentence} (${name})`,
-    more: { ranges: named, would_work, who },
+    detail: `${sender_id} sends ${name} ${sent}${taken}: no registered version fits, and no adapters lead there.`,
+    ...(best === undefined
+      ? {}
+      : { next: `${mover} would have to ${who === 'sender' ? 'send' : 'accept'} ${name} ${best}.` }),
+    more: { ranges: named, would_work, who: mover },
   })
 }
 
@@ -106,11 +114,11 @@ export function adaptOrRefuse(payload: unknown, chain: readonly Step[], name: st
     return adapt(payload, chain)
   } catch (error) {
     if (!(error instanceof AdapterFailure)) throw error
-    const { op, index, path, step, message } = error
+    const { op, op_name, path, step, sentence } = error
     throw new BrokerError('adapter_failed', {
       field: shortened(`/payload${path}`),
-      detail: `The adapter of ${name} from ${step} failed at operation ${index} (${op}) on "${shortened(path)}": ${message}`,
-      more: { op, index, path, step },
+      detail: `The adapter ${name} ${step} failed${op === undefined ? '' : ` at operation ${op} (${op_name})`}, at "${shortened(path)}": ${sentence}`,
+      more: { ...(op === undefined ? {} : { op, op_name }), path, step },
     })
   }
 }

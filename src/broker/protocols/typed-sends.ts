@@ -104,7 +104,7 @@ export class TypedSends {
     const { project, sender_id } = sending
     return then(this.options.engine.client(project, { client_id: sender_id }), (sender) => {
       const choice = family.choose(rangeOf(sender, family.name), range)
-      if ('reason' in choice) throw noCommonVersion(family, choice, sender_id, recipient_id)
+      if ('reason' in choice) throw noCommonVersion(family, choice, undefined, sender_id, recipient_id)
       const named = { ...content, protocol_version: choice.send }
       return this.#deliver(sending, named, recipient_id, family.get(choice.send)!, family, choice.deliver)
     })
@@ -119,7 +119,7 @@ export class TypedSends {
   ): MaybePromise<Prepared> {
     const version = family.get(content.protocol_version!)!
     const delivery = family.delivery(version.version, range)
-    if ('reason' in delivery) throw noCommonVersion(family, delivery, sending.sender_id, recipient_id)
+    if ('reason' in delivery) throw noCommonVersion(family, delivery, version.version, sending.sender_id, recipient_id)
     const warnings = range === undefined ? [`"${recipient_id}" does not say which versions it takes.`] : []
     return this.#deliver(sending, content, recipient_id, version, family, delivery.deliver, warnings)
   }
@@ -170,7 +170,7 @@ export class TypedSends {
           return this.#deliverToMany(sending, content, family, takers)
         return then(this.options.engine.client(project, { client_id: sender_id }), (sender) => {
           const choice = family.choose(rangeOf(sender, name), undefined)
-          if ('reason' in choice) throw noCommonVersion(family, choice, sender_id, undefined)
+          if ('reason' in choice) throw noCommonVersion(family, choice, undefined, sender_id, undefined)
           return this.#deliverToMany(sending, { ...content, protocol_version: choice.send }, family, takers)
         })
       }),

@@ -1,6 +1,6 @@
 import type { Tool } from '@modelcontextprotocol/server'
 import { type Command, describe } from '../../broker/command.ts'
-import { COMMANDS } from '../../broker/commands/index.ts'
+import { TOOLS } from '../../broker/commands/index.ts'
 import { BRIEF } from '../../broker/commands/schema.ts'
 import type { Limits } from '../../core/limits.ts'
 
@@ -25,7 +25,7 @@ const made = new WeakMap<Limits, readonly Tool[]>()
 
 /** The command table as MCP lists it, quoting the limits as configured; made once for each broker. */
 export function toolsOf(limits: Limits): readonly Tool[] {
-  const tools = made.get(limits) ?? COMMANDS.map((command) => toolOf(command, limits))
+  const tools = made.get(limits) ?? TOOLS.map((command) => toolOf(command, limits))
   made.set(limits, tools)
   return tools
 }
