@@ -22,7 +22,7 @@ export class Budget {
   /** Counts values that are looked at or made. */
   visit(count = 1): void {
     this.visits_left -= count
-    if (this.visits_left < 0) throw new Trouble(`Adapting takes more than ${NODES_MAX} steps.`)
+    if (this.visits_left < 0) throw new Trouble(`Adapting visits more than ${NODES_MAX} values.`)
   }
 
   /** Counts units that are written; to be called before a long text is made. */
