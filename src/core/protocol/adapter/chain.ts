@@ -85,7 +85,7 @@ function* stepsFrom(
   }
 }
 
-/** The step from an older version up to the one that has the adapter. The first adapter that fits is taken. */
+/** The step from an older version up to the one that has the adapters; the first that fits is taken. */
 export function stepUp(older: string, newer: AdaptedVersion, ranges = new Ranges()): Step | undefined {
   for (const { from, up } of newer.adapters)
     if (up !== undefined && ranges.takes(from, older, newer.version))
@@ -93,7 +93,7 @@ export function stepUp(older: string, newer: AdaptedVersion, ranges = new Ranges
   return undefined
 }
 
-/** The step from the version that has the adapter down to an older one. The first adapter that fits is taken. */
+/** The step from the version that has the adapters down to an older one; the first that fits is taken. */
 export function stepDown(newer: AdaptedVersion, older: string, ranges = new Ranges()): Step | undefined {
   for (const { from, down } of newer.adapters)
     if (down !== undefined && ranges.takes(from, older, newer.version))

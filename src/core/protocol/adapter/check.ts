@@ -82,7 +82,7 @@ function checkAdapter(adapter: unknown, version: string, field: string): number 
 }
 
 function checkFrom(from: unknown, version: string, field: string): void {
-  const fix = `Give a version or a range of versions below ${version}, such as "${semver.major(version)}.x".`
+  const fix = `Give a version or a range of versions below ${version}, such as "<${version}".`
   if (typeof from !== 'string' || from.trim() === '')
     throw refused(field, 'from is the version, or the range of versions, that the adapter starts from.', fix)
   if (from.length > RANGE_CHARS_MAX)

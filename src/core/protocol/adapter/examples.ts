@@ -57,7 +57,7 @@ export async function checkExamples(
   const trial = new Trial(newer, accepts)
   if (newer.examples.length === 0)
     trial.problems.push({
-      sentence: `${newer.version} has adapters, but no example to try them on: give one in metadata.examples.`,
+      sentence: `${newer.version} has adapters and no example to try them on: add one to its metadata.`,
     })
   const used = new Set<unknown>()
   const ranges = new Ranges()

@@ -5,7 +5,7 @@ export interface FailurePlace {
   /** Index of the operation in its list; absent where the payload as a whole is at fault. */
   readonly op?: number | undefined
   readonly op_name?: OperationName | undefined
-  /** JSON pointer into the payload at that operation, with the indexes that a `*` stood for. */
+  /** JSON pointer into the payload at that operation; a `*` in it stands for no single index. */
   readonly path: string
   /** The step of a chain, such as `1.2.0→2.0.0`; absent outside of one. */
   readonly step?: string | undefined

@@ -13,7 +13,7 @@ export function rename(draft: Draft, { path, to }: OperationOf<'rename'>): void 
   const parts = partsOf(path)
   for (const place of draft.places(parts)) {
     const value = valueAt(place)
-    if (value === MISSING || place.key === to) continue
+    if (value === MISSING) continue
     const object = objectOf(parts, place)
     draft.remove(object, place.key)
     draft.set(object, to, value)

@@ -20,7 +20,7 @@ export function partsOf(pointer: string): readonly Part[] {
   return parts
 }
 
-/** A JSON pointer (RFC 6901) of the parts, with the given indexes for its first `*`, and `*` for the others. */
+/** A JSON pointer (RFC 6901) of the parts, with the given indexes for its first `*`; the others stay. */
 export function pointerOf(parts: readonly Part[], indexes: readonly number[] = []): string {
   let text = ''
   let stars = 0

@@ -232,14 +232,20 @@ describe('a payload goes along a chain', () => {
     expect(stop(long)).toMatchObject({ step: '2.0.0→1.0.0', op: undefined, path: '' })
   })
 
-  test('each step may do as much as one alone', () => {
-    const step = (from: string, to: string): Step => ({
-      from,
-      to,
+  /** Wraps each item, so often. */
+  const wraps = (count: number): Step[] =>
+    Array.from({ length: count }, (_, i) => ({
+      from: `${i}.0.0`,
+      to: `${i + 1}.0.0`,
       operations: [{ op: 'wrap', path: '/*' }],
       direction: 'up',
-    })
-    const items = Array(9000).fill(1)
-    expect(adapt(items, [step('1.0.0', '2.0.0'), step('2.0.0', '3.0.0')]).payload).toHaveLength(9000)
+    }))
+
+  test('each step may do as much as one alone', () => {
+    expect(adapt(Array(15_000).fill(1), wraps(2)).payload).toHaveLength(15_000)
+  })
+
+  test('but the result may not be larger', () => {
+    expect(() => adapt(Array(15_000).fill(''), wraps(8))).toThrow('The result has more than 256 KiB')
   })
 })

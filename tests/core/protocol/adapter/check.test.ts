@@ -81,7 +81,7 @@ describe('a wrong adapter is refused', () => {
   })
 
   test('the fix of a range names the version', () => {
-    expect(refusal([{ from: 'latest', up: [] }], '3.1.0').detail.next).toContain('below 3.1.0')
+    expect(refusal([{ from: 'latest', up: [] }], '3.1.0').detail.next).toContain('such as "<3.1.0"')
   })
 })
 

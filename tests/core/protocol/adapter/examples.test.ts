@@ -36,7 +36,7 @@ describe('adapters are tried on examples', () => {
 
   test('and none is missing', async () => {
     const { problems } = await checkExamples(newer([lease]), [old], accepts)
-    expect(problems).toEqual([{ sentence: expect.stringContaining('2.0.0 has adapters, but no example') }])
+    expect(problems).toEqual([{ sentence: expect.stringContaining('2.0.0 has adapters and no example') }])
   })
 
   test('and each goes up and down to all versions that an adapter starts from', async () => {

@@ -50,6 +50,12 @@ describe('what grows without end is stopped', () => {
       ),
       'KiB',
     ],
+    [
+      'a text that is joined from long ones',
+      { a: text(200_000), b: text(100_000) },
+      [{ op: 'join', path: '/c', from: ['a', 'b'], separator: '' }],
+      'writes more than 256 KiB',
+    ],
     ['a text put into each item', numbers(1000), [{ op: 'replace', path: '/*', value: text(300) }], 'KiB'],
     [
       'an object put into each item',
@@ -70,6 +76,12 @@ describe('what grows without end is stopped', () => {
       'more than 20000 values',
     ],
     [
+      'empty arrays taken out from between others',
+      numbers(9999).map((i) => (i % 2 === 0 ? [] : [1])),
+      [{ op: 'unwrap', path: '/*' }],
+      'more than 20000 values',
+    ],
+    [
       'a test of each item',
       numbers(500).map(() => nodes(30)),
       [{ op: 'test', path: '/*', value: nodes(30) }, ...times(10, { op: 'test', path: '/*/3', value: 3 })],
@@ -85,7 +97,7 @@ describe('what grows without end is stopped', () => {
     ['a text of 256 KiB with a byte more', text(256 * 1024 - 1), [], 'result has more than 256 KiB'],
     ['a text that JSON makes longer', '\u0001'.repeat(50_000), [], 'result has more than 256 KiB'],
     ['a payload of many values', numbers(20_000), [], 'more than 20000 values'],
-    ['a payload nested deeply', deep(65), [], 'nested more than 64 deep'],
+    ['a payload nested deeply', deep(65), [], 'The payload is nested more than 64 deep'],
   ])('%s', (_, payload, operations, words) => {
     expect(failure(payload, operations)?.sentence).toContain(words)
   })
@@ -176,6 +188,10 @@ test('members named __proto__ stay members', () => {
   expect(result.admin).toBeUndefined()
   expect(({} as Record<string, unknown>).admin).toBeUndefined()
   expect(failure(input, [{ op: 'test', path: '', value: input }])).toBeUndefined()
+})
+
+test('a fault of the broker is not one of the adapter', () => {
+  expect(() => applyOperations({}, [{ op: 'none', path: '' } as never])).toThrow(TypeError)
 })
 
 test('a definition as large as allowed is checked soon', () => {
