@@ -47,6 +47,9 @@ export type Operation =
   /** A value into an array of one, and the first item out of an array. */
   | { readonly op: 'wrap' | 'unwrap'; readonly path: string }
 
+export type OperationName = Operation['op']
+export type OperationOf<Name extends OperationName> = Operation & { readonly op: Name }
+
 /** How payloads of `from` become the version that the adapter is registered with, and back. */
 export interface Adapter {
   /** A version or a range of the same protocol. */
