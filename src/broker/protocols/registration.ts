@@ -1,22 +1,27 @@
 import { canonicalJson } from '../../core/canonical.ts'
 import { BrokerError } from '../../core/errors.ts'
-import { checkAdapters, checkExamples } from '../../core/protocol/adapter/check.ts'
+import { checkAdapters } from '../../core/protocol/adapter/check.ts'
 import {
   PROTOCOL_CAPABILITIES,
   type ProtocolCapability,
   type ProtocolMetadata,
   type RegisteredProtocol,
 } from '../../core/protocol/definition.ts'
-import type { Comparison, Reason, Relation } from '../../core/protocol/evolution/relation.ts'
-import { neighbours, semverRule } from '../../core/protocol/evolution/semver-rule.ts'
+import type { Reason, Relation } from '../../core/protocol/evolution/relation.ts'
 import type { JsonSchema } from '../../core/protocol/json-schema.ts'
 import type { ProtocolRules } from '../../core/protocol/rules.ts'
 import type { SchemaBounds } from '../../core/protocol/schema/bounds.ts'
 import { admitSchema } from '../../core/protocol/schema/admit.ts'
 import { parseVersion } from '../../core/protocol/versions.ts'
 import { ProtocolVersion } from './family.ts'
-import { type ProjectProtocols, type Registry, sameDefinition } from './registry.ts'
-import type { Validation } from './validation.ts'
+import {
+  checkAdaptedExamples,
+  checkOwnExamples,
+  compareWithNeighbours,
+  compiledInWorker,
+} from './proofs.ts'
+import type { ProjectProtocols, Registry } from './registry.ts'
+import type { From, Validation } from './validation.ts'
 
 /** What a caller registers, its shapes checked. */
 export interface Registration {
@@ -134,7 +139,7 @@ async function registerAgain(
   if (metadata === undefined || canonicalJson(metadata) === canonicalJson(registered.metadata))
     return { ...answer, updated: false }
   const changed = { ...registered, metadata }
-  await checkExamples(validation, from, before, metadata)
+  await checkOwnExamples(validation, from, before, metadata)
   if (dry_run) return { ...answer, updated: true }
   const written = await registry.write(from.project, changed, before.record_version)
   return written && { ...answer, updated: true }
@@ -154,9 +159,15 @@ async function registerNew(
   checkRoom(protocols, bytes, parts.rules)
   const candidate = new ProtocolVersion(definition, from.project, 0, bytes)
   const compile_ms = await compiledInWorker(validation, from, candidate)
-  await checkExamples(validation, from, candidate, metadata)
+  await checkOwnExamples(validation, from, candidate, metadata)
   const before = protocols.has(name) ? protocols.family(name) : undefined
-  const compared = await compareWithNeighbours(validation, from, input, candidate, before)
+  const compared = await compareWithNeighbours(
+    validation,
+    from,
+    input.allow_breaking ?? false,
+    candidate,
+    before,
+  )
   const adapter_warnings =
     adapters.length > 0 ? await checkAdaptedExamples(validation, from, candidate, before) : []
   const example = await validation.worker.example(from, candidate.key, definition.schema)
@@ -201,94 +212,4 @@ function differences(a: RegisteredProtocol, b: RegisteredProtocol): string[] {
     ...(same([...a.capabilities].sort(), [...b.capabilities].sort()) ? [] : ['list of capabilities']),
     ...(same(a.adapters, b.adapters) ? [] : ['list of adapters']),
   ]
-}
-
-/** Compiles a schema where it can be stopped. @returns how long that took, in milliseconds */
-async function compiledInWorker(
-  { worker }: Validation,
-  from: From,
-  { key, registered }: ProtocolVersion,
-): Promise<number> {
-  try {
-    return (await worker.compile(from, key, registered.schema)).ms
-  } catch (error) {
-    if (!(error instanceof BrokerError) || error.code !== 'validation_timeout') throw error
-    throw new BrokerError('schema_too_large', {
-      field: '/schema',
-      detail: 'The schema takes too long to compile.',
-    })
-  }
-}
-
-/** Examples must fit, and what is said not to fit must not. @throws BrokerError `invalid_params` */
-async function checkExamples(
-  validation: Validation,
-  from: From,
-  version: ProtocolVersion,
-  { examples = [], examples_invalid = [] }: ProtocolMetadata,
-): Promise<void> {
-  const check = (payload: unknown) =>
-    validation.check(version, from, payload, JSON.stringify(payload).length)
-  for (const [i, { name, payload }] of examples.entries()) {
-    const result = await check(payload)
-    if (!result) continue
-    const first = result.errors[0]
-    throw new BrokerError('invalid_params', {
-      field: `/metadata/examples/${i}/payload${first?.path ?? ''}`,
-      detail: `The example "${shortened(name)}" does not fit the schema: ${first?.sentence ?? 'it is refused.'}`,
-      next: 'Correct the example or the schema.',
-      more: { errors: result.errors },
-    })
-  }
-  for (const [i, payload] of examples_invalid.entries())
-    if (!(await check(payload)))
-      throw new BrokerError('invalid_params', {
-        field: `/metadata/examples_invalid/${i}`,
-        detail: 'This payload is given as one that does not fit, and the schema accepts it.',
-        next: 'Correct it, or tighten the schema.',
-      })
-}
-
-/** What the comparison with the versions around it found. */
-interface Compared extends Partial<Pick<Comparison, 'relation' | 'strict_relation'>> {
-  readonly reasons: readonly Reason[]
-  readonly warnings: readonly string[]
-}
-
-/** Compares with the version before, and with the one after, if any. @throws BrokerError `protocol_breaking` */
-async function compareWithNeighbours(
-  { worker }: Validation,
-  from: From,
-  { allow_breaking = false }: Registration,
-  { version, registered }: ProtocolVersion,
-  family: Family | undefined,
-): Promise<Compared> {
-  const { lower, upper } = neighbours(family?.newest.map(({ version }) => version) ?? [], version)
-  const rule = { strict: registered.metadata.compare === 'strict', allow_breaking }
-  const warnings: string[] = []
-  let found: Comparison | undefined
-  for (const [older, newer] of [
-    [lower, version],
-    [version, upper],
-  ] as const) {
-    if (older === undefined || newer === undefined) continue
-    const schemaOf = (one: string) =>
-      one === version ? registered.schema : family!.get(one)!.registered.schema
-    const comparison = await worker.compare(from, schemaOf(older), schemaOf(newer))
-    if (newer === version) found = comparison
-    const broken = semverRule(older, newer, comparison, rule)
-    if (broken)
-      throw new BrokerError('protocol_breaking', {
-        field: '/version',
-        detail: broken.sentence,
-        more: {
-          relation: comparison.relation,
-          strict_relation: comparison.strict_relation,
-          reasons: broken.reasons,
-        },
-      })
-  }
-  if (!found) return { reasons: [], warnings }
-  const { relation, strict_relation, reasons } = found
-  return { relation, strict_relation, reasons, warnings }
 }

@@ -1,0 +1,137 @@
+import { BrokerError } from '../../core/errors.ts'
+import { checkExamples } from '../../core/protocol/adapter/examples.ts'
+import type { ProtocolMetadata } from '../../core/protocol/definition.ts'
+import type { Comparison, Reason } from '../../core/protocol/evolution/relation.ts'
+import { neighbours, semverRule } from '../../core/protocol/evolution/semver-rule.ts'
+import { shortened } from '../../core/shortened.ts'
+import type { Family, ProtocolVersion } from './family.ts'
+import type { From, Validation } from './validation.ts'
+
+/** Compiles a schema where it can be stopped. @returns how long that took, in milliseconds */
+export async function compiledInWorker(
+  { worker }: Validation,
+  from: From,
+  { key, registered }: ProtocolVersion,
+): Promise<number> {
+  try {
+    return (await worker.compile(from, key, registered.schema)).ms
+  } catch (error) {
+    if (!(error instanceof BrokerError) || error.code !== 'validation_timeout') throw error
+    throw new BrokerError('schema_too_large', {
+      field: '/schema',
+      detail: 'The schema takes too long to compile.',
+    })
+  }
+}
+
+/** Examples must fit, and what is said not to fit must not. @throws BrokerError `invalid_params` */
+export async function checkOwnExamples(
+  validation: Validation,
+  from: From,
+  version: ProtocolVersion,
+  { examples = [], examples_invalid = [] }: ProtocolMetadata,
+): Promise<void> {
+  const check = (payload: unknown) =>
+    validation.check(version, from, payload, JSON.stringify(payload).length)
+  for (const [i, { name, payload }] of examples.entries()) {
+    const result = await check(payload)
+    if (!result) continue
+    const first = result.errors[0]
+    throw new BrokerError('invalid_params', {
+      field: `/metadata/examples/${i}/payload${first?.path ?? ''}`,
+      detail: `The example "${shortened(name)}" does not fit the schema: ${first?.sentence ?? 'it is refused.'}`,
+      next: 'Correct the example or the schema.',
+      more: { errors: result.errors },
+    })
+  }
+  for (const [i, payload] of examples_invalid.entries())
+    if (!(await check(payload)))
+      throw new BrokerError('invalid_params', {
+        field: `/metadata/examples_invalid/${i}`,
+        detail: 'This payload is given as one that does not fit, and the schema accepts it.',
+        next: 'Correct it, or tighten the schema.',
+      })
+}
+
+/** What the comparison with the versions around it found. */
+export interface Compared extends Partial<Pick<Comparison, 'relation' | 'strict_relation'>> {
+  readonly reasons: readonly Reason[]
+  readonly warnings: readonly string[]
+}
+
+/** Compares with the version before, and with the one after, if any. @throws BrokerError `protocol_breaking` */
+export async function compareWithNeighbours(
+  { worker }: Validation,
+  from: From,
+  allow_breaking: boolean,
+  { version, registered }: ProtocolVersion,
+  family: Family | undefined,
+): Promise<Compared> {
+  const { lower, upper } = neighbours(family?.newest.map(({ version }) => version) ?? [], version)
+  const rule = { strict: registered.metadata.compare === 'strict', allow_breaking }
+  const warnings: string[] = []
+  let found: Comparison | undefined
+  for (const [older, newer] of [
+    [lower, version],
+    [version, upper],
+  ] as const) {
+    if (older === undefined || newer === undefined) continue
+    const schemaOf = (one: string) =>
+      one === version ? registered.schema : family!.get(one)!.registered.schema
+    const comparison = await worker.compare(from, schemaOf(older), schemaOf(newer))
+    if (newer === version) found = comparison
+    const broken = semverRule(older, newer, comparison, rule)
+    if (broken)
+      throw new BrokerError('protocol_breaking', {
+        field: '/version',
+        detail: broken.sentence,
+        more: {
+          relation: comparison.relation,
+          strict_relation: comparison.strict_relation,
+          reasons: broken.reasons,
+        },
+      })
+  }
+  if (!found) return { reasons: [], warnings }
+  const { relation, strict_relation, reasons } = found
+  return { relation, strict_relation, reasons, warnings }
+}
+
+/**
+ * Examples of older versions go up by the new adapters and must fit, and the new version's go down.
+ *
+ * @returns what a round trip loses
+ * @throws BrokerError `invalid_params`
+ */
+export async function checkAdaptedExamples(
+  validation: Validation,
+  from: From,
+  candidate: ProtocolVersion,
+  family: Family | undefined,
+): Promise<readonly string[]> {
+  const { version, adapters, metadata } = candidate.registered
+  const accepts = async (of: string, payload: unknown) => {
+    const held = of === version ? candidate : family!.get(of)!
+    const result = await validation.check(held, from, payload, JSON.stringify(payload).length)
+    const first = result?.errors[0]
+    return first ? { path: first.path, sentence: first.sentence } : result === undefined
+  }
+  const others = (family?.newest ?? []).map(({ version, registered }) => ({
+    version,
+    examples: registered.metadata.examples ?? [],
+  }))
+  const { problems, warnings } = await checkExamples(
+    { version, adapters, examples: metadata.examples ?? [] },
+    others,
+    accepts,
+  )
+  const first = problems[0]
+  if (first)
+    throw new BrokerError('invalid_params', {
+      field: first.field === undefined ? '/metadata/examples' : `/adapters${first.field}`,
+      detail: first.sentence,
+      next: 'Correct the adapter, or the example.',
+      more: { problems },
+    })
+  return warnings
+}
