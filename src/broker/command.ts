@@ -10,6 +10,9 @@ import { shortened } from '../core/shortened.ts'
 import type { Broker } from './broker.ts'
 import type { Connection } from './connection.ts'
 
+/** An output: nobody changes it any more. */
+type Answer<T> = T extends object ? { readonly [K in keyof T]: Answer<T[K]> } : T
+
 /** What a door knows of one call besides the caller's identity. */
 export interface Call {
   /** Aborted when the caller has gone, or no longer wants the answer. */
@@ -52,7 +55,7 @@ export interface Command<I extends TObject = TObject, O extends TSchema = TSchem
   readonly waits?: string
   /** The command also waits when that parameter is left out. */
   readonly waits_unasked?: true
-  run(broker: Broker, identity: Identity, input: Static<I>, call: Call): MaybePromise<Static<O>>
+  run(broker: Broker, identity: Identity, input: Static<I>, call: Call): MaybePromise<Answer<Static<O>>>
   /** The output as short Markdown for a model; times are relative to `now`, milliseconds since the epoch. */
   text(output: Static<O>, now: number): string
 }

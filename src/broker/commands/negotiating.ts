@@ -166,6 +166,7 @@ function matrixText({ pairs, protocols }: Matrix): string {
     lines.push(
       `- ${inline(name)}: ${everyone === null ? `not everyone; ${lacks.map(inline).join(', ') || 'no common version'}` : `everyone takes ${everyone}`}`,
     )
-  for (const { a, b } of apart.slice(0, PAIRS_SHOWN_MAX)) lines.push(`${inline(a)} and ${inline(b)} share none.`)
+  for (const { a, b } of apart.slice(0, PAIRS_SHOWN_MAX))
+    lines.push(`${inline(a)} and ${inline(b)} share none.`)
   return lines.join('\n')
 }

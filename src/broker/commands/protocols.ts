@@ -83,9 +83,7 @@ export const registerProtocol = defineCommand({
         }),
       ),
     ),
-    allow_breaking: Type.Optional(
-      Type.Boolean({ description: 'whatever the version number says (false)' }),
-    ),
+    allow_breaking: Type.Optional(Type.Boolean({ description: 'whatever the version number says (false)' })),
     dry_run: Type.Optional(Type.Boolean({ description: 'check everything and keep nothing (false)' })),
   }),
   output: Type.Object({
@@ -148,7 +146,9 @@ const Card = Type.Object({
   strict_relation: Type.Optional(Relation),
   registered_at: Type.Optional(Type.String()),
   left_out: Type.Optional(
-    Type.Array(Type.String(), { description: 'found no room: ask for this version alone, or raise bytes_max' }),
+    Type.Array(Type.String(), {
+      description: 'found no room: ask for this version alone, or raise bytes_max',
+    }),
   ),
 })
 export type DiscoveredProtocol = Static<typeof Card>
@@ -170,7 +170,10 @@ export const discoverProtocols = defineCommand({
       Type.String({ maxLength: 128, description: 'a semver range, such as ^1.2' }),
     ),
     tags: Type.Optional(
-      Type.Array(Type.String({ maxLength: 64 }), { maxItems: 32, description: 'only those with all of these' }),
+      Type.Array(Type.String({ maxLength: 64 }), {
+        maxItems: 32,
+        description: 'only those with all of these',
+      }),
     ),
     include: Type.Optional(
       briefly(

@@ -193,6 +193,11 @@ export const PrioritySchema = briefly(
   }),
 )
 
+export const AdaptedFromSchema = Type.Object(
+  { version: Type.String(), steps: Type.Array(Type.String()) },
+  { description: 'the version that its sender wrote, and the steps from there to protocol_version' },
+)
+
 export const MessageSchema = Type.Object(
   {
     message_id: Type.String(),
@@ -211,12 +216,7 @@ export const MessageSchema = Type.Object(
     in_reply_to: Type.Optional(Type.String()),
     protocol_name: Type.Optional(Type.String()),
     protocol_version: Type.Optional(Type.String()),
-    adapted_from: Type.Optional(
-      Type.Object(
-        { version: Type.String(), steps: Type.Array(Type.String()) },
-        { description: 'the version that its sender wrote, and the steps from there to protocol_version' },
-      ),
-    ),
+    adapted_from: Type.Optional(AdaptedFromSchema),
     broadcast: Type.Optional(Type.Unsafe<true>(Type.Boolean())),
   },
   { description: 'a message; members at their default are left out' },

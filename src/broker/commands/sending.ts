@@ -9,7 +9,14 @@ import { defineCommand } from '../command.ts'
 import type { Prepared, Terms } from '../protocols/typed-sends.ts'
 import { recipientOf } from '../recipient.ts'
 import { checkContent, content, type SendInput } from './content.ts'
-import { type DirectReceipt, directReceipt, keyOf, repeatedReceipt, takenReceipt, UNTYPED } from './receipts.ts'
+import {
+  type DirectReceipt,
+  directReceipt,
+  keyOf,
+  repeatedReceipt,
+  takenReceipt,
+  UNTYPED,
+} from './receipts.ts'
 import { closed, RecipientId } from './schema.ts'
 
 export const directInput = { recipient_id: RecipientId, ...content }

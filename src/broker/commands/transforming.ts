@@ -4,7 +4,7 @@ import { checkRange } from '../../core/protocol/versions.ts'
 import { defineCommand } from '../command.ts'
 import { migrate } from '../protocols/migrate.ts'
 import { transform } from '../protocols/transform.ts'
-import { AnyJson, briefly, closed, count, ProtocolName, ProtocolVersionText } from './schema.ts'
+import { AnyJson, closed, count, ProtocolName, ProtocolVersionText } from './schema.ts'
 
 const PayloadErrors = Type.Array(
   Type.Object({

@@ -1,7 +1,7 @@
 import { BrokerError } from '../../core/errors.ts'
 import { formatTime } from '../../core/message.ts'
-import { cardOf, type ProtocolCard } from '../../core/protocol/card.ts'
 import type { Adapter } from '../../core/protocol/adapter/operations.ts'
+import { cardOf, type ProtocolCard } from '../../core/protocol/card.ts'
 import type { NamedExample } from '../../core/protocol/definition.ts'
 import type { Relation } from '../../core/protocol/evolution/relation.ts'
 import { fieldLines } from '../../core/protocol/fields.ts'
@@ -64,7 +64,11 @@ export function discover(
   const parts = include.length > 0 ? include : whole ? ALL_PARTS : []
   const cards = page.map((version) => {
     const family = protocols.family(version.name)!
-    const card: FullCard = cardOf(version.registered, family.newest.length, fittingExample(version.registered))
+    const card: FullCard = cardOf(
+      version.registered,
+      family.newest.length,
+      fittingExample(version.registered),
+    )
     if (exact && page.length <= WITH_FIELDS_MAX) card.fields = fieldLines(version.registered.schema)
     if (whole) addParts(card, version, parts, budget)
     return card

@@ -1,7 +1,4 @@
-import { type AdmittedSchema, admitSchema } from '../../core/protocol/schema/admit.ts'
-import type { Checker } from '../../core/protocol/schema/checker.ts'
-import { type Step, chainBetween } from '../../core/protocol/adapter/chain.ts'
-import type { RegisteredProtocol } from '../../core/protocol/definition.ts'
+import { chainBetween, type Step } from '../../core/protocol/adapter/chain.ts'
 import {
   type ChosenVersion,
   type RegisteredVersion,
@@ -9,6 +6,9 @@ import {
   versionToDeliver,
   versionToSend,
 } from '../../core/protocol/choice.ts'
+import type { RegisteredProtocol } from '../../core/protocol/definition.ts'
+import { type AdmittedSchema, admitSchema } from '../../core/protocol/schema/admit.ts'
+import type { Checker } from '../../core/protocol/schema/checker.ts'
 import { newestFirst } from '../../core/protocol/versions.ts'
 
 /** One version of a protocol, as this instance holds it. */
@@ -88,7 +88,12 @@ export class Family {
     const key = `${from} ${to}`
     let chain = this.#chains.get(key)
     if (chain === undefined) {
-      chain = chainBetween(this.newest.map(({ registered }) => registered), from, to) ?? null
+      chain =
+        chainBetween(
+          this.newest.map(({ registered }) => registered),
+          from,
+          to,
+        ) ?? null
       remember(this.#chains, key, chain)
     }
     return chain ?? undefined

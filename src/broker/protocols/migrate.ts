@@ -49,7 +49,10 @@ export async function migrate(
     try {
       const version = wire.protocol_version!
       const adapted = adaptOrRefuse(wire.payload, family.chain(version, to_version)!, name)
-      const adapted_from = { version: wire.adapted_from?.version ?? version, steps: stepsOf(wire, adapted.steps) }
+      const adapted_from = {
+        version: wire.adapted_from?.version ?? version,
+        steps: stepsOf(wire, adapted.steps),
+      }
       const changed = rewriteMessage(message, {
         payload: adapted.payload,
         protocol_version: to_version,

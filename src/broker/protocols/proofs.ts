@@ -31,8 +31,7 @@ export async function checkOwnExamples(
   version: ProtocolVersion,
   { examples = [], examples_invalid = [] }: ProtocolMetadata,
 ): Promise<void> {
-  const check = (payload: unknown) =>
-    validation.check(version, from, payload, JSON.stringify(payload).length)
+  const check = (payload: unknown) => validation.check(version, from, payload, JSON.stringify(payload).length)
   for (const [i, { name, payload }] of examples.entries()) {
     const result = await check(payload)
     if (!result) continue
@@ -88,7 +87,7 @@ export async function compareWithNeighbours(
         more: {
           relation: comparison.relation,
           strict_relation: comparison.strict_relation,
-          reasons: broken.reasons,
+          reasons: broken.reasons.map(told),
         },
       })
   }
@@ -134,4 +133,13 @@ export async function checkAdaptedExamples(
       more: { problems },
     })
   return warnings
+}
+
+/** A reason as callers are told it: the witness is the payload itself. */
+export interface ToldReason extends Omit<Reason, 'witness'> {
+  readonly witness?: unknown
+}
+
+export function told({ witness, ...reason }: Reason): ToldReason {
+  return witness ? { ...reason, witness: witness.payload } : reason
 }

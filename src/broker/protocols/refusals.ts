@@ -1,8 +1,8 @@
 import { BrokerError } from '../../core/errors.ts'
-import { AdapterFailure } from '../../core/protocol/adapter/failure.ts'
 import { adapt, type Step } from '../../core/protocol/adapter/chain.ts'
-import type { ProtocolCapability } from '../../core/protocol/definition.ts'
+import { AdapterFailure } from '../../core/protocol/adapter/failure.ts'
 import type { VersionRefusal } from '../../core/protocol/choice.ts'
+import type { ProtocolCapability } from '../../core/protocol/definition.ts'
 import type { CheckResult } from '../../core/protocol/schema/checker.ts'
 import { nearestNames } from '../../core/routing.ts'
 import { shortened } from '../../core/shortened.ts'
@@ -26,11 +26,7 @@ export function unknownProtocol(
   })
 }
 
-export function unknownVersion(
-  family: Family,
-  version: string,
-  field = '/protocol_version',
-): BrokerError {
+export function unknownVersion(family: Family, version: string, field = '/protocol_version'): BrokerError {
   const versions = family.newest.slice(0, VERSIONS_SHOWN_MAX).map(({ version }) => version)
   return new BrokerError('unknown_protocol', {
     field,
@@ -103,7 +99,9 @@ export function payloadInvalid(
     detail: `The payload does not fit ${version.name} ${version.version}: ${first?.sentence ?? 'it is refused.'}`,
     ...(example
       ? {}
-      : { next: `Correct what errors lists; ${version.name} ${version.version} has no example of a payload.` }),
+      : {
+          next: `Correct what errors lists; ${version.name} ${version.version} has no example of a payload.`,
+        }),
     more: { errors, errors_total: total, ...(example ? { example: example.payload } : {}) },
   })
 }

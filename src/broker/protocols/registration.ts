@@ -7,11 +7,11 @@ import {
   type ProtocolMetadata,
   type RegisteredProtocol,
 } from '../../core/protocol/definition.ts'
-import type { Reason, Relation } from '../../core/protocol/evolution/relation.ts'
+import type { Relation } from '../../core/protocol/evolution/relation.ts'
 import type { JsonSchema } from '../../core/protocol/json-schema.ts'
 import type { ProtocolRules } from '../../core/protocol/rules.ts'
-import type { SchemaBounds } from '../../core/protocol/schema/bounds.ts'
 import { admitSchema } from '../../core/protocol/schema/admit.ts'
+import type { SchemaBounds } from '../../core/protocol/schema/bounds.ts'
 import { parseVersion } from '../../core/protocol/versions.ts'
 import { ProtocolVersion } from './family.ts'
 import {
@@ -19,6 +19,8 @@ import {
   checkOwnExamples,
   compareWithNeighbours,
   compiledInWorker,
+  type ToldReason,
+  told,
 } from './proofs.ts'
 import type { ProjectProtocols, Registry } from './registry.ts'
 import type { From, Validation } from './validation.ts'
@@ -44,7 +46,7 @@ export interface Registered {
   /** Absent for a first version. */
   readonly relation?: Relation
   readonly strict_relation?: Relation
-  readonly reasons: readonly Reason[]
+  readonly reasons: readonly ToldReason[]
   readonly warnings: readonly string[]
 }
 
@@ -171,7 +173,8 @@ async function registerNew(
   const adapter_warnings =
     adapters.length > 0 ? await checkAdaptedExamples(validation, from, candidate, before) : []
   const example = await validation.worker.example(from, candidate.key, definition.schema)
-  const { relation, strict_relation, reasons } = compared
+  const { relation, strict_relation } = compared
+  const reasons = compared.reasons.map(told)
   const relations = {
     ...(relation === undefined ? {} : { relation }),
     ...(strict_relation === undefined ? {} : { strict_relation }),

@@ -119,7 +119,8 @@ export class TypedSends {
   ): MaybePromise<Prepared> {
     const version = family.get(content.protocol_version!)!
     const delivery = family.delivery(version.version, range)
-    if ('reason' in delivery) throw noCommonVersion(family, delivery, version.version, sending.sender_id, recipient_id)
+    if ('reason' in delivery)
+      throw noCommonVersion(family, delivery, version.version, sending.sender_id, recipient_id)
     const warnings = range === undefined ? [`"${recipient_id}" does not say which versions it takes.`] : []
     return this.#deliver(sending, content, recipient_id, version, family, delivery.deliver, warnings)
   }
@@ -258,13 +259,10 @@ export class TypedSends {
       adapted_from,
     })
     const target = family.get(deliver)!
-    return then(
-      this.options.validation.check(target, sending, adapted.payload, changed.bytes),
-      (result) => {
-        if (result) throw adaptedMisfit(target, version, result)
-        return { message: changed, adapted_from }
-      },
-    )
+    return then(this.options.validation.check(target, sending, adapted.payload, changed.bytes), (result) => {
+      if (result) throw adaptedMisfit(target, version, result)
+      return { message: changed, adapted_from }
+    })
   }
 
   /** The protocol, if it has the version that is named, else why not. */

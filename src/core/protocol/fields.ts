@@ -31,7 +31,10 @@ function labelOf({ properties }: SchemaObject): string | undefined {
     : fixed.map(([name, inner]) => `${name} is ${JSON.stringify((inner as SchemaObject).const)}`).join(', ')
 }
 
-function membersOf(root: SchemaObject, { properties, required, additionalProperties }: SchemaObject): string[] {
+function membersOf(
+  root: SchemaObject,
+  { properties, required, additionalProperties }: SchemaObject,
+): string[] {
   if (!isSchemaObject(properties)) return []
   const needed = Array.isArray(required) ? required : []
   const lines: string[] = []
