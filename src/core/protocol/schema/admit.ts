@@ -14,7 +14,10 @@ export interface AdmittedSchema {
 /** @throws BrokerError `schema_invalid`, `schema_too_large` */
 export function admitSchema(schema: unknown, bounds: SchemaBounds = SCHEMA_BOUNDS): AdmittedSchema {
   if (typeof schema !== 'boolean' && !isSchemaObject(schema))
-    throw new BrokerError('schema_invalid', { field: '/schema', detail: 'A schema is an object or a boolean.' })
+    throw new BrokerError('schema_invalid', {
+      field: '/schema',
+      detail: 'A schema is an object or a boolean.',
+    })
   if (JSON.stringify(schema).length > bounds.bytes_max)
     throw new BrokerError('schema_too_large', { field: '/schema', more: { bound: 'bytes_max' } })
   return { schema, context: {}, weight: 1, bare: false, warnings: [] }

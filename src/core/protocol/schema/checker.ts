@@ -10,7 +10,7 @@ export interface PayloadError {
   readonly sentence: string
 }
 
-export interface PayloadErrors {
+interface PayloadErrors {
   readonly errors: readonly PayloadError[]
   readonly total: number
 }
