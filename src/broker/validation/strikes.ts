@@ -8,6 +8,11 @@ export class Strikes {
   /** The times of the last failures of each key, oldest first; the keys in the order of their last failure. */
   readonly #failed = new Map<string, number[]>()
 
+  /** How many keys are remembered. */
+  get keys(): number {
+    return this.#failed.size
+  }
+
   /** How long the key stays blocked, in milliseconds; 0 if it is not blocked. */
   blockedMs(key: string, now_ms: number): number {
     if (this.#failed.size === 0) return 0

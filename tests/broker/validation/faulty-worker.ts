@@ -1,0 +1,31 @@
+import { Checkers } from '../../../src/broker/validation/checkers.ts'
+import { READY, type Task } from '../../../src/broker/validation/messages.ts'
+
+declare const self: Worker
+
+/** A validation worker with faults. A task has the fault that its key, or its schema's `$comment`, names. */
+const FAULTS: Readonly<Record<string, () => void>> = {
+  throws: () => {
+    throw new Error('on fire')
+  },
+  loops: () => {
+    for (;;);
+  },
+  exits: () => process.exit(3),
+  /** In native code, where `terminate` cannot reach it. */
+  sticks: () => Bun.sleepSync(2500),
+  dawdles: () => Bun.sleepSync(150),
+  grows: () => {
+    const held = new Uint8Array(300_000_000).fill(1)
+    for (let i = 0; ; i++) held[i % held.length] = i
+  },
+}
+
+const checkers = new Checkers()
+self.onmessage = (event: MessageEvent<Task>) => {
+  const task = event.data
+  const named = task.do === 'check' ? task.key : String(JSON.parse(task.schema).$comment)
+  FAULTS[named]?.()
+  self.postMessage(checkers.answer(task))
+}
+self.postMessage(READY)
