@@ -11,7 +11,7 @@ console.log(
   JSON.stringify([
     await check(TREE, FITS),
     await check(TREE, FITS_NOT),
-    await check(RUNAWAY, nested(24)),
+    await check(RUNAWAY, nested(40)),
     await check(TREE, FITS),
   ]),
 )

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import manifest from '../../package.json' with { type: 'json' }
 import { run } from '../cli/harness.ts'
 
-test('in a compiled program, the validation worker is found, checks recursive schemas, and can be killed', async () => {
+test('a compiled program finds its validation worker, which checks recursive schemas and can be killed', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'validation-'))
   const program = join(dir, 'program')
   const [, words] = manifest.scripts.build.split('bun build ')

@@ -46,7 +46,7 @@ export class Checkers {
   }
 }
 
-/** The runtime throws a RangeError when the stack is full, which is the fault of the schema or the payload. */
+/** A RangeError is what a full stack throws, and that is the fault of the schema or the payload. */
 function refusalOf(task: Task, thrown: unknown): Refused {
   if (thrown instanceof BrokerError) return { refused: thrown.code, detail: thrown.detail }
   if (!(thrown instanceof RangeError)) return { refused: 'internal', detail: {}, fault: Bun.inspect(thrown) }

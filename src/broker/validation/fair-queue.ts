@@ -5,6 +5,8 @@
 export class FairQueue<T> {
   /** Projects, and the senders of each, in the order of their next turns. None is empty. */
   readonly #projects = new Map<string, Map<string, T[]>>()
+  /** Whose turn was last. They go to the end only at the next turn, behind those that came meanwhile. */
+  #served: { readonly project: string; readonly sender: string } | undefined
 
   /** @param project_max how many items of one project may wait */
   constructor(private readonly project_max: number) {}
@@ -37,17 +39,32 @@ export class FairQueue<T> {
 
   /** Takes the item whose turn it is; undefined when none waits. */
   take(): T | undefined {
+    this.#endTurn()
     for (const [project, senders] of this.#projects)
       for (const [sender, items] of senders) {
         const item = items.shift()
-        senders.delete(sender)
-        if (items.length > 0) senders.set(sender, items)
-        this.#projects.delete(project)
-        if (senders.size > 0) this.#projects.set(project, senders)
+        if (items.length === 0) senders.delete(sender)
+        if (senders.size === 0) this.#projects.delete(project)
+        this.#served = { project, sender }
         return item
       }
     return undefined
   }
+
+  #endTurn(): void {
+    if (!this.#served) return
+    const { project, sender } = this.#served
+    moveToEnd(this.#projects, project)
+    const senders = this.#projects.get(project)
+    if (senders) moveToEnd(senders, sender)
+  }
+}
+
+function moveToEnd<V>(entries: Map<string, V>, key: string): void {
+  const value = entries.get(key)
+  if (value === undefined) return
+  entries.delete(key)
+  entries.set(key, value)
 }
 
 function countIn<T>(senders: ReadonlyMap<string, readonly T[]>): number {

@@ -19,7 +19,7 @@ export interface CompileTask {
   readonly keep?: string
 }
 
-/** Answered by {@link CheckResult}, by `unknown` if the worker has no checker of that key, or {@link Refused}. */
+/** Answered by {@link CheckResult}, `unknown` if the worker has no checker of that key, or {@link Refused}. */
 export interface CheckTask {
   readonly do: 'check'
   readonly key: string

@@ -5,7 +5,7 @@ const BLOCKED_MS = 60_000
 
 /** The keys that failed of late. Three failures within a minute block a key for a minute. */
 export class Strikes {
-  /** The times of the last failures of each key, oldest first; the keys in the order of their last failure. */
+  /** The times of each key's last failures, oldest first; the keys in the order of their last failure. */
   readonly #failed = new Map<string, number[]>()
 
   /** How many keys are remembered. */

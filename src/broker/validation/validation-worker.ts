@@ -14,7 +14,7 @@ const WAITING_MAX = 32
 const IDLE_MS_MAX = 60_000
 const RETRY_MS = 1000
 
-/** A file of its own, which the build names as an entry point. In the binary, Bun finds it by the same name. */
+/** The build names this file as an entry point. In the binary, Bun finds it by the same name. */
 const ENTRY = new URL('./worker.ts', import.meta.url).href
 
 export interface ValidationWorkerOptions {
@@ -47,7 +47,7 @@ interface Job {
  * | at rest | none | none | a job |
  * | idle | none | one | a job; a minute without one |
  * | at work | a job | one | its answer; its deadline, a failure or too much memory, which end the thread |
- * | held up | none | none | one of two threads that were ended closes; when both are stuck, jobs are refused |
+ * | held up | none | none | one of two ended threads closes; when both are stuck, jobs are refused |
  */
 export class ValidationWorker {
   readonly #queue = new FairQueue<Job>(WAITING_MAX)
@@ -249,8 +249,9 @@ function lossError(why: Loss, task: Task | undefined): BrokerError {
       detail: 'Compiling the schema takes too much memory.',
       more: { bound: 'compile_bytes_max' },
     })
+  const what = compiles ? 'Compiling the schema' : 'Checking the payload'
   return new BrokerError('validation_timeout', {
-    detail: `${compiles ? 'Compiling the schema' : 'Checking the payload'} takes longer than ${TASK_MS_MAX} ms.`,
+    detail: `${what} takes longer than ${TASK_MS_MAX} ms.`,
     ...(compiles ? { next: 'Simplify the schema.' } : {}),
   })
 }

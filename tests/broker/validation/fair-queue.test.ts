@@ -24,12 +24,15 @@ test('turns go round projects, then senders', () => {
   expect(queue.empty).toBeTrue()
 })
 
-test('a sender that comes late has its turn before the second item of another', () => {
+test('a sender or a project that comes during the turn of another has the next one', () => {
   const queue = new FairQueue<string>(10)
   for (const item of ['p a 1', 'p a 2', 'p a 3']) push(queue, item)
   expect(queue.take()).toBe('p a 1')
   push(queue, 'p b 1')
-  expect(takeAll(queue)).toEqual(['p a 2', 'p b 1', 'p a 3'])
+  expect(queue.take()).toBe('p b 1')
+  push(queue, 'p b 2')
+  push(queue, 'q c 1')
+  expect(takeAll(queue)).toEqual(['q c 1', 'p a 2', 'p b 2', 'p a 3'])
 })
 
 test('a full project takes no more, unless one sender has more than its share', () => {

@@ -88,7 +88,7 @@ test('a sender waits for nobody else, and a call that does not wait leaves nothi
   expect(order.run('p', 'a', () => 5)).toBe(5)
 })
 
-test('so many calls of a sender may wait; the next one is refused, and those before it are carried out', async () => {
+test('so many calls of a sender may wait; the next one is refused, and the others are carried out', async () => {
   const order = new SenderOrder(2)
   const begun: number[] = []
   const call = (n: number) =>
