@@ -1,0 +1,266 @@
+import { BrokerError } from '../../core/errors.ts'
+import type { JsonSchema } from '../../core/protocol/json-schema.ts'
+import { SCHEMA_BOUNDS, type SchemaBounds } from '../../core/protocol/schema/bounds.ts'
+import { FairQueue } from './fair-queue.ts'
+import type { Answer, CheckResult, Compiled, Refused, Task } from './messages.ts'
+import { Strikes } from './strikes.ts'
+import { type Loss, TASK_MS_MAX, ValidationThread } from './thread.ts'
+
+/** Threads that have not closed, the one that takes tasks included. */
+const THREADS_MAX = 2
+/** Jobs of one project that may wait. */
+const WAITING_MAX = 32
+/** A thread without work for so long is ended, which frees about 5 MB. */
+const IDLE_MS_MAX = 60_000
+const RETRY_MS = 1000
+
+/** The build names this file as an entry point. In the binary, Bun finds it by the same name. */
+const ENTRY = new URL('./worker.ts', import.meta.url).href
+
+export interface ValidationWorkerOptions {
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** Takes faults of the worker: it failed, or did not end. */
+  readonly report: (error: unknown) => void
+  /** What schemas are held to, as at their registration. */
+  readonly bounds?: SchemaBounds
+  /** The URL of the file that a thread runs. */
+  readonly entry?: string
+}
+
+/** What a caller waits for. A check may need two tasks more, if its schema has to be compiled again. */
+interface Job {
+  readonly task: Task
+  /** What its failures count for; see {@link Strikes}. */
+  readonly counts_for: string
+  readonly schema: JsonSchema
+  readonly resolve: (answer: Answer) => void
+  readonly reject: (error: BrokerError) => void
+}
+
+/**
+ * Checks payloads and compiles schemas that may take long, in a thread that is killed when they do. One job
+ * at a time is in the thread; the others wait in turns that go round projects, then senders.
+ *
+ * | state | `#running` | `#thread` | leaves it by |
+ * |---|---|---|---|
+ * | at rest | none | none | a job |
+ * | idle | none | one | a job; a minute without one |
+ * | at work | a job | one | its answer; its deadline, a failure or too much memory, which end the thread |
+ * | held up | none | none | one of two ended threads closes; when both are stuck, jobs are refused |
+ */
+export class ValidationWorker {
+  readonly #queue = new FairQueue<Job>(WAITING_MAX)
+  readonly #strikes = new Strikes()
+  readonly #bounds: SchemaBounds
+  readonly #entry: string
+  /** Threads that were told to end and have not closed. */
+  readonly #ending = new Set<ValidationThread>()
+  #thread: ValidationThread | undefined
+  #running: Job | undefined
+  /** What the thread does for the running job. */
+  #task: Task | undefined
+  /** When the last job was done. */
+  #worked_ms = 0
+  #stopped = false
+
+  constructor(private readonly options: ValidationWorkerOptions) {
+    this.#bounds = options.bounds ?? SCHEMA_BOUNDS
+    this.#entry = options.entry ?? ENTRY
+  }
+
+  /** Threads that have not closed; at most two. */
+  get threads(): number {
+    return this.#ending.size + (this.#thread ? 1 : 0)
+  }
+
+  /**
+   * Compiles a schema to see what that costs, and keeps nothing, since its registration may be refused yet.
+   *
+   * @param key names the version; compilations that run out of time are counted for it, apart from checks
+   * @returns how long compiling and a first check took, in milliseconds
+   * @throws BrokerError as a rejection: `validation_timeout` after 250 ms, `schema_too_large` when it takes
+   *   too much memory, what `admitSchema` throws, `validation_busy` as in {@link check}, `shutting_down`,
+   *   `internal`
+   */
+  compile(project: string, key: string, schema: JsonSchema): Promise<Compiled> {
+    const task: Task = { do: 'compile', schema: JSON.stringify(schema), bounds: this.#bounds }
+    return this.#run(project, '', task, `compile ${key}`, schema)
+  }
+
+  /**
+   * Checks a payload.
+   *
+   * @param sender whose turn it takes
+   * @param key names one schema for the life of the process; the worker keeps its checker under it
+   * @param payload JSON text
+   * @throws BrokerError as a rejection: `validation_timeout` after 250 ms; `validation_busy` when too many
+   *   wait, when the key ran out of time three times in a minute, or when the threads do not end;
+   *   `payload_too_complex`, `shutting_down`, `internal`
+   */
+  check(
+    project: string,
+    sender: string,
+    key: string,
+    schema: JsonSchema,
+    payload: string,
+  ): Promise<CheckResult> {
+    return this.#run(project, sender, { do: 'check', key, payload }, `check ${key}`, schema)
+  }
+
+  /** A chore for housekeeping: ends a thread that has had no work for a minute. */
+  rest(): void {
+    if (this.#running || this.options.now() - this.#worked_ms < IDLE_MS_MAX) return
+    this.#endThread()
+  }
+
+  /** Refuses all jobs with `shutting_down`, those that come later too, and ends the thread. */
+  stop(): void {
+    this.#stopped = true
+    this.#endThread()
+    this.#finish()?.reject(shuttingDown())
+    this.#refuseWaiting(shuttingDown)
+  }
+
+  /** @typeParam A the answers to `task` that are no refusals */
+  #run<A extends Answer>(
+    project: string,
+    sender: string,
+    task: Task,
+    counts_for: string,
+    schema: JsonSchema,
+  ): Promise<A> {
+    return new Promise<A>((resolve, reject) => {
+      if (this.#stopped) return reject(shuttingDown())
+      const job: Job = { task, counts_for, schema, resolve: resolve as Job['resolve'], reject }
+      if (this.#refusesBlocked(job)) return
+      this.#queue.push(project, sender, job)?.reject(busy())
+      this.#next()
+    })
+  }
+
+  /** Begins the job whose turn it is, if there is a thread for it. */
+  #next(): void {
+    while (!this.#running && !this.#queue.empty) {
+      if (!this.#thread && this.#ending.size >= THREADS_MAX) {
+        for (const thread of this.#ending) if (!thread.stuck) return
+        this.#refuseWaiting(busy)
+        return
+      }
+      const job = this.#queue.take()!
+      if (this.#refusesBlocked(job)) continue
+      this.#thread ??= this.#newThread()
+      this.#running = job
+      this.#post(job.task)
+    }
+  }
+
+  #refusesBlocked(job: Job): boolean {
+    const blocked_ms = this.#strikes.blockedMs(job.counts_for, this.options.now())
+    if (blocked_ms > 0) job.reject(blocked(blocked_ms))
+    return blocked_ms > 0
+  }
+
+  #refuseWaiting(error: () => BrokerError): void {
+    for (let job = this.#queue.take(); job; job = this.#queue.take()) job.reject(error())
+  }
+
+  #newThread(): ValidationThread {
+    const thread: ValidationThread = new ValidationThread(this.#entry, {
+      answered: (answer) => this.#answered(answer),
+      lost: (why) => this.#lost(why),
+      closed: () => {
+        this.#ending.delete(thread)
+        this.#next()
+      },
+      stuck: () => {
+        this.options.report(new Error('a validation worker did not end when it was told to'))
+        this.#next()
+      },
+    })
+    return thread
+  }
+
+  #endThread(): void {
+    const thread = this.#thread
+    if (!thread) return
+    this.#thread = undefined
+    this.#ending.add(thread)
+    thread.end()
+  }
+
+  #post(task: Task): void {
+    this.#task = task
+    this.#thread!.post(task)
+  }
+
+  #answered(answer: Answer): void {
+    const { task, schema } = this.#running!
+    if (answer === 'unknown' && task.do === 'check') {
+      this.#post({ do: 'compile', schema: JSON.stringify(schema), bounds: this.#bounds, keep: task.key })
+      return
+    }
+    if (this.#task !== task && isCompiled(answer)) {
+      this.#post(task)
+      return
+    }
+    const job = this.#finish()!
+    if (isRefused(answer)) {
+      if (answer.fault !== undefined) this.options.report(new Error(answer.fault))
+      job.reject(new BrokerError(answer.refused, answer.detail))
+    } else job.resolve(answer)
+    this.#next()
+  }
+
+  /** Ends the thread, and refuses the job that is in it, if one is. */
+  #lost(why: Loss): void {
+    this.#endThread()
+    const task = this.#task
+    const job = this.#finish()
+    if (why === 'late' && job) this.#strikes.add(job.counts_for, this.options.now())
+    if (why instanceof Error) this.options.report(why)
+    job?.reject(lossError(why, task))
+    this.#next()
+  }
+
+  /** The running job is done. */
+  #finish(): Job | undefined {
+    const job = this.#running
+    this.#running = undefined
+    this.#task = undefined
+    this.#worked_ms = this.options.now()
+    return job
+  }
+}
+
+function isCompiled(answer: Answer): answer is Compiled {
+  return typeof answer === 'object' && 'ms' in answer
+}
+
+function isRefused(answer: Answer): answer is Refused {
+  return typeof answer === 'object' && 'refused' in answer
+}
+
+function lossError(why: Loss, task: Task | undefined): BrokerError {
+  if (why instanceof Error) return new BrokerError('internal')
+  const compiles = task?.do === 'compile'
+  if (why === 'overgrown')
+    return new BrokerError('schema_too_large', {
+      detail: 'Compiling the schema takes too much memory.',
+      more: { bound: 'compile_bytes_max' },
+    })
+  const what = compiles ? 'Compiling the schema' : 'Checking the payload'
+  return new BrokerError('validation_timeout', {
+    detail: `${what} takes longer than ${TASK_MS_MAX} ms.`,
+    ...(compiles ? { next: 'Simplify the schema.' } : {}),
+  })
+}
+
+const busy = () => new BrokerError('validation_busy', { retry_after_ms: RETRY_MS })
+const shuttingDown = () => new BrokerError('shutting_down', { retry_after_ms: RETRY_MS })
+const blocked = (blocked_ms: number) =>
+  new BrokerError('validation_busy', {
+    detail: 'This protocol version ran out of time three times within a minute.',
+    next: 'Wait retry_after_ms, or send by another version of the protocol.',
+    retry_after_ms: blocked_ms,
+  })
