@@ -218,6 +218,7 @@ export const TASK: ProtocolDefinition = {
       { kind: 'accept' },
       { kind: 'reject', task_id: 'frontend-17' },
       { kind: 'progress', task_id: 'frontend-17', note: 'Going on', percent: 101 },
+      { kind: 'result', task_id: 'frontend-17', state: 'completed' },
       { kind: 'result', task_id: 'frontend-17', state: 'done', summary: 'It is done.' },
       { kind: 'result', task_id: 'frontend-17', state: 'working', summary: 'Not yet.' },
       { kind: 'working', task_id: 'frontend-17' },
