@@ -61,7 +61,7 @@ export const FILE_LEASE: ProtocolDefinition = {
       ),
       branch(
         'denied',
-        'From the keeper: nothing is held by this lease. It answers acquire and renew.',
+        'From the keeper: what was asked for is not granted. It answers acquire and renew.',
         { lease_id, reason, holders },
         ['lease_id', 'reason'],
       ),
