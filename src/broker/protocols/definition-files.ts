@@ -54,13 +54,13 @@ const MEMBERS = [...REQUIRED, 'capabilities', 'metadata', 'adapters', 'allow_bre
  * `register_protocol` takes, or a list of these; their names and folders say nothing. A folder is read with
  * all below it, but for names that begin with a dot. Links are followed, and each file is read once.
  *
- * @param path a folder, or one file of any name
+ * @param paths folders, and files of any name
  * @returns what can be used, and all that is wrong with the rest; never throws for what the files hold
  */
-export async function readDefinitions(path: string): Promise<DefinitionFiles> {
+export async function readDefinitions(...paths: readonly string[]): Promise<DefinitionFiles> {
   const problems: DefinitionProblem[] = []
   const found: FiledDefinition[] = []
-  const files = await filesAt(path, problems)
+  const files = await filesAt(paths, problems)
   for (const file of files) await readOne(file, found, problems)
   found.sort(
     ({ input: a }, { input: b }) =>
@@ -90,10 +90,10 @@ function placeOf({ file, index }: Place): Place {
 }
 
 /** The paths of all files to read, sorted; the bounds count. */
-async function filesAt(path: string, problems: DefinitionProblem[]): Promise<string[]> {
+async function filesAt(paths: readonly string[], problems: DefinitionProblem[]): Promise<string[]> {
   const files = new Map<string, string>()
   const folders = new Set<string>()
-  const waiting = [path]
+  const waiting = [...paths]
   for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
     try {
       const real = await realpath(next)
@@ -105,9 +105,9 @@ async function filesAt(path: string, problems: DefinitionProblem[]): Promise<str
         folders.add(real)
         if (folders.size > FOLDERS_MAX) throw new TooMany(`more than ${FOLDERS_MAX} folders`)
         waiting.push(...(await readdir(real, { withFileTypes: true })).filter(isWanted).map(nameBelow(next)))
-      } else if (next === path)
+      } else if (paths.includes(next))
         problems.push({
-          file: path,
+          file: next,
           what: 'It is neither a file nor a folder.',
           fix: 'Give a folder, or a file.',
         })
@@ -115,7 +115,11 @@ async function filesAt(path: string, problems: DefinitionProblem[]): Promise<str
     } catch (error) {
       problems.push(
         error instanceof TooMany
-          ? { file: path, what: `It holds ${error.message}.`, fix: 'Give a folder of definitions alone.' }
+          ? {
+              file: paths.join(', '),
+              what: `It holds ${error.message}.`,
+              fix: 'Give a folder of definitions alone.',
+            }
           : unreadable(next, error),
       )
       if (error instanceof TooMany) return []

@@ -16,8 +16,8 @@ const write = (name: string, held: unknown) =>
 const definition = (name: string, version: string) => ({ name, version, schema: { type: 'object' } })
 
 /** What was read, in order, and what was wrong, each with its place below the folder. */
-async function read(path = folder) {
-  const { definitions, problems, files } = await readDefinitions(path)
+async function read(...paths: string[]) {
+  const { definitions, problems, files } = await readDefinitions(...(paths.length > 0 ? paths : [folder]))
   const place = (one: Parameters<typeof placeText>[0]) => placeText(one).replace(`${folder}/`, '')
   return {
     files,
@@ -51,6 +51,16 @@ test('a folder with all below it, by name and ascending version, wherever each l
 test('one file, of any name; a byte order mark is no part of it', async () => {
   await write('lease.definition', '\uFEFFname: lease\nversion: "1.0.0"\nschema: {}\n')
   expect(await read(at('lease.definition'))).toMatchObject({ found: ['lease 1.0.0 (lease.definition)'] })
+})
+
+test('several paths are one list', async () => {
+  await write('new.json', definition('chat', '2.0.0'))
+  await write('old/chat.json', definition('chat', '1.0.0'))
+  expect(await read(at('new.json'), at('old'), at('old/chat.json'), at('gone'))).toEqual({
+    files: 2,
+    found: ['chat 1.0.0 (old/chat.json)', 'chat 2.0.0 (new.json)'],
+    wrong: ['gone: There is no such file or folder. Correct the path.'],
+  })
 })
 
 test('an empty folder holds nothing, and that is no problem', async () => {

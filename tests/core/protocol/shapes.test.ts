@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { shapesOf } from '../../../src/core/protocol/fields.ts'
 import type { JsonSchema } from '../../../src/core/protocol/json-schema.ts'
+import { shapesOf } from '../../../src/core/protocol/shapes.ts'
 
 /** The only shape's fields, one line each. */
 function lines(schema: JsonSchema): string[] {
