@@ -1,12 +1,15 @@
 import { PROGRAM } from '../program.ts'
 import { CliError, type Verb } from '../verb.ts'
+import { check } from './check.ts'
+import { diff } from './diff.ts'
 import { list } from './list.ts'
 import { migrate } from './migrate.ts'
 import { register } from './register.ts'
 import { show } from './show.ts'
+import { types } from './types.ts'
 
 const NAME = 'protocols'
-const PARTS: readonly Verb[] = [list, show, register, migrate]
+const PARTS: readonly Verb[] = [list, show, diff, check, register, types, migrate]
 const NAMES = PARTS.map(({ name }) => name.slice(NAME.length + 1))
 
 export const protocols: Verb = {

@@ -1,11 +1,12 @@
-import { placeText } from '../../broker/protocols/definition-files.ts'
+import { type FiledDefinition, placeText } from '../../broker/protocols/definition-files.ts'
 import { CALL_FLAGS, call, type Target, targetOf, wantsJson } from '../client.ts'
 import { PROGRAM } from '../program.ts'
 import { oneLine, table } from '../render.ts'
 import { EXIT, type Terminal } from '../terminal.ts'
 import { CliError, CliErrors, isOn, type Verb } from '../verb.ts'
-import { definitionsIn, type FiledDefinition, located } from './files.ts'
+import { definitionsIn } from './files.ts'
 import type { Registration } from './registered.ts'
+import { located } from './telling.ts'
 
 export const register: Verb = {
   name: 'protocols register',
@@ -69,7 +70,7 @@ async function registration(
   } catch (error) {
     // Without a code it is not about this definition, and the next one would fare no better.
     if (!(error instanceof CliError) || error.error?.code === undefined || isAboutCaller(error)) throw error
-    return located(error, place, `${input.name} ${input.version} (${placeText(place)})`)
+    return located(error, `${input.name} ${input.version} (${placeText(place)})`, place)
   }
 }
 

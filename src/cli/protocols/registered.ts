@@ -3,6 +3,7 @@ import type { Deprecation, NamedExample } from '../../core/protocol/definition.t
 import type { Reason, Relation } from '../../core/protocol/evolution/relation.ts'
 import type { JsonSchema } from '../../core/protocol/json-schema.ts'
 import { call, type Target } from '../client.ts'
+import { PROGRAM } from '../program.ts'
 import { CliError } from '../verb.ts'
 
 /** What `discover_protocols` says of one version. */
@@ -23,6 +24,8 @@ export interface Card {
   readonly author?: string
   readonly documentation_url?: string
   readonly registered_at?: string
+  /** Which relation decides whether a version number is right; lenient if absent. */
+  readonly compare?: 'lenient' | 'strict'
   readonly schema?: JsonSchema
   readonly examples?: readonly NamedExample[]
   readonly adapters?: readonly Adapter[]
@@ -97,12 +100,16 @@ export async function registered(target: Target, name: string, version?: string)
   return card
 }
 
-/** @param versions newest first, at least one */
-function newestUsable(versions: readonly Card[]): Card {
-  return versions.find((card) => !card.deprecated && !card.version.includes('-')) ?? versions[0]!
+/**
+ * The newest version that is neither a prerelease nor deprecated, else the newest.
+ *
+ * @param versions newest first, at least one
+ */
+export function newestUsable<V extends Pick<Card, 'version' | 'deprecated'>>(versions: readonly V[]): V {
+  return versions.find(({ version, deprecated }) => !deprecated && !version.includes('-')) ?? versions[0]!
 }
 
 function notRegistered(name: string, version: string | undefined): CliError {
   const what = version === undefined ? `No protocol "${name}"` : `No version ${version} of "${name}"`
-  return new CliError(`${what} is registered.`, 'See "protocols list".')
+  return new CliError(`${what} is registered.`, `See "${PROGRAM} protocols list".`)
 }
