@@ -1,7 +1,8 @@
 import type { Dirent } from 'node:fs'
 import { open, readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { compare, valid } from 'semver'
+import compare from 'semver/functions/compare.js'
+import valid from 'semver/functions/valid.js'
 import { isSchemaObject, type JsonSchema } from '../../core/protocol/json-schema.ts'
 import { nearestNames } from '../../core/routing.ts'
 

@@ -1,4 +1,4 @@
-import { inc } from 'semver'
+import inc from 'semver/functions/inc.js'
 import { BrokerError } from '../../core/errors.ts'
 import { compareSchemas } from '../../core/protocol/evolution/compare.ts'
 import type { Comparison, Reason } from '../../core/protocol/evolution/relation.ts'

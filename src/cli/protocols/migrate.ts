@@ -30,7 +30,7 @@ export const migrate: Verb = {
     from: {
       kind: 'value',
       value: 'RANGE',
-      help: 'Only messages of these versions (all but the one in --to).',
+      help: 'Only messages of these versions (all that adapters lead from).',
     },
     apply: { kind: 'switch', help: 'Rewrite them; without it nothing is changed.' },
     ...CALL_FLAGS,
@@ -56,10 +56,10 @@ function print({ dry_run, rewritten, left, failures }: Migration, to: string, te
   else {
     terminal.out(`${count(rewritten, 'message')} ${dry_run ? 'would become' : 'became'} ${oneLine(to)}.`)
     for (const [number, why] of [
-      [left.leased_or_delivered, 'delivered already, or leased'],
-      [left.acknowledged, 'acknowledged'],
-      [left.failed, 'which the adapters cannot turn'],
-      [left.no_room, 'for which there is no room'],
+      [left.leased_or_delivered, 'that were delivered already, or are leased'],
+      [left.acknowledged, 'that are acknowledged'],
+      [left.failed, 'that the adapters cannot turn'],
+      [left.no_room, 'that would find no room'],
     ] as const)
       if (number > 0)
         terminal.out(`${count(number, 'message')} ${dry_run ? 'would be' : 'were'} left: ${why}.`)
