@@ -15,7 +15,7 @@ function branch(kind: string, description: string, properties: object, required:
   return {
     description,
     properties: { kind: { const: kind }, ...properties },
-    required,
+    required: ['kind', ...required],
     additionalProperties: false,
   }
 }

@@ -10,7 +10,7 @@ function branch(kind: string, description: string, properties: object, required:
   return {
     description,
     properties: { kind: { const: kind }, task_id: true, ...properties },
-    ...(required.length > 0 ? { required } : {}),
+    required: ['kind', ...required],
     additionalProperties: false,
   }
 }
