@@ -2,6 +2,7 @@ import type { ProtocolDefinition } from '../definition.ts'
 
 const DAYS_30_SECONDS = 2_592_000
 
+const task_id = { $ref: '#/$defs/task_id' }
 const files = { $ref: '#/$defs/files' }
 const data = { description: 'any JSON that belongs to it' }
 
@@ -9,8 +10,8 @@ const data = { description: 'any JSON that belongs to it' }
 function branch(kind: string, description: string, properties: object, required: readonly string[] = []) {
   return {
     description,
-    properties: { kind: { const: kind }, task_id: true, ...properties },
-    required: ['kind', ...required],
+    properties: { kind: { const: kind }, task_id, ...properties },
+    required: ['kind', 'task_id', ...required],
     additionalProperties: false,
   }
 }
@@ -32,7 +33,6 @@ export const TASK: ProtocolDefinition = {
         enum: ['request', 'accept', 'reject', 'progress', 'input_required', 'input', 'result', 'cancel'],
         description: 'what the message does; it decides which members there are',
       },
-      task_id: text(128, 'chosen by who asks for the work, the same in all messages about it'),
     },
     oneOf: [
       branch(
@@ -124,6 +124,7 @@ export const TASK: ProtocolDefinition = {
       }),
     ],
     $defs: {
+      task_id: text(128, 'chosen by who asks for the work, the same in all messages about it'),
       files: {
         type: 'array',
         maxItems: 100,
