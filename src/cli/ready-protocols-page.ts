@@ -6,9 +6,11 @@ import { cell } from './tables.ts'
 
 /** What the definitions cannot say: which one to take, and who decides where two want the same. */
 const ABOUT: Readonly<Record<string, string>> = {
-  chat: `Nobody decides anything here: a message is what its sender says. Of two answers to one question, both arrive.`,
-  task: `The client that asks keeps the task: it chose the worker, and a task_id names one task of one worker. To have one
-of several workers do it, ask them in turn, or ask all with different task_ids and cancel those that answer later.
+  chat: `Nobody decides anything here: a message is what its sender says. Of two answers to one question, both
+arrive.`,
+  task: `The client that asks keeps the task: it chose the worker, and a task_id names one task of one worker.
+To have one of several workers do it, ask them in turn, or ask all with different task_ids and cancel those
+that answer later.
 
 | state | begins with | ends the task |
 |---|---|---|
@@ -17,10 +19,11 @@ of several workers do it, ask them in turn, or ask all with different task_ids a
 | input_required | \`input_required\` | |
 | completed, failed, canceled | \`result\` with this \`state\` | yes |
 | rejected | \`reject\` | yes |`,
-  file_lease: `**Who decides a race: the keeper.** Messages alone cannot: of two clients that tell each other "mine" at the same
-moment, neither is first. So one client is the keeper. It takes the requests in the order in which its mailbox has them,
-and answers each. The broker has no keeper of its own; without one at the address \`leases\`, a request is a message that
-nobody reads. [examples/file-lease-keeper.ts](../examples/file-lease-keeper.ts) is one to run or to start from:
+  file_lease: `**Who decides a race: the keeper.** Messages alone cannot: of two clients that tell each other
+"mine" at the same moment, neither is first. So one client is the keeper. It takes the requests in the order in which
+its mailbox has them, and answers each. The broker has no keeper of its own; without one at the address
+\`leases\`, a request is a message that nobody reads. This is one to run or to start from:
+[examples/file-lease-keeper.ts](../examples/file-lease-keeper.ts).
 
 \`\`\`sh
 npx -y ${packageManager} examples/file-lease-keeper.ts
@@ -28,10 +31,10 @@ npx -y ${packageManager} examples/file-lease-keeper.ts
 
 | to know | |
 |---|---|
-| all or none | \`acquire\` grants all of its paths, or none of them, so that two clients cannot each hold half of what both want |
+| all or none | \`acquire\` grants all of its paths, or none: no two clients each hold half of what both want |
 | it ends by itself | after \`ttl_seconds\`, unless renewed: a client that is gone blocks nobody |
-| whose clock | the keeper's. Renew when half of \`ttl_seconds\` is over; \`remaining_seconds\` is rounded up |
-| the fence | a number that rises with each grant. A client that slept through the end of its lease has a lower one than its successor: a store that is given the fence refuses the lower |
+| whose clock | the keeper's. Renew when half of \`ttl_seconds\` is over |
+| the fence | a number that rises with each grant: a store that is given it can refuse a client that came late |
 | globs | may count as the same path when in truth they are not; never the other way round |
 | advisory | it keeps nobody from writing who did not ask |`,
 }
@@ -40,25 +43,28 @@ npx -y ${packageManager} examples/file-lease-keeper.ts
 export function readyProtocolsPage(): string {
   return `# Ready protocols
 
-Every project has these, unless it registers a protocol of the same name itself: then its own counts, and registering says
-so. \`protocols_builtin: false\` hides them. A message says \`protocol_name\` and \`protocol_version\`; its payload is then held to the
-protocol, and an error shows what is wrong and an example that is right.
+Every project has these, unless it registers a protocol of the same name itself: then its own counts, and
+registering says so. \`protocols_builtin: false\` hides them. A message says \`protocol_name\` and
+\`protocol_version\`; its payload is then held to the protocol, and an error shows what is wrong and an
+example that is right.
 
 | protocol | take it for |
 |---|---|
-${READY_PROTOCOLS.map(({ name, metadata }) => `| [\`${name}\`](#${name}) | ${cell(summary(metadata.description))} |`).join('\n')}
+${READY_PROTOCOLS.map(summaryRow).join('\n')}
 
 \`\`\`sh
 mcp-broker protocols show task
-mcp-broker call send_message recipient_id=backend protocol_name=chat protocol_version=1.0.0 'payload={"text":"hello"}'
+mcp-broker call send_message recipient_id=backend protocol_name=chat protocol_version=1.0.0 \\
+  'payload={"text":"hello"}'
 \`\`\`
 
 ${READY_PROTOCOLS.map(protocolSection).join('\n\n')}
 `
 }
 
-function summary(description = ''): string {
-  return description.split(/(?<=\.) /)[0]!
+function summaryRow({ name, metadata: { description = '' } }: ProtocolDefinition): string {
+  const [summary = ''] = description.split(/(?<=\.) /)
+  return `| [\`${name}\`](#${name}) | ${cell(summary)} |`
 }
 
 function protocolSection({ name, version, schema, capabilities, metadata }: ProtocolDefinition): string {

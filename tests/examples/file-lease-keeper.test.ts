@@ -78,7 +78,7 @@ const acquire = (client: WsClient, lease_id: string, paths: string[], more = {})
   ask(client, { kind: 'acquire', lease_id, paths, ...more })
 const release = (client: WsClient, lease_id: string) => ask(client, { kind: 'release', lease_id })
 
-test('who asks first has the paths; others learn who and for how long, and have them after the release', async () => {
+test('who asks first has the paths; others learn who and how long, and have them later', async () => {
   const granted = await acquire(one, 'first', ['src/a.ts', 'src/b.ts'], { ttl_seconds: 60, reason: 'tests' })
   expect(granted).toMatchObject({
     kind: 'granted',

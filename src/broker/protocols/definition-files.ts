@@ -68,12 +68,12 @@ export async function readDefinitions(...paths: readonly string[]): Promise<Defi
       (a.name < b.name ? -1 : a.name > b.name ? 1 : 0) || compare(a.version, b.version),
   )
   const definitions = found.filter((one, at) => {
+    const { name, version } = one.input
     const before = found[at - 1]
-    if (!before || before.input.name !== one.input.name) return true
-    if (compare(before.input.version, one.input.version) !== 0) return true
+    if (before?.input.name !== name || compare(before.input.version, version) !== 0) return true
     problems.push({
       ...placeOf(one),
-      what: `${one.input.name} ${one.input.version} is defined a second time; the first is in ${placeText(before)}.`,
+      what: `${name} ${version} is defined a second time; the first is in ${placeText(before)}.`,
       fix: 'Keep one of them, or give one a higher version.',
     })
     return false

@@ -17,12 +17,13 @@ export const check: Verb = {
     [`${PROGRAM} protocols check schemas/ --json`, 'for programs'],
   ],
   notes: [
-    'Ends with 1 when a schema would be refused, an example does not fit, an adapter fails on an example, or a version ' +
-      'number promises more than the schema keeps: a patch must accept what the version before it did and be accepted ' +
-      'by it, a minor version must accept what the one before it did. An error shows a payload that would break. ' +
-      'Versions are compared with those before them in the same files.',
-    'In a pipe each version is one line: name, version, relation to the one before, number of examples, and file, between ' +
-      'tabs.',
+    'Ends with 1 when a schema would be refused, an example does not fit, an adapter fails on an ' +
+      'example, or a version number promises more than the schema keeps: a patch must accept what the ' +
+      'version before it did and be accepted by it, a minor version must accept what the one before it ' +
+      'did. An error shows a payload that would break. Versions are compared with those before them in ' +
+      'the same files.',
+    'In a pipe each version is one line: name, version, relation to the one before, number of examples, ' +
+      'and file, between tabs.',
   ],
   flags: { json: { kind: 'switch', help: 'JSON for programs, errors too.' } },
   async run(line, { terminal }) {

@@ -52,7 +52,7 @@ function comparable({ name, version, schema }: Described): Comparable {
   }
 }
 
-/** What changed between two versions, for programs and in words. @throws CliError for a schema that is none */
+/** What changed between two versions, for programs and in words. @throws CliError for a refused schema */
 export function differenceOf(older: Described, newer: Described) {
   const { comparison, broken } = compareVersions(comparable(older), comparable(newer), newer.strict)
   const names = { name: newer.name, from: older.version, to: newer.version }

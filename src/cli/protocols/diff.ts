@@ -20,9 +20,10 @@ export const diff: Verb = {
     [`${PROGRAM} protocols diff old/chat.json chat.json`, 'two files, without a broker'],
   ],
   notes: [
-    'full: each side accepts what the other sends. backward: readers of the new version accept what senders of the old ' +
-      'one send. forward: readers of the old version accept what senders of the new one send. breaking: neither. Names ' +
-      'that a version does not declare carry no meaning; strict_relation in --json counts them too.',
+    'full: each side accepts what the other sends. backward: readers of the new version accept what ' +
+      'senders of the old one send. forward: readers of the old version accept what senders of the new one ' +
+      'send. breaking: neither. Names that a version does not declare carry no meaning; strict_relation in ' +
+      '--json counts them too.',
   ],
   flags: CALL_FLAGS,
   async run(line, surroundings) {

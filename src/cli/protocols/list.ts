@@ -15,8 +15,8 @@ export const list: Verb = {
     [`${PROGRAM} protocols list chat`, 'every version of chat, newest first'],
   ],
   notes: [
-    'In a pipe each version is one line: name, version, how many versions there are, relation to the one before, ' +
-      '"deprecated" or nothing, and the summary, between tabs.',
+    'In a pipe each version is one line: name, version, how many versions there are, relation to the one ' +
+      'before, "deprecated" or nothing, and the summary, between tabs.',
   ],
   flags: CALL_FLAGS,
   async run(line, surroundings) {

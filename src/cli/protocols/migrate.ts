@@ -20,10 +20,12 @@ export const migrate: Verb = {
     [`${PROGRAM} protocols migrate chat --to 2.0.0 --from 1.x`, 'only messages of these versions'],
   ],
   notes: [
-    'A message that nobody has been given yet is rewritten in its place by the registered adapters. All others are left: ' +
-      'those that were delivered or are leased, those that are acknowledged, those whose payload the adapters cannot ' +
-      'turn, and those that would find no room. Ends with 1 when some could not be turned.',
-    'In a pipe each line is a name and a number: rewritten, leased_or_delivered, acknowledged, failed, no_room.',
+    'A message that nobody has been given yet is rewritten in its place by the registered adapters. All ' +
+      'others are left: those that were delivered or are leased, those that are acknowledged, those whose ' +
+      'payload the adapters cannot turn, and those that would find no room. Ends with 1 when some could ' +
+      'not be turned.',
+    'In a pipe each line is a name and a number: rewritten, leased_or_delivered, acknowledged, failed, ' +
+      'no_room.',
   ],
   flags: {
     to: { kind: 'value', value: 'VERSION', help: 'The version that they become.' },

@@ -18,9 +18,9 @@ export const register: Verb = {
     [`${PROGRAM} protocols register protocols/ --dry-run`, 'see what a folder would do, and keep nothing'],
   ],
   notes: [
-    'A file holds what register_protocol takes, as JSON or YAML, or a list of these. Lower versions go first. What is ' +
-      'registered already is left as it is, so the same files may be registered again. After a version that is refused, ' +
-      'the higher versions of its name are left out.',
+    'A file holds what register_protocol takes, as JSON or YAML, or a list of these. Lower versions go ' +
+      'first. What is registered already is left as it is, so the same files may be registered again. ' +
+      'After a version that is refused, the higher versions of its name are left out.',
     'In a pipe each version is one line: what was done, name, version and relation, between tabs.',
   ],
   flags: {
@@ -56,7 +56,7 @@ export const register: Verb = {
   },
 }
 
-/** What came of one; the broker's refusal says which file it is about. @throws CliError when no broker answers */
+/** What came of one; a refusal says which file it is about. @throws CliError when no broker answers */
 async function registration(
   target: Target,
   { input, ...place }: FiledDefinition,

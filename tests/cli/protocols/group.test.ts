@@ -7,7 +7,8 @@ test('alone it says what there is', async () => {
   const { code, out, err } = await type(['protocols'])
   expect({ code, out }).toEqual({ code: 2, out: '' })
   expect(err).toBe(
-    `error: protocols needs to know what to do.\n  There are ${PARTS.join(', ')}; see "${TYPED} protocols --help".`,
+    'error: protocols needs to know what to do.\n' +
+      `  There are ${PARTS.join(', ')}; see "${TYPED} protocols --help".`,
   )
   const help = (await type(['protocols', '--help'])).out
   for (const part of PARTS) expect(help).toMatch(new RegExp(`^  protocols ${part} `, 'm'))

@@ -24,7 +24,11 @@ describe('check', () => {
     expect(checked).toEqual({
       code: 0,
       err: '',
-      out: 'note\t1.0.0\t\t1\tone.json\nnote\t1.1.0\tfull\t2\tmore.yaml, item 1\nnote\t1.1.1\tfull\t0\tmore.yaml, item 2',
+      out: [
+        'note\t1.0.0\t\t1\tone.json',
+        'note\t1.1.0\tfull\t2\tmore.yaml, item 1',
+        'note\t1.1.1\tfull\t0\tmore.yaml, item 2',
+      ].join('\n'),
     })
   })
 
@@ -32,7 +36,7 @@ describe('check', () => {
     expect(await check({ 'ready.json': READY_PROTOCOLS })).toMatchObject({ code: 0, err: '' })
   })
 
-  test('a breaking minor version: 1, which side breaks, a payload that shows it, and what would be right', async () => {
+  test('a breaking minor: 1, which side breaks, a payload that shows it, what would be right', async () => {
     const { code, out, err } = await check({
       'note.json': [note('1.0.0', ['text!']), note('1.1.0', ['text!', 'to!'])],
     })

@@ -168,7 +168,7 @@ describe('register', () => {
     expect(err).toMatch(/^warning: chat 1\.0\.0: .*ready protocol/m)
   })
 
-  test('what the broker refuses: the file, the reasons, and no higher version of it; other names go on', async () => {
+  test('what is refused: the file, the reasons, and no higher version of it; other names go on', async () => {
     const file = await folder.write('all.json', [
       note('1.0.0', ['text!']),
       note('1.1.0', ['text!', 'to!']),

@@ -30,13 +30,15 @@ export const CHAT: ProtocolDefinition = {
   capabilities: ['point_to_point', 'broadcast', 'request_response'],
   metadata: {
     description:
-      'Text between people, agents and programs. One message is one thing said, to one client or to all. Use it where ' +
-      'a reader understands the words; for work that somebody has to do and report on, use task.',
+      'Text between people, agents and programs. One message is one thing said, to one client or to all. ' +
+      'Use it where a reader understands the words; for work that somebody has to do and report on, use ' +
+      'task.',
     author: 'mcp-broker',
     tags: ['ready', 'conversation'],
     agent_notes:
-      'Only text is required. Answer with in_reply_to, and repeat the thread of what you answer. On a broadcast, answer ' +
-      'only if mentions names you, or if there are no mentions and you know the answer. Do not answer thanks.',
+      'Only text is required. Answer with in_reply_to, and repeat the thread of what you answer. On a ' +
+      'broadcast, answer only if mentions names you, or if there are no mentions and you know the answer. ' +
+      'Do not answer thanks.',
     examples: [
       { name: 'text', payload: { text: 'The build of main is green again.' } },
       {

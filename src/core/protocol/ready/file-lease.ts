@@ -80,8 +80,8 @@ export const FILE_LEASE: ProtocolDefinition = {
       ),
       branch(
         'conflict',
-        'To a client that works on paths which others hold: it stops writing there. It answers the renew of a lease ' +
-          'that ran out and whose paths went to another; whoever watches changes may send it too.',
+        'To a client that works on paths which others hold: it stops writing there. It answers the renew ' +
+          'of a lease that ran out and whose paths went to another; whoever watches changes may send it too.',
         { lease_id, paths, holders, reason },
         ['paths', 'holders'],
       ),
@@ -145,18 +145,20 @@ export const FILE_LEASE: ProtocolDefinition = {
   capabilities: ['point_to_point', 'request_response'],
   metadata: {
     description:
-      'Leases on files, so that two agents do not write the same file at once. One client is the keeper and decides: ' +
-      'all others ask it, by convention at the address leases. A lease ends by itself, so that a client that is gone ' +
-      'blocks nobody. Leases are advisory: they keep nobody from writing who did not ask.',
+      'Leases on files, so that two agents do not write the same file at once. One client is the keeper ' +
+      'and decides: all others ask it, by convention at the address leases. A lease ends by itself, so ' +
+      'that a client that is gone blocks nobody. Leases are advisory: they keep nobody from writing who ' +
+      'did not ask.',
     author: 'mcp-broker',
     tags: ['ready', 'coordination'],
     agent_notes:
-      'Ask before you write: send acquire to leases with send_message_and_wait, all paths of the change in one request, ' +
-      'and write only after granted. The broker grants nothing itself: without a keeper there is no answer, and no lease. ' +
-      'Choose a lease_id that you have not used; the same acquire again, after an answer was lost, is the same lease. ' +
-      'Renew well before expires_at, and release as soon as you have written. After denied, wait the remaining_seconds ' +
-      'of the holders, or ask them by chat. After conflict, stop writing, and look at what the holder has changed. ' +
-      'Where a store takes a fence, give it, so that it can refuse a lower one than it has seen.',
+      'Ask before you write: send acquire to leases with send_message_and_wait, all paths of the change ' +
+      'in one request, and write only after granted. The broker grants nothing itself: without a keeper ' +
+      'there is no answer, and no lease. Choose a lease_id that you have not used; the same acquire ' +
+      'again, after an answer was lost, is the same lease. Renew well before expires_at, and release as ' +
+      'soon as you have written. After denied, wait the remaining_seconds of the holders, or ask them by ' +
+      'chat. After conflict, stop writing, and look at what the holder has changed. Where a store takes a ' +
+      'fence, give it, so that it can refuse a lower one than it has seen.',
     examples: [
       {
         name: 'acquire',

@@ -144,17 +144,19 @@ export const TASK: ProtocolDefinition = {
   capabilities: ['point_to_point', 'request_response', 'streaming'],
   metadata: {
     description:
-      'Work that one client asks another to do, from the request to its result. The states are those of A2A: submitted, ' +
-      'working and input_required, and the four that end a task: completed, failed, canceled and rejected. Two clients ' +
-      'take part: the one that asks sends request, input and cancel, and the one that works sends the rest.',
+      'Work that one client asks another to do, from the request to its result. The states are those of ' +
+      'A2A: submitted, working and input_required, and the four that end a task: completed, failed, ' +
+      'canceled and rejected. Two clients take part: the one that asks sends request, input and cancel, ' +
+      'and the one that works sends the rest.',
     author: 'mcp-broker',
     tags: ['ready', 'work'],
     agent_notes:
-      'Choose a task_id that nobody else will, such as your client_id and a number. A request that comes twice with one ' +
-      'task_id is one task: answer it again, do not do it again. Answer a request with accept or reject at once, each ' +
-      'later message with in_reply_to the request, and end with exactly one result. After a cancel, stop and send a ' +
-      'result with state canceled, or completed if you had finished. Send progress when something changed, and not by ' +
-      'the clock. Nothing may follow a result or a reject.',
+      'Choose a task_id that nobody else will, such as your client_id and a number. A request that comes ' +
+      'twice with one task_id is one task: answer it again, do not do it again. Answer a request with ' +
+      'accept or reject at once, each later message with in_reply_to the request, and end with exactly ' +
+      'one result. After a cancel, stop and send a result with state canceled, or completed if you had ' +
+      'finished. Send progress when something changed, and not by the clock. Nothing may follow a result ' +
+      'or a reject.',
     examples: [
       {
         name: 'request',
