@@ -5,12 +5,14 @@ import { configReference } from '../config/reference.ts'
 import { ERRORS, type ErrorEntry } from '../core/errors.ts'
 import { DEFAULT_LIMITS } from '../core/limits.ts'
 import { doorsPage } from './doors-page.ts'
+import { readyProtocolsPage } from './ready-protocols-page.ts'
 import { cell, membersTable } from './tables.ts'
 
 /** The reference pages, each made from the table or schema that the program itself runs on. */
 export const PAGES: Readonly<Record<string, () => string>> = {
   commands: commandsPage,
   doors: doorsPage,
+  'ready-protocols': readyProtocolsPage,
   configuration: () => configReference('markdown'),
   errors: errorsPage,
 }

@@ -1,0 +1,93 @@
+import { type FiledDefinition, placeText } from '../../broker/protocols/definition-files.ts'
+import { CALL_FLAGS, call, type Target, targetOf, wantsJson } from '../client.ts'
+import { PROGRAM } from '../program.ts'
+import { oneLine, table } from '../render.ts'
+import { EXIT, type Terminal } from '../terminal.ts'
+import { CliError, CliErrors, isOn, type Verb } from '../verb.ts'
+import { definitionsIn } from './files.ts'
+import type { Registration } from './registered.ts'
+import { located } from './telling.ts'
+
+export const register: Verb = {
+  name: 'protocols register',
+  summary: 'Register what files or folders hold.',
+  args: 'FILE…',
+  positionals: [1, Number.POSITIVE_INFINITY],
+  examples: [
+    [`${PROGRAM} protocols register chat.json`, 'one file'],
+    [`${PROGRAM} protocols register protocols/ --dry-run`, 'see what a folder would do, and keep nothing'],
+  ],
+  notes: [
+    'A file holds what register_protocol takes, as JSON or YAML, or a list of these. Lower versions go ' +
+      'first. What is registered already is left as it is, so the same files may be registered again. ' +
+      'After a version that is refused, the higher versions of its name are left out.',
+    'In a pipe each version is one line: what was done, name, version and relation, between tabs.',
+  ],
+  flags: {
+    'dry-run': { kind: 'switch', help: 'Have the broker check everything, and keep nothing.' },
+    ...CALL_FLAGS,
+  },
+  async run(line, surroundings) {
+    const { terminal } = surroundings
+    const target = targetOf(line, surroundings)
+    const definitions = await definitionsIn(line.positionals)
+    const dry_run = isOn(line, 'dry-run')
+    const done: Registration[] = []
+    const refused: CliError[] = []
+    const given_up = new Set<string>()
+    for (const definition of definitions) {
+      const { name, version } = definition.input
+      if (given_up.has(name)) {
+        terminal.err(`${oneLine(name)} ${version} is left out, since a lower version was refused.`)
+        continue
+      }
+      const answer = await registration(target, definition, dry_run)
+      if (answer instanceof CliError) {
+        refused.push(answer)
+        given_up.add(name)
+      } else done.push(answer)
+    }
+    for (const { name, version, warnings } of done)
+      for (const warning of warnings) terminal.err(`warning: ${oneLine(`${name} ${version}: ${warning}`)}`)
+    if (wantsJson(line)) terminal.out(JSON.stringify({ dry_run, protocols: done }))
+    else print(done, dry_run, terminal)
+    if (refused.length > 0) throw new CliErrors(refused)
+    return EXIT.ok
+  },
+}
+
+/** What came of one; a refusal says which file it is about. @throws CliError when no broker answers */
+async function registration(
+  target: Target,
+  { input, ...place }: FiledDefinition,
+  dry_run: boolean,
+): Promise<Registration | CliError> {
+  try {
+    return await call<Registration>(target, 'register_protocol', {
+      ...input,
+      ...(dry_run ? { dry_run } : {}),
+    })
+  } catch (error) {
+    // Without a code it is not about this definition, and the next one would fare no better.
+    if (!(error instanceof CliError) || error.error?.code === undefined || isAboutCaller(error)) throw error
+    return located(error, `${input.name} ${input.version} (${placeText(place)})`, place)
+  }
+}
+
+function isAboutCaller({ error }: CliError): boolean {
+  return error?.code === 'unauthenticated' || error?.code === 'forbidden'
+}
+
+function print(done: readonly Registration[], dry_run: boolean, terminal: Terminal): void {
+  const would = dry_run ? 'would be ' : ''
+  table(
+    terminal,
+    ['WHAT WAS DONE', 'NAME', 'VERSION', 'RELATION'],
+    done.map(({ name, version, created, updated, relation }) => [
+      created ? `${would}created` : updated ? `${would}updated` : 'unchanged',
+      name,
+      version,
+      relation ?? '',
+    ]),
+  )
+}
