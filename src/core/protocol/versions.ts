@@ -87,6 +87,19 @@ export function satisfies(version: string, range: string): boolean {
   return parsed !== undefined && rangeOf(range)?.test(parsed) === true
 }
 
+/** Those of the versions that a range takes, in their order. */
+export function satisfying<V extends { readonly version: string }>(
+  versions: readonly V[],
+  range: string,
+): V[] {
+  const parsed = rangeOf(range)
+  if (!parsed) return []
+  return versions.filter(({ version }) => {
+    const known = versionOf(version)
+    return known !== undefined && parsed.test(known)
+  })
+}
+
 /** The highest of the versions that a range takes. */
 export function highest(versions: readonly string[], range: string): string | undefined {
   let best: string | undefined
@@ -155,21 +168,23 @@ function orUndefined<T>(make: () => T): T | undefined {
   }
 }
 
-/** A function that keeps the results for the texts that it was last asked for, unless they are long. */
+/**
+ * A function that keeps the results for the last 1,000 texts that it was asked for, and for up to as many
+ * before them, but not for long texts.
+ */
 function remembering<T>(make: (text: string) => T): (text: string) => T {
-  const kept = new Map<string, { readonly result: T }>()
+  let young = new Map<string, { readonly result: T }>()
+  let old = young
   return (text) => {
+    const known = young.get(text)
+    if (known) return known.result
     if (text.length > RANGE_CHARS_MAX) return make(text)
-    const found = kept.get(text)
-    if (found) {
-      // A map keeps the order of insertion: the first is the one that was not asked for the longest.
-      kept.delete(text)
-      kept.set(text, found)
-      return found.result
+    const found = old.get(text) ?? { result: make(text) }
+    if (young.size === REMEMBERED_MAX) {
+      old = young
+      young = new Map()
     }
-    const made = { result: make(text) }
-    if (kept.size === REMEMBERED_MAX) kept.delete(kept.keys().next().value!)
-    kept.set(text, made)
-    return made.result
+    young.set(text, found)
+    return found.result
   }
 }

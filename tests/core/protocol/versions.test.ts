@@ -13,6 +13,7 @@ import {
   rangeOf,
   rangesMeet,
   satisfies,
+  satisfying,
 } from '../../../src/core/protocol/versions.ts'
 import { check } from '../property.ts'
 import { EXCLUDED, HIGHER, INCLUDED, NO_VERSIONS, RANGES, SAME, VERSIONS } from './semver-facts.ts'
@@ -152,6 +153,7 @@ describe('a range', () => {
     expect({ code, field }).toEqual({ code: 'invalid_params', field: '/capabilities/protocols/chat' })
     expect(said.next).toBe(next)
     expect(satisfies('1.0.0', text)).toBe(false)
+    expect(satisfying([{ version: '1.0.0' }], text)).toEqual([])
     expect(highest(['1.0.0'], text)).toBeUndefined()
     expect(lowest(text)).toBeUndefined()
     expect(rangesMeet(text, '*')).toBe(false)
@@ -162,13 +164,11 @@ describe('a range', () => {
     checkRange(`1.0.0-${'a'.repeat(122)}`, '/range')
   })
 
-  test('is parsed once, of the last thousand that were asked for', () => {
+  test('is parsed once, of the last thousand that were asked for, and is forgotten after two thousand', () => {
     const first = rangeOf('^7.0.0')
-    for (let patch = 0; patch < 998; patch++) rangeOf(`^7.1.${patch}`)
+    for (let patch = 0; patch < 999; patch++) rangeOf(`^7.1.${patch}`)
     expect(rangeOf('^7.0.0')).toBe(first)
-    for (let patch = 0; patch < 999; patch++) rangeOf(`^7.2.${patch}`)
-    expect(rangeOf('^7.0.0')).toBe(first)
-    for (let patch = 0; patch < 1000; patch++) rangeOf(`^7.3.${patch}`)
+    for (let patch = 0; patch < 1999; patch++) rangeOf(`^7.2.${patch}`)
     expect(rangeOf('^7.0.0')).not.toBe(first)
   })
 
@@ -190,6 +190,11 @@ describe('a range', () => {
   test('takes its highest version, and none that is higher', () => {
     check(2000, fc.tuple(fc.array(version, { maxLength: 12 }), range), ([versions, range]) => {
       const best = highest(versions, range)
+      const all = satisfying(
+        versions.map((version) => ({ version })),
+        range,
+      )
+      expect(all.map(({ version }) => version)).toEqual(versions.filter((one) => satisfies(one, range)))
       if (best !== undefined) expect(satisfies(best, range)).toBe(true)
       for (const other of versions)
         if (best === undefined || compareVersions(other, best) > 0)
