@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import { Keys } from '../../src/auth/identity.ts'
 import { Broker } from '../../src/broker/broker.ts'
 import { Housekeeping } from '../../src/broker/housekeeping.ts'
+import { SCHEMA_BOUNDS } from '../../src/core/protocol/schema/bounds.ts'
 import { MemoryEngine } from '../../src/engine/memory/memory.ts'
 import { ConnectionCount, type DoorContext } from '../../src/transports/door.ts'
 import type { WsConnection } from '../../src/transports/ws/connection.ts'
@@ -75,6 +76,8 @@ function brokerContext(): DoorContext {
     newId: () => Bun.randomUUIDv7(),
     waiting_max: config.waiting_max,
     stalled_ms_max: config.slow_reader_seconds * 1000,
+    protocols: config,
+    schema_bounds: SCHEMA_BOUNDS,
     report,
   })
   void broker.start()

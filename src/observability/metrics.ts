@@ -139,7 +139,7 @@ export class Metrics {
 
   async scrape(readings: Readings): Promise<{ content_type: string; text: string }> {
     for (const set of this.#set) set(readings)
-    const text = `${await this.#registry.metrics()}${validationText(readings.protocols.validations)}`
+    const text = `${(await this.#registry.metrics()).trimEnd()}${validationText(readings.protocols.validations)}`
     return { content_type: this.#registry.contentType, text }
   }
 

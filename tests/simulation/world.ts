@@ -5,6 +5,8 @@ import { COMMANDS_BY_NAME } from '../../src/broker/commands/index.ts'
 import { BrokerError, StorageFailed } from '../../src/core/errors.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/core/limits.ts'
 import { type Message, PRIORITIES } from '../../src/core/message.ts'
+import { DEFAULT_PROTOCOL_RULES } from '../../src/core/protocol/rules.ts'
+import { SCHEMA_BOUNDS } from '../../src/core/protocol/schema/bounds.ts'
 import { Agent, type Style } from './agent.ts'
 import { newIdentity } from './identity.ts'
 import { Random } from './random.ts'
@@ -62,6 +64,8 @@ export class World {
       newId: () => Bun.randomUUIDv7(),
       waiting_max: 10,
       stalled_ms_max: STALLED_MS_MAX,
+      protocols: DEFAULT_PROTOCOL_RULES,
+      schema_bounds: SCHEMA_BOUNDS,
       report: (fault: unknown) => {
         if (!(fault instanceof StorageFailed)) this.#faults.push(fault)
       },

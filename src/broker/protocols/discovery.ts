@@ -104,7 +104,7 @@ function newestOfEach(
     const usable = newestUsable(
       fitting.map((one) => ({ version: one.version, deprecated: one.registered.deprecated !== undefined })),
     )
-    const chosen = fitting.find(({ version }) => version === usable)
+    const chosen = fitting.find(({ version }) => version === usable?.version)
     if (chosen) found.push(chosen)
   }
   return found

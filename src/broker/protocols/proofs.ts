@@ -3,7 +3,9 @@ import { checkExamples } from '../../core/protocol/adapter/examples.ts'
 import type { ProtocolMetadata } from '../../core/protocol/definition.ts'
 import type { Comparison, Reason } from '../../core/protocol/evolution/relation.ts'
 import { neighbours, semverRule } from '../../core/protocol/evolution/semver-rule.ts'
+import type { JsonSchema } from '../../core/protocol/json-schema.ts'
 import { shortened } from '../../core/shortened.ts'
+import type { ValidationWorker } from '../validation/validation-worker.ts'
 import type { Family, ProtocolVersion } from './family.ts'
 import type { From, Validation } from './validation.ts'
 
@@ -14,9 +16,9 @@ export async function compiledInWorker(
   { key, registered }: ProtocolVersion,
 ): Promise<number> {
   try {
-    return (await worker.compile(from, key, registered.schema)).ms
+    return (await worker.compile(from.project, key, registered.schema)).ms
   } catch (error) {
-    if (!(error instanceof BrokerError) || error.code !== 'validation_timeout') throw error
+    if (!isTimeout(error)) throw error
     throw new BrokerError('schema_too_large', {
       field: '/schema',
       detail: 'The schema takes too long to compile.',
@@ -52,10 +54,43 @@ export async function checkOwnExamples(
       })
 }
 
+/** Compares two versions where it can be stopped; once more without payloads, if these took too long. */
+async function compared(
+  worker: ValidationWorker,
+  { project }: From,
+  key: string,
+  older: JsonSchema,
+  newer: JsonSchema,
+): Promise<Comparison> {
+  try {
+    return await worker.compare(project, key, older, newer)
+  } catch (error) {
+    if (!isTimeout(error)) throw error
+    return worker.compare(project, key, older, newer, true)
+  }
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof BrokerError && error.code === 'validation_timeout'
+}
+
+/** Makes an example where it can be stopped; undefined where there is none, or it took too long. */
+export async function exampleInWorker(
+  { worker }: Validation,
+  { project }: From,
+  { key, registered }: ProtocolVersion,
+): Promise<{ readonly payload: unknown } | undefined> {
+  try {
+    return await worker.example(project, key, registered.schema)
+  } catch (error) {
+    if (!isTimeout(error)) throw error
+    return undefined
+  }
+}
+
 /** What the comparison with the versions around it found. */
-export interface Compared extends Partial<Pick<Comparison, 'relation' | 'strict_relation'>> {
+export interface Neighbourly extends Partial<Pick<Comparison, 'relation' | 'strict_relation'>> {
   readonly reasons: readonly Reason[]
-  readonly warnings: readonly string[]
 }
 
 /** Compares with the version before, and with the one after, if any. @throws BrokerError `protocol_breaking` */
@@ -63,12 +98,11 @@ export async function compareWithNeighbours(
   { worker }: Validation,
   from: From,
   allow_breaking: boolean,
-  { version, registered }: ProtocolVersion,
+  { key, version, registered }: ProtocolVersion,
   family: Family | undefined,
-): Promise<Compared> {
+): Promise<Neighbourly> {
   const { lower, upper } = neighbours(family?.newest.map(({ version }) => version) ?? [], version)
   const rule = { strict: registered.metadata.compare === 'strict', allow_breaking }
-  const warnings: string[] = []
   let found: Comparison | undefined
   for (const [older, newer] of [
     [lower, version],
@@ -77,7 +111,7 @@ export async function compareWithNeighbours(
     if (older === undefined || newer === undefined) continue
     const schemaOf = (one: string) =>
       one === version ? registered.schema : family!.get(one)!.registered.schema
-    const comparison = await worker.compare(from, schemaOf(older), schemaOf(newer))
+    const comparison = await compared(worker, from, key, schemaOf(older), schemaOf(newer))
     if (newer === version) found = comparison
     const broken = semverRule(older, newer, comparison, rule)
     if (broken)
@@ -91,9 +125,9 @@ export async function compareWithNeighbours(
         },
       })
   }
-  if (!found) return { reasons: [], warnings }
+  if (!found) return { reasons: [] }
   const { relation, strict_relation, reasons } = found
-  return { relation, strict_relation, reasons, warnings }
+  return { relation, strict_relation, reasons }
 }
 
 /**

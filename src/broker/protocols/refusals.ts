@@ -3,7 +3,7 @@ import { adapt, type Step } from '../../core/protocol/adapter/chain.ts'
 import { AdapterFailure } from '../../core/protocol/adapter/failure.ts'
 import type { VersionRefusal } from '../../core/protocol/choice.ts'
 import type { ProtocolCapability } from '../../core/protocol/definition.ts'
-import type { CheckResult } from '../../core/protocol/schema/checker.ts'
+import type { Explanation } from '../../core/protocol/schema/explain.ts'
 import { nearestNames } from '../../core/routing.ts'
 import { shortened } from '../../core/shortened.ts'
 import { fittingExample } from './examples.ts'
@@ -88,7 +88,7 @@ export function noCommonVersion(
 
 export function payloadInvalid(
   version: ProtocolVersion,
-  { errors, total }: CheckResult,
+  { errors, total }: Explanation,
   payload: unknown,
   field: string,
 ): BrokerError {
@@ -122,7 +122,7 @@ export function adaptOrRefuse(payload: unknown, chain: readonly Step[], name: st
 }
 
 /** What the adapters made does not fit the version that it was made for. */
-export function adaptedMisfit(version: ProtocolVersion, from: string, { errors, total }: CheckResult) {
+export function adaptedMisfit(version: ProtocolVersion, from: string, { errors, total }: Explanation) {
   const first = errors[0]
   return new BrokerError('adapter_failed', {
     field: shortened(`/payload${first?.path ?? ''}`),

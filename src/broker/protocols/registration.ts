@@ -19,6 +19,7 @@ import {
   checkOwnExamples,
   compareWithNeighbours,
   compiledInWorker,
+  exampleInWorker,
   type ToldReason,
   told,
 } from './proofs.ts'
@@ -172,7 +173,7 @@ async function registerNew(
   )
   const adapter_warnings =
     adapters.length > 0 ? await checkAdaptedExamples(validation, from, candidate, before) : []
-  const example = await validation.worker.example(from, candidate.key, definition.schema)
+  const example = await exampleInWorker(validation, from, candidate)
   const { relation, strict_relation } = compared
   const reasons = compared.reasons.map(told)
   const relations = {
@@ -185,7 +186,7 @@ async function registerNew(
     ...(example ? { example } : {}),
     ...(compile_ms > COMPILE_MS_MAX ? { slow: true as const } : {}),
   }
-  const warnings = [...schema_warnings, ...compared.warnings, ...adapter_warnings]
+  const warnings = [...schema_warnings, ...adapter_warnings]
   if (!before && protocols.family(name))
     warnings.push(`${name} replaces the ready protocol of that name in this project.`)
   if (!example && !metadata.examples?.length)

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../core/errors.ts'
 import { jsonFlaw } from '../../core/json.ts'
-import type { PayloadError } from '../../core/protocol/schema/checker.ts'
+import type { PayloadError } from '../../core/protocol/schema/explain.ts'
 import type { Family, ProtocolVersion } from './family.ts'
 import type { Protocols } from './protocols.ts'
 import { adaptOrRefuse, noChain, unknownProtocol, unknownVersion } from './refusals.ts'

@@ -1,6 +1,7 @@
 import { BrokerError } from '../../core/errors.ts'
 import type { MaybePromise } from '../../core/maybe-promise.ts'
-import { type CheckResult, compileSchema } from '../../core/protocol/schema/checker.ts'
+import { compileSchema } from '../../core/protocol/schema/checker.ts'
+import type { Explanation } from '../../core/protocol/schema/explain.ts'
 import { nodesWithin, TYPED_NODES_MAX } from '../../core/protocol/schema/nodes.ts'
 import type { ValidationWorker } from '../validation/validation-worker.ts'
 import type { ProtocolVersion } from './family.ts'
@@ -39,7 +40,7 @@ export class Validation {
     from: From,
     payload: unknown,
     bytes: number,
-  ): MaybePromise<CheckResult | undefined> {
+  ): MaybePromise<Explanation | undefined> {
     if (!this.#isCheap(version, payload, bytes)) return this.#checkInWorker(version, from, payload)
     const began_ms = performance.now()
     const checker = version.checker ?? this.#compile(version)
@@ -53,7 +54,7 @@ export class Validation {
     { key, registered }: ProtocolVersion,
     { project, sender_id }: From,
     payload: unknown,
-  ): Promise<CheckResult | undefined> {
+  ): Promise<Explanation | undefined> {
     const began_ms = performance.now()
     try {
       const text = JSON.stringify(payload)

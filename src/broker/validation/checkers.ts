@@ -1,7 +1,9 @@
 import { BrokerError } from '../../core/errors.ts'
+import { compareSchemas } from '../../core/protocol/evolution/compare.ts'
 import { admitSchema } from '../../core/protocol/schema/admit.ts'
 import { type Checker, compileSchema } from '../../core/protocol/schema/checker.ts'
-import type { Answer, CheckTask, CompileTask, Refused, Task } from './messages.ts'
+import { exampleOf } from '../../core/protocol/schema/example.ts'
+import type { Answer, CheckTask, CompareTask, CompileTask, ExampleTask, Refused, Task } from './messages.ts'
 
 /** A checker takes about 18 KB. */
 const KEPT_MAX = 256
@@ -15,7 +17,16 @@ export class Checkers {
   /** Carries out one task. Never throws: what goes wrong is an answer as well. */
   answer(task: Task): Answer {
     try {
-      return task.do === 'check' ? this.#check(task) : this.#compile(task)
+      switch (task.do) {
+        case 'check':
+          return this.#check(task)
+        case 'compile':
+          return this.#compile(task)
+        case 'example':
+          return made(task)
+        case 'compare':
+          return compared(task)
+      }
     } catch (thrown) {
       return refusalOf(task, thrown)
     }
@@ -44,6 +55,25 @@ export class Checkers {
     this.#kept.set(key, checker)
     if (this.#kept.size > this.kept_max) this.#kept.delete(this.#kept.keys().next().value!)
   }
+}
+
+function made({ schema, bounds }: ExampleTask): Answer {
+  const admitted = admitSchema(JSON.parse(schema), bounds)
+  const example = exampleOf(admitted.schema, compileSchema(admitted).check)
+  return example ? { example } : {}
+}
+
+function compared({ older, newer, bounds, without_witnesses }: CompareTask): Answer {
+  const schemas = { older: JSON.parse(older), newer: JSON.parse(newer) }
+  const checkOf = (schema: unknown) =>
+    without_witnesses ? saysNothing : compileSchema(admitSchema(schema, bounds)).check
+  const checks = { older: checkOf(schemas.older), newer: checkOf(schemas.newer) }
+  return { comparison: compareSchemas(schemas.older, schemas.newer, checks) }
+}
+
+/** A check that throws is taken to say nothing. */
+function saysNothing(): never {
+  throw new Error('no payload is checked')
 }
 
 /** A RangeError is what a full stack throws, and that is the fault of the schema or the payload. */

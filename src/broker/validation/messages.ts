@@ -1,4 +1,5 @@
 import type { ErrorCode, ErrorDetail } from '../../core/errors.ts'
+import type { Comparison } from '../../core/protocol/evolution/relation.ts'
 import type { SchemaBounds } from '../../core/protocol/schema/bounds.ts'
 import type { Checker } from '../../core/protocol/schema/checker.ts'
 
@@ -7,7 +8,7 @@ import type { Checker } from '../../core/protocol/schema/checker.ts'
  * text, because a text crosses faster than the objects it stands for. The worker answers each task before it
  * takes the next, so neither carries a number.
  */
-export type Task = CompileTask | CheckTask
+export type Task = CompileTask | CheckTask | ExampleTask | CompareTask
 
 /** Answered by {@link Compiled}, or {@link Refused}. */
 export interface CompileTask {
@@ -27,7 +28,26 @@ export interface CheckTask {
   readonly payload: string
 }
 
-export type Answer = CheckResult | Compiled | Refused | 'unknown'
+/** Asks for a payload that fits, as small as one can be made. Answered by {@link Made}, or {@link Refused}. */
+export interface ExampleTask {
+  readonly do: 'example'
+  /** JSON text. */
+  readonly schema: string
+  readonly bounds: SchemaBounds
+}
+
+/** Compares two versions of a schema. Answered by {@link Compared}, or {@link Refused}. */
+export interface CompareTask {
+  readonly do: 'compare'
+  /** JSON texts. */
+  readonly older: string
+  readonly newer: string
+  readonly bounds: SchemaBounds
+  /** No payload is checked: what would need a witness counts as not decidable. */
+  readonly without_witnesses?: true
+}
+
+export type Answer = CheckResult | Compiled | Made | Compared | Refused | 'unknown'
 
 /** True for a payload that fits its schema, else what is wrong with it. */
 export type CheckResult = true | ReturnType<Checker['errors']>
@@ -35,6 +55,15 @@ export type CheckResult = true | ReturnType<Checker['errors']>
 export interface Compiled {
   /** How long compiling and a first check took, in milliseconds. */
   readonly ms: number
+}
+
+export interface Made {
+  /** In a box, since it may be null; absent where none could be made. */
+  readonly example?: { readonly payload: unknown }
+}
+
+export interface Compared {
+  readonly comparison: Comparison
 }
 
 /** An error of the catalogue in parts, because an Error would lose its members on the way. */

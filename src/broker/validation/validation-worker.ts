@@ -1,8 +1,9 @@
 import { BrokerError } from '../../core/errors.ts'
+import type { Comparison } from '../../core/protocol/evolution/relation.ts'
 import type { JsonSchema } from '../../core/protocol/json-schema.ts'
 import { SCHEMA_BOUNDS, type SchemaBounds } from '../../core/protocol/schema/bounds.ts'
 import { FairQueue } from './fair-queue.ts'
-import type { Answer, CheckResult, Compiled, Refused, Task } from './messages.ts'
+import type { Answer, CheckResult, Compared, Compiled, Made, Refused, Task } from './messages.ts'
 import { Strikes } from './strikes.ts'
 import { type Loss, TASK_MS_MAX, ValidationThread } from './thread.ts'
 
@@ -106,6 +107,45 @@ export class ValidationWorker {
     payload: string,
   ): Promise<CheckResult> {
     return this.#run(project, sender, { do: 'check', key, payload }, `check ${key}`, schema)
+  }
+
+  /**
+   * Makes the smallest payload that fits a schema.
+   *
+   * @returns in a box, since it may be null; undefined where none could be made
+   * @throws BrokerError as {@link compile}
+   */
+  async example(
+    project: string,
+    key: string,
+    schema: JsonSchema,
+  ): Promise<{ readonly payload: unknown } | undefined> {
+    const task: Task = { do: 'example', schema: JSON.stringify(schema), bounds: this.#bounds }
+    return (await this.#run<Made>(project, '', task, `example ${key}`, schema)).example
+  }
+
+  /**
+   * Compares two versions of a schema.
+   *
+   * @param key names the newer one
+   * @param without_witnesses checks no payload, which is quick whatever the schemas are, and decides less
+   * @throws BrokerError as {@link compile}
+   */
+  async compare(
+    project: string,
+    key: string,
+    older: JsonSchema,
+    newer: JsonSchema,
+    without_witnesses = false,
+  ): Promise<Comparison> {
+    const task: Task = {
+      do: 'compare',
+      older: JSON.stringify(older),
+      newer: JSON.stringify(newer),
+      bounds: this.#bounds,
+      ...(without_witnesses ? { without_witnesses } : {}),
+    }
+    return (await this.#run<Compared>(project, '', task, `compare ${key}`, newer)).comparison
   }
 
   /** A chore for housekeeping: ends a thread that has had no work for a minute. */
@@ -243,17 +283,24 @@ function isRefused(answer: Answer): answer is Refused {
 
 function lossError(why: Loss, task: Task | undefined): BrokerError {
   if (why instanceof Error) return new BrokerError('internal')
-  const compiles = task?.do === 'compile'
+  const compiles = task?.do !== 'check'
   if (why === 'overgrown')
     return new BrokerError('schema_too_large', {
       detail: 'Compiling the schema takes too much memory.',
       more: { bound: 'compile_bytes_max' },
     })
-  const what = compiles ? 'Compiling the schema' : 'Checking the payload'
+  const what = WORK[task?.do ?? 'check']
   return new BrokerError('validation_timeout', {
     detail: `${what} takes longer than ${TASK_MS_MAX} ms.`,
     ...(compiles ? { next: 'Simplify the schema.' } : {}),
   })
+}
+
+const WORK: Readonly<Record<Task['do'], string>> = {
+  check: 'Checking the payload',
+  compile: 'Compiling the schema',
+  example: 'Making an example',
+  compare: 'Comparing the versions',
 }
 
 const busy = () => new BrokerError('validation_busy', { retry_after_ms: RETRY_MS })

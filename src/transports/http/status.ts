@@ -80,7 +80,7 @@ export async function status(
 
 const SESSION_COLUMNS = ['client', 'name', 'status', 'seen'] as const
 
-interface Facts extends Omit<Readings, 'engine' | 'counters'> {
+interface Facts extends Omit<Readings, 'engine' | 'counters' | 'protocols'> {
   readonly status: string
   readonly uptime_seconds: number
   readonly memory_bytes: number

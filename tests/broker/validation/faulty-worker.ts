@@ -27,7 +27,8 @@ const FAULTS: Readonly<Record<string, () => void>> = {
 const checkers = new Checkers()
 self.onmessage = (event: MessageEvent<Task>) => {
   const task = event.data
-  const named = task.do === 'check' ? task.key : String(JSON.parse(task.schema).$comment)
+  const named =
+    task.do === 'check' ? task.key : task.do === 'compare' ? '' : String(JSON.parse(task.schema).$comment)
   FAULTS[named]?.()
   self.postMessage(checkers.answer(task))
 }
