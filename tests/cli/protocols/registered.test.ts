@@ -173,6 +173,7 @@ describe('register', () => {
       note('1.0.0', ['text!']),
       note('1.1.0', ['text!', 'to!']),
       note('1.2.0', ['text!']),
+      note('1.3.0', ['text!']),
       { ...note('1.0.0', []), name: 'other' },
     ])
     const { code, out, err } = await protocols('register', file)
@@ -181,7 +182,7 @@ describe('register', () => {
       'created note 1.0.0',
       'created other 1.0.0',
     ])
-    expect(err).toContain('note 1.2.0 is left out, since a lower version was refused.\n')
+    expect(err).toContain('warning: note 1.2.0, 1.3.0: left out, after one that was refused\n')
     expect(err).toContain('error: note 1.1.0 (all.json, item 2): ')
     expect(err).toContain('For example {"text":"a"}')
     const json = JSON.parse((await protocols('register', file, '--json')).err.split('\n').at(-1)!)
