@@ -296,6 +296,12 @@ describe('migrate', () => {
     )
   })
 
+  test('no version in the range that adapters lead from', async () => {
+    const { code, err } = await protocols('migrate', 'note', '--to', '2.0.0', '--from', '0.x')
+    expect(code).toBe(1)
+    expect(err).toContain('No adapters lead from note 0.x to 2.0.0.')
+  })
+
   test('a version that there is not', async () => {
     const { code, err } = await protocols('migrate', 'note', '--to', '9.0.0')
     expect(code).toBe(1)
