@@ -90,9 +90,9 @@ function plain(path: string): string {
   return normal.endsWith('/') ? `${normal}**` : normal
 }
 
-/** What stands before the first wildcard. */
+/** What stands before the first wildcard; nothing where the glob means all but what it says. */
 function literalStart(path: string): string {
-  return path.replace(/[*?[{].*$/s, '')
+  return path.replace(/^!.*$|[*?[{\\].*$/s, '')
 }
 
 function connect(): void {

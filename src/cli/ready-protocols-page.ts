@@ -20,9 +20,9 @@ that answer later.
 | completed, failed, canceled | \`result\` with this \`state\` | yes |
 | rejected | \`reject\` | yes |`,
   file_lease: `**Who decides a race: the keeper.** Messages alone cannot: of two clients that tell each other
-"mine" at the same moment, neither is first. So one client is the keeper. It takes the requests in the order in which
-its mailbox has them, and answers each. The broker has no keeper of its own; without one at the address
-\`leases\`, a request is a message that nobody reads. This is one to run or to start from:
+"mine" at the same moment, neither is first. So one client is the keeper. It takes the requests in the order
+in which its mailbox has them, and answers each. The broker has no keeper of its own; without one at the
+address \`leases\`, a request is a message that nobody reads. This is one to run or to start from:
 [examples/file-lease-keeper.ts](../examples/file-lease-keeper.ts).
 
 \`\`\`sh
@@ -31,10 +31,10 @@ npx -y ${packageManager} examples/file-lease-keeper.ts
 
 | to know | |
 |---|---|
-| all or none | \`acquire\` grants all of its paths, or none: no two clients each hold half of what both want |
+| all or none | \`acquire\` grants all of its paths, or none: no two clients hold half of what both want |
 | it ends by itself | after \`ttl_seconds\`, unless renewed: a client that is gone blocks nobody |
 | whose clock | the keeper's. Renew when half of \`ttl_seconds\` is over |
-| the fence | a number that rises with each grant: a store that is given it can refuse a client that came late |
+| the fence | it rises with each grant: a store that is given it can refuse a client that came late |
 | globs | may count as the same path when in truth they are not; never the other way round |
 | advisory | it keeps nobody from writing who did not ask |`,
 }

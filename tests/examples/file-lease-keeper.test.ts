@@ -151,6 +151,8 @@ describe("which paths are in each other's way", () => {
     ['src/*.ts', 'src/deep/a.ts', false],
     ['src/**', 'tests/**', false],
     ['src/**', 'src/deep/*.ts', true],
+    ['!src/**', 'lib/**', true],
+    ['!src/**', 'lib/a.ts', true],
     ['app/[id]/page.tsx', 'app/[id]/page.tsx', true],
     ['../other/a.ts', 'b.ts', undefined],
     ['/etc/passwd', 'b.ts', undefined],

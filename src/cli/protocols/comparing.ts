@@ -1,13 +1,13 @@
 import inc from 'semver/functions/inc.js'
 import { BrokerError } from '../../core/errors.ts'
 import { compareSchemas } from '../../core/protocol/evolution/compare.ts'
-import type { Comparison, Reason } from '../../core/protocol/evolution/relation.ts'
+import type { Comparison } from '../../core/protocol/evolution/relation.ts'
 import { semverRule } from '../../core/protocol/evolution/semver-rule.ts'
 import { describeComparison } from '../../core/protocol/evolution/sentence.ts'
 import type { JsonSchema } from '../../core/protocol/json-schema.ts'
 import { admitSchema } from '../../core/protocol/schema/admit.ts'
 import { type Checker, compileSchema } from '../../core/protocol/schema/checker.ts'
-import { offlineError } from './telling.ts'
+import { offlineError, type ToldReason, told } from './telling.ts'
 
 /** One version of a protocol that can be compared with another. */
 export interface Comparable {
@@ -27,7 +27,11 @@ export interface Described extends Omit<Comparable, 'checker'> {
 export interface VersionDiff {
   readonly comparison: Comparison
   /** Why the newer version number promises more than the schema keeps; absent where it does not. */
-  readonly broken?: { readonly sentence: string; readonly reasons: readonly Reason[]; readonly fix: string }
+  readonly broken?: {
+    readonly sentence: string
+    readonly reasons: readonly ToldReason[]
+    readonly fix: string
+  }
 }
 
 /** @param strict whether the strict reading decides what a version number may promise */
@@ -40,7 +44,7 @@ export function compareVersions(older: Comparable, newer: Comparable, strict: bo
   if (!broken) return { comparison }
   const { sentence, needed, reasons } = broken
   const fix = `The next ${needed} version after ${older.version} is ${inc(older.version, needed)}.`
-  return { comparison, broken: { sentence, reasons, fix } }
+  return { comparison, broken: { sentence, reasons: reasons.map(told), fix } }
 }
 
 /** @throws CliError for a schema that is none */
@@ -61,6 +65,8 @@ export function differenceOf(older: Described, newer: Described) {
   return {
     ...names,
     ...comparison,
+    reasons: comparison.reasons.map(told),
+    strict_reasons: comparison.strict_reasons.map(told),
     capabilities: { added, removed },
     ...(broken ? { version_rule: broken.sentence } : {}),
     words: [

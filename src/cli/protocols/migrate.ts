@@ -63,8 +63,7 @@ function print({ dry_run, rewritten, left, failures }: Migration, to: string, te
       [left.failed, 'that the adapters cannot turn'],
       [left.no_room, 'that would find no room'],
     ] as const)
-      if (number > 0)
-        terminal.out(`${count(number, 'message')} ${dry_run ? 'would be' : 'were'} left: ${why}.`)
+      if (number > 0) terminal.out(`Left: ${count(number, 'message')} ${why}.`)
   }
   for (const { message_id, reason } of failures) terminal.err(`${message_id}: ${oneLine(reason)}`)
   const unlisted = left.failed - failures.length

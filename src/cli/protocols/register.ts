@@ -34,19 +34,24 @@ export const register: Verb = {
     const dry_run = isOn(line, 'dry-run')
     const done: Registration[] = []
     const refused: CliError[] = []
-    const given_up = new Set<string>()
+    /** Versions that are not tried, by their name, since a lower one was refused. */
+    const left_out = new Map<string, string[]>()
     for (const definition of definitions) {
       const { name, version } = definition.input
-      if (given_up.has(name)) {
-        terminal.err(`${oneLine(name)} ${version} is left out, since a lower version was refused.`)
+      const higher = left_out.get(name)
+      if (higher) {
+        higher.push(version)
         continue
       }
       const answer = await registration(target, definition, dry_run)
       if (answer instanceof CliError) {
         refused.push(answer)
-        given_up.add(name)
+        left_out.set(name, [])
       } else done.push(answer)
     }
+    for (const [name, versions] of left_out)
+      if (versions.length > 0)
+        terminal.err(`warning: ${oneLine(name)} ${versions.join(', ')}: left out, after one that was refused`)
     for (const { name, version, warnings } of done)
       for (const warning of warnings) terminal.err(`warning: ${oneLine(`${name} ${version}: ${warning}`)}`)
     if (wantsJson(line)) terminal.out(JSON.stringify({ dry_run, protocols: done }))

@@ -1,10 +1,11 @@
 import type { Adapter } from '../../core/protocol/adapter/operations.ts'
 import type { Deprecation, NamedExample } from '../../core/protocol/definition.ts'
-import type { Reason, Relation } from '../../core/protocol/evolution/relation.ts'
+import type { Relation } from '../../core/protocol/evolution/relation.ts'
 import type { JsonSchema } from '../../core/protocol/json-schema.ts'
 import { call, type Target } from '../client.ts'
 import { PROGRAM } from '../program.ts'
 import { CliError } from '../verb.ts'
+import type { ToldReason } from './telling.ts'
 
 /** What `discover_protocols` says of one version. */
 export interface Card {
@@ -44,7 +45,7 @@ export interface Registration {
   readonly updated: boolean
   readonly relation?: Relation
   readonly strict_relation?: Relation
-  readonly reasons: readonly Reason[]
+  readonly reasons: readonly ToldReason[]
   readonly warnings: readonly string[]
 }
 

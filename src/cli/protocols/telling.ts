@@ -9,7 +9,7 @@ export function fileError({ what, fix, ...place }: DefinitionProblem): CliError 
 
 /** A broker's error with what it is about before its words, its reasons below, and the place for programs. */
 export function located({ what, fix, error }: CliError, about: string, place: Partial<Place> = {}): CliError {
-  const reasons = Array.isArray(error?.reasons) ? (error.reasons as Reason[]) : []
+  const reasons = Array.isArray(error?.reasons) ? (error.reasons as ToldReason[]) : []
   return new CliError(`${about}: ${what}`, fix, false, { ...error, ...place }, reasonLines(reasons))
 }
 
@@ -20,10 +20,19 @@ export function offlineError(error: BrokerError, about: string, place?: Place): 
   return located(new CliError(body.detail, next, false, body), about, place)
 }
 
+/** A reason as it is on the wire: the witness is the payload itself, and absent where there is none. */
+export interface ToldReason extends Omit<Reason, 'witness'> {
+  readonly witness?: unknown
+}
+
+export function told({ witness, ...reason }: Reason): ToldReason {
+  return witness ? { ...reason, witness: witness.payload } : reason
+}
+
 /** Why two versions do not go together, one line each, and a payload that shows it. */
-export function reasonLines(reasons: readonly Reason[]): string[] {
+export function reasonLines(reasons: readonly ToldReason[]): string[] {
   return reasons.map(({ sentence, witness }) =>
-    witness ? `${sentence} For example ${cut(JSON.stringify(witness.payload))}` : sentence,
+    witness === undefined ? sentence : `${sentence} For example ${cut(JSON.stringify(witness))}`,
   )
 }
 

@@ -56,7 +56,7 @@ async function fromBroker(target: Target, { name, version, all }: Wanted): Promi
   const definitions: Typed[] = []
   for (const one of names) {
     const versions = await cards(target, one, version)
-    for (const card of all ? versions.toReversed() : [newestUsable(versions)])
+    for (const card of all ? versions : [newestUsable(versions)])
       definitions.push(typed(await registered(target, one, card.version)))
   }
   return definitions

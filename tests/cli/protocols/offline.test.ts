@@ -181,7 +181,7 @@ describe('check', () => {
     expect(errors).toHaveLength(2)
     expect(errors[0]).toMatchObject({ file: 'x.json', detail: 'x.json: It holds an empty list.' })
     expect(errors[1]).toMatchObject({ file: 'note.json', index: 1, relation: 'breaking' })
-    expect(errors[1].reasons[0].witness).toEqual({ payload: { text: 'a' } })
+    expect(errors[1].reasons[0].witness).toEqual({ text: 'a' })
   })
 
   test('in a terminal, and an empty folder, which is most often a wrong path', async () => {

@@ -173,6 +173,7 @@ describe('register', () => {
       note('1.0.0', ['text!']),
       note('1.1.0', ['text!', 'to!']),
       note('1.2.0', ['text!']),
+      note('1.3.0', ['text!']),
       { ...note('1.0.0', []), name: 'other' },
     ])
     const { code, out, err } = await protocols('register', file)
@@ -181,7 +182,7 @@ describe('register', () => {
       'created note 1.0.0',
       'created other 1.0.0',
     ])
-    expect(err).toContain('note 1.2.0 is left out, since a lower version was refused.\n')
+    expect(err).toContain('warning: note 1.2.0, 1.3.0: left out, after one that was refused\n')
     expect(err).toContain('error: note 1.1.0 (all.json, item 2): ')
     expect(err).toContain('For example {"text":"a"}')
     const json = JSON.parse((await protocols('register', file, '--json')).err.split('\n').at(-1)!)
@@ -293,6 +294,12 @@ describe('migrate', () => {
     expect((await screen('migrate', 'note', '--to', '2.0.0', '--apply')).out).toBe(
       '2 messages became note 2.0.0.\nLeft: 1 message that the adapters cannot turn.',
     )
+  })
+
+  test('no version in the range that adapters lead from', async () => {
+    const { code, err } = await protocols('migrate', 'note', '--to', '2.0.0', '--from', '0.x')
+    expect(code).toBe(1)
+    expect(err).toContain('No adapters lead from note 0.x to 2.0.0.')
   })
 
   test('a version that there is not', async () => {
