@@ -13,6 +13,7 @@ import {
   count,
   MessageSchema,
   messagesText,
+  unlisted,
 } from './schema.ts'
 
 const Reason = choice(['expired', 'overflowed', 'attempts_exhausted', 'rejected'], {
@@ -101,7 +102,7 @@ export const requeueDeadLetters = defineCommand({
     refused: Type.Array(Type.String(), {
       description: 'still dead letters: no room for it, or for one before it, or a warning says why',
     }),
-    warnings: Type.Array(Type.String()),
+    warnings: unlisted(Type.Array(Type.String())),
   }),
   scope: 'write',
   http: { method: 'POST', path: '/v1/dead-letters/requeue' },

@@ -6,7 +6,7 @@ import { type Negotiation, negotiate, type Party } from '../../core/protocol/neg
 import { parseRequired } from '../../core/protocol/required.ts'
 import type { Broker } from '../broker.ts'
 import { defineCommand } from '../command.ts'
-import { briefly, closed, count, inline, named, RecipientId } from './schema.ts'
+import { briefly, closed, count, inline, named, RecipientId, unlisted } from './schema.ts'
 
 /** Pairs that the text for a model names; the output has all. */
 const PAIRS_SHOWN_MAX = 20
@@ -49,7 +49,7 @@ export const negotiateCapabilities = defineCommand({
     'By what both stated at check-in: protocols with the version to send, features, and who would have to move. ' +
     'With session_ids, each with each.',
   input: closed({
-    target_id: Type.Optional(RecipientId),
+    target_id: Type.Optional(briefly('the other: a client_id or session_id', RecipientId)),
     session_id: Type.Optional(
       briefly(
         'the one side; you if left out',
@@ -64,7 +64,7 @@ export const negotiateCapabilities = defineCommand({
       Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
         minItems: 1,
         maxItems: MATRIX_PARTIES_MAX,
-        description: 'instead: up to 50 session_ids or client_ids, for a matrix',
+        description: 'instead: up to 50, for a matrix',
       }),
     ),
     required_protocols: Type.Optional(
@@ -88,20 +88,22 @@ export const negotiateCapabilities = defineCommand({
     feature_intersections: Type.Optional(Type.Array(Type.String())),
     feature_differences: Type.Optional(named(Type.Array(Type.String()))),
     details: Type.Optional(named(Type.Unknown(), { description: 'why, by protocol' })),
-    suggestions: Type.Optional(Type.Array(Suggestion)),
+    suggestions: Type.Optional(unlisted(Type.Array(Suggestion))),
     required: Type.Optional(
-      Type.Object({ met: Type.Array(Type.String()), missing: Type.Array(Type.String()) }),
+      unlisted(Type.Object({ met: Type.Array(Type.String()), missing: Type.Array(Type.String()) })),
     ),
     matrix: Type.Optional(
-      Type.Object({
-        pairs: Type.Array(Pair),
-        protocols: named(
-          Type.Object({
-            everyone: Type.Union([Type.String(), Type.Null()]),
-            lacks: Type.Array(Type.String()),
-          }),
-        ),
-      }),
+      unlisted(
+        Type.Object({
+          pairs: Type.Array(Pair),
+          protocols: named(
+            Type.Object({
+              everyone: Type.Union([Type.String(), Type.Null()]),
+              lacks: Type.Array(Type.String()),
+            }),
+          ),
+        }),
+      ),
     ),
   }),
   scope: 'read',

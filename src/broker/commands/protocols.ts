@@ -14,37 +14,40 @@ import {
   inline,
   ProtocolName,
   ProtocolVersionText,
+  unlisted,
 } from './schema.ts'
 
 const Relation = choice(['full', 'backward', 'forward', 'breaking'])
 
 const Metadata = briefly(
-  'description, tags, agent_notes, examples: [{name, payload}]',
-  closed({
-    description: Type.Optional(
-      Type.String({ maxLength: 4096, description: 'what it is for; the first sentence is the summary' }),
-    ),
-    author: Type.Optional(Type.String({ maxLength: 256 })),
-    tags: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { maxItems: 32 })),
-    documentation_url: Type.Optional(Type.String({ maxLength: 2048 })),
-    examples: Type.Optional(
-      Type.Array(closed({ name: Type.String({ minLength: 1, maxLength: 128 }), payload: AnyJson }), {
-        maxItems: 32,
-        description: 'payloads that fit, checked at registration; errors show one',
-      }),
-    ),
-    examples_invalid: Type.Optional(
-      Type.Array(AnyJson, { maxItems: 32, description: 'payloads that the schema must refuse' }),
-    ),
-    agent_notes: Type.Optional(
-      Type.String({ maxLength: 4096, description: 'what a model should know beyond the schema' }),
-    ),
-    compare: Type.Optional(
-      choice(['lenient', 'strict'], {
-        description: 'which relation the version number is held to: lenient (the default) or strict',
-      }),
-    ),
-  }),
+  '{description, tags, agent_notes, examples: [{name, payload}]}',
+  unlisted(
+    closed({
+      description: Type.Optional(
+        Type.String({ maxLength: 4096, description: 'what it is for; the first sentence is the summary' }),
+      ),
+      author: Type.Optional(Type.String({ maxLength: 256 })),
+      tags: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { maxItems: 32 })),
+      documentation_url: Type.Optional(Type.String({ maxLength: 2048 })),
+      examples: Type.Optional(
+        Type.Array(closed({ name: Type.String({ minLength: 1, maxLength: 128 }), payload: AnyJson }), {
+          maxItems: 32,
+          description: 'payloads that fit, checked at registration; errors show one',
+        }),
+      ),
+      examples_invalid: Type.Optional(
+        Type.Array(AnyJson, { maxItems: 32, description: 'payloads that the schema must refuse' }),
+      ),
+      agent_notes: Type.Optional(
+        Type.String({ maxLength: 4096, description: 'what a model should know beyond the schema' }),
+      ),
+      compare: Type.Optional(
+        choice(['lenient', 'strict'], {
+          description: 'which relation the version number is held to: lenient (the default) or strict',
+        }),
+      ),
+    }),
+  ),
 )
 
 export const registerProtocol = defineCommand({
@@ -52,8 +55,8 @@ export const registerProtocol = defineCommand({
   title: 'Register a protocol',
   summary: 'Register a version of a message protocol.',
   description:
-    'Payloads sent under its name are held to the schema. A patch version must accept and be accepted by the one before; ' +
-    'a minor version must accept what the one before did. The same definition again changes nothing.',
+    'Payloads sent under its name are held to the schema. A minor version must accept what the one before did, ' +
+    'a patch also the reverse. The same definition again changes nothing.',
   input: closed({
     name: ProtocolName,
     version: ProtocolVersionText,
@@ -63,7 +66,7 @@ export const registerProtocol = defineCommand({
     ),
     capabilities: Type.Optional(
       briefly(
-        'point_to_point, broadcast, request_response, streaming; all if left out',
+        'how it may be sent; all if left out',
         Type.Array(choice(PROTOCOL_CAPABILITIES), {
           maxItems: 4,
           description:
@@ -75,7 +78,7 @@ export const registerProtocol = defineCommand({
     metadata: Type.Optional(Metadata),
     adapters: Type.Optional(
       briefly(
-        '[{from, up: [operation], down: [operation]}], RFC 6902 and more',
+        '[{from: range, up: [operation], down: [operation]}], RFC 6902 and more',
         Type.Unknown({
           description:
             'how payloads of older versions become this one, and back: [{from: version or range, up: [operation], down: ' +
@@ -92,7 +95,7 @@ export const registerProtocol = defineCommand({
     created: Type.Boolean({ description: 'false: it was there already' }),
     updated: Type.Boolean({ description: 'only its metadata has changed' }),
     relation: Type.Optional(Relation),
-    strict_relation: Type.Optional(Relation),
+    strict_relation: Type.Optional(unlisted(Relation)),
     reasons: Type.Array(
       Type.Object({
         direction: choice(['backward', 'forward']),
@@ -103,7 +106,7 @@ export const registerProtocol = defineCommand({
         witness: Type.Optional(Type.Unknown()),
         sentence: Type.String(),
       }),
-      { description: 'what keeps the relation to the version before from being full' },
+      { description: 'why the relation is not full' },
     ),
     warnings: Type.Array(Type.String()),
   }),
@@ -157,8 +160,7 @@ export const discoverProtocols = defineCommand({
   name: 'discover_protocols',
   title: 'Find protocols',
   summary: 'Which protocols there are, with an example payload of each.',
-  description:
-    'With the exact name: its versions, newest first, and the fields of a payload. include adds the rest.',
+  description: 'With the exact name: its versions, newest first, and the fields of a payload.',
   input: closed({
     name: Type.Optional(
       briefly(
@@ -189,7 +191,7 @@ export const discoverProtocols = defineCommand({
       Type.Integer({
         minimum: 1,
         maximum: 1024 * 1024,
-        description: 'leave out what include asks for past this (16384)',
+        description: 'room for what include asks for (16384)',
       }),
     ),
     after: Type.Optional(Type.String({ maxLength: 256, description: 'next of the page before' })),

@@ -8,7 +8,7 @@ import { appendsStored } from '../command.ts'
 import { type Addressed, idempotencyKey } from '../digest.ts'
 import type { NotTaken, Terms } from '../protocols/typed-sends.ts'
 import type { SendInput } from './content.ts'
-import { AdaptedFromSchema, choice, type closed } from './schema.ts'
+import { AdaptedFromSchema, choice, type closed, unlisted } from './schema.ts'
 
 const receipt = {
   message_id: Type.String(),
@@ -16,7 +16,9 @@ const receipt = {
   stored: choice(['memory', 'disk', 'redis']),
   expires_at: Type.String({ description: 'RFC 3339' }),
   protocol_version: Type.Optional(
-    Type.String({ description: 'which version the recipient gets; of a broadcast, which was sent' }),
+    unlisted(
+      Type.String({ description: 'which version the recipient gets; of a broadcast, which was sent' }),
+    ),
   ),
   warnings: Type.Array(Type.String()),
 }
@@ -24,7 +26,7 @@ const receipt = {
 export const directReceipt = {
   ...receipt,
   recipient_status: choice(['active', 'stale', 'disconnected', 'unknown']),
-  adapted_from: Type.Optional(AdaptedFromSchema),
+  adapted_from: Type.Optional(unlisted(AdaptedFromSchema)),
 }
 export type DirectReceipt = Static<ReturnType<typeof closed<typeof directReceipt>>>
 

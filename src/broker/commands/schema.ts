@@ -22,6 +22,13 @@ export function briefly<T extends TSchema>(brief: string, schema: T): T {
   return { ...schema, [BRIEF]: brief }
 }
 
+/** Leaves the members of a parameter, or a whole member of an output, out of lists of tools. */
+export const UNLISTED = Symbol('unlisted')
+
+export function unlisted<T extends TSchema>(schema: T): T {
+  return { ...schema, [UNLISTED]: true }
+}
+
 /** An input, or an object within one: unknown names are refused. */
 export function closed<P extends TProperties>(properties: P) {
   return Type.Object(properties, { additionalProperties: false })
@@ -156,7 +163,7 @@ export const CapabilityFilterSchema = briefly(
         features: Type.Optional(Names),
         protocols: Type.Optional(
           Type.Union([Names, named(Type.String({ maxLength: 128 }), { maxProperties: 64 })], {
-            description: 'names, or {name: range} of semver ranges',
+            description: 'name: range',
           }),
         ),
       }),

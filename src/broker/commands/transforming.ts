@@ -4,7 +4,7 @@ import { checkRange } from '../../core/protocol/versions.ts'
 import { defineCommand } from '../command.ts'
 import { migrate } from '../protocols/migrate.ts'
 import { transform } from '../protocols/transform.ts'
-import { AnyJson, closed, count, ProtocolName, ProtocolVersionText } from './schema.ts'
+import { AnyJson, closed, count, ProtocolName, ProtocolVersionText, unlisted } from './schema.ts'
 
 const PayloadErrors = Type.Array(
   Type.Object({
@@ -31,7 +31,7 @@ export const transformMessage = defineCommand({
     payload: AnyJson,
     steps: Type.Array(Type.String(), { description: 'such as "1.2.0→2.0.0"' }),
     valid: Type.Boolean({ description: 'whether the result fits to_version' }),
-    errors: PayloadErrors,
+    errors: unlisted(PayloadErrors),
   }),
   scope: 'read',
   http: { method: 'POST', path: '/v1/protocols/{name}/transformation' },

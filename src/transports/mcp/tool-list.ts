@@ -1,7 +1,7 @@
 import type { Tool } from '@modelcontextprotocol/server'
 import { type Command, describe } from '../../broker/command.ts'
 import { TOOLS } from '../../broker/commands/index.ts'
-import { BRIEF } from '../../broker/commands/schema.ts'
+import { BRIEF, UNLISTED } from '../../broker/commands/schema.ts'
 import type { Limits } from '../../core/limits.ts'
 
 /**
@@ -18,6 +18,7 @@ interface Schema {
   readonly anyOf?: readonly Schema[] | undefined
   readonly additionalProperties?: boolean | Schema | undefined
   readonly [BRIEF]?: string | undefined
+  readonly [UNLISTED]?: true | undefined
   readonly [bound: string]: unknown
 }
 
@@ -52,7 +53,10 @@ function toolOf(command: Command, limits: Limits): Tool {
 /** An input schema without sizes and patterns. Of alternatives in `anyOf` it keeps the last, the fullest. */
 function inputOf({ anyOf, ...schema }: Schema): Schema {
   const { pattern, minLength, maxLength, maxItems, maxProperties, ...rest } = { ...anyOf?.at(-1), ...schema }
-  return { ...rest, description: schema[BRIEF] ?? schema.description, ...within(rest, inputOf) }
+  const description = schema[BRIEF] ?? schema.description
+  return schema[UNLISTED]
+    ? { type: schema.type, description }
+    : { ...rest, description, ...within(rest, inputOf) }
 }
 
 /**
@@ -62,7 +66,7 @@ function inputOf({ anyOf, ...schema }: Schema): Schema {
  */
 function outputOf({ type, description, required = [], properties = {}, ...rest }: Schema, depth = 0): Schema {
   const shown = Object.entries(properties).filter(
-    ([name]) => depth !== 1 && (depth === 0 || required.includes(name)),
+    ([name, inner]) => depth !== 1 && !inner[UNLISTED] && (depth === 0 || required.includes(name)),
   )
   return {
     type,

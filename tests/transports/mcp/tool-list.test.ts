@@ -9,7 +9,16 @@ interface Told {
 }
 
 const TOOL_BYTES_MAX = 2000
-const AVERAGE_BYTES_MAX = 1400
+/** Those with which agents talk, and those about protocols. */
+const TALK_BYTES_MAX = 20_000
+const PROTOCOL_BYTES_MAX = 7000
+const PROTOCOL_TOOLS: readonly string[] = [
+  'register_protocol',
+  'discover_protocols',
+  'negotiate_capabilities',
+  'deprecate_protocol',
+  'transform_message',
+]
 
 test('the tools cost a model little of its window', async () => {
   await using app = await startBroker()
@@ -17,8 +26,11 @@ test('the tools cost a model little of its window', async () => {
   const { tools } = await alice.client.listTools()
   const sizes = tools.map((tool) => ({ name: tool.name, bytes: Buffer.byteLength(JSON.stringify(tool)) }))
   expect(sizes.filter(({ bytes }) => bytes > TOOL_BYTES_MAX)).toEqual([])
-  const total = sizes.reduce((sum, { bytes }) => sum + bytes, 0)
-  expect(total / tools.length).toBeLessThanOrEqual(AVERAGE_BYTES_MAX)
+  const sum = (of: typeof sizes) => of.reduce((total, { bytes }) => total + bytes, 0)
+  const about = Object.groupBy(sizes, ({ name }) => (PROTOCOL_TOOLS.includes(name) ? 'protocols' : 'talk'))
+  expect(about.protocols).toHaveLength(PROTOCOL_TOOLS.length)
+  expect(sum(about.protocols!)).toBeLessThanOrEqual(PROTOCOL_BYTES_MAX)
+  expect(sum(about.talk!)).toBeLessThanOrEqual(TALK_BYTES_MAX)
   for (const { title } of tools) expect(title).toMatch(/^[A-Z]/)
 })
 
