@@ -179,5 +179,5 @@ function validationText(validations: Readings['protocols']['validations']): stri
     lines.push(`${VALIDATION}_bucket{where="${where}",le="+Inf"} ${count}`)
     lines.push(`${VALIDATION}_sum{where="${where}"} ${sum}`, `${VALIDATION}_count{where="${where}"} ${count}`)
   }
-  return `\n${lines.join('\n')}\n`
+  return `\n\n${lines.join('\n')}\n`
 }

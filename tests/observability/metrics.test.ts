@@ -49,7 +49,7 @@ test('a histogram counts upwards, up to all that there was', async () => {
     'mcp_broker_validation_seconds_sum{where="inline"} 0.5',
     'mcp_broker_validation_seconds_count{where="inline"} 6',
   ])
-  expect(text).not.toContain('\n\n')
+  expect(text).not.toContain('\n\n\n')
 })
 
 test('a scrape tells of now: counters are not added up from scrape to scrape', async () => {
