@@ -2,7 +2,7 @@ import { BrokerError } from '../../core/errors.ts'
 import type { MaybePromise } from '../../core/maybe-promise.ts'
 import { compileSchema } from '../../core/protocol/schema/checker.ts'
 import type { Explanation } from '../../core/protocol/schema/explain.ts'
-import { nodesWithin, TYPED_NODES_MAX } from '../../core/protocol/schema/nodes.ts'
+import { effortWithin, nodesWithin, TYPED_NODES_MAX } from '../../core/protocol/schema/nodes.ts'
 import type { ValidationWorker } from '../validation/validation-worker.ts'
 import type { ProtocolVersion } from './family.ts'
 import type { ProtocolTally } from './tally.ts'
@@ -76,7 +76,7 @@ export class Validation {
         field: '/payload',
         detail: `The payload has more than ${TYPED_NODES_MAX} values; a message with a protocol has no more.`,
       })
-    return inline && weight * nodes <= INLINE_COST_MAX
+    return inline && weight * effortWithin(payload, INLINE_COST_MAX / weight) <= INLINE_COST_MAX
   }
 
   #compile(version: ProtocolVersion) {
