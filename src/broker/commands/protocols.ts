@@ -148,6 +148,7 @@ const Card = Type.Object({
   author: Type.Optional(Type.String()),
   strict_relation: Type.Optional(Relation),
   registered_at: Type.Optional(Type.String()),
+  compare: Type.Optional(choice(['lenient', 'strict'])),
   left_out: Type.Optional(
     Type.Array(Type.String(), {
       description: 'found no room: ask for this version alone, or raise bytes_max',

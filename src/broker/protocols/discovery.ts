@@ -37,6 +37,7 @@ export interface FullCard extends ProtocolCard {
   author?: string
   strict_relation?: Relation
   registered_at?: string
+  compare?: 'lenient' | 'strict'
   left_out?: string[]
 }
 
@@ -118,7 +119,7 @@ function addParts(
   budget: { left: number },
 ): void {
   const { schema, metadata, adapters, strict_relation, registered_ms } = registered
-  const { description, author, documentation_url, agent_notes } = metadata
+  const { description, author, documentation_url, agent_notes, compare } = metadata
   const of = { schema, examples: metadata.examples ?? [], adapters }
   const left_out: string[] = []
   const add = <K extends keyof FullCard>(key: K, value: FullCard[K]) => {
@@ -135,6 +136,7 @@ function addParts(
   add('description', description)
   add('documentation_url', documentation_url)
   add('author', author)
+  if (compare !== undefined) card.compare = compare
   if (strict_relation !== undefined) card.strict_relation = strict_relation
   if (registered_ms > 0) card.registered_at = formatTime(registered_ms)
   if (left_out.length > 0) card.left_out = left_out

@@ -1,7 +1,7 @@
 import { BrokerError } from '../../core/errors.ts'
 import { checkExamples } from '../../core/protocol/adapter/examples.ts'
 import type { ProtocolMetadata } from '../../core/protocol/definition.ts'
-import type { Comparison, Reason } from '../../core/protocol/evolution/relation.ts'
+import { type Comparison, type Reason, told } from '../../core/protocol/evolution/relation.ts'
 import { neighbours, semverRule } from '../../core/protocol/evolution/semver-rule.ts'
 import type { JsonSchema } from '../../core/protocol/json-schema.ts'
 import { shortened } from '../../core/shortened.ts'
@@ -167,13 +167,4 @@ export async function checkAdaptedExamples(
       more: { problems },
     })
   return warnings
-}
-
-/** A reason as callers are told it: the witness is the payload itself. */
-export interface ToldReason extends Omit<Reason, 'witness'> {
-  readonly witness?: unknown
-}
-
-export function told({ witness, ...reason }: Reason): ToldReason {
-  return witness ? { ...reason, witness: witness.payload } : reason
 }

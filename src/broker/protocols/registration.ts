@@ -7,7 +7,7 @@ import {
   type ProtocolMetadata,
   type RegisteredProtocol,
 } from '../../core/protocol/definition.ts'
-import type { Relation } from '../../core/protocol/evolution/relation.ts'
+import { type Relation, type ToldReason, told } from '../../core/protocol/evolution/relation.ts'
 import type { JsonSchema } from '../../core/protocol/json-schema.ts'
 import type { ProtocolRules } from '../../core/protocol/rules.ts'
 import { admitSchema } from '../../core/protocol/schema/admit.ts'
@@ -20,8 +20,6 @@ import {
   compareWithNeighbours,
   compiledInWorker,
   exampleInWorker,
-  type ToldReason,
-  told,
 } from './proofs.ts'
 import type { ProjectProtocols, Registry } from './registry.ts'
 import type { From, Validation } from './validation.ts'

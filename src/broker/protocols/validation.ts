@@ -51,7 +51,7 @@ export class Validation {
   }
 
   async #checkInWorker(
-    { key, registered }: ProtocolVersion,
+    { key, registered, admitted }: ProtocolVersion,
     { project, sender_id }: From,
     payload: unknown,
   ): Promise<Explanation | undefined> {
@@ -60,6 +60,8 @@ export class Validation {
       const text = JSON.stringify(payload)
       const result = await this.worker.check(project, sender_id, key, registered.schema, text)
       return result === true ? undefined : result
+    } catch (error) {
+      throw withWeight(error, admitted.weight)
     } finally {
       this.tally.validated('worker', performance.now() - began_ms)
     }
@@ -99,4 +101,18 @@ export class Validation {
       this.#compiled.add(version)
     }
   }
+}
+
+/** A check that ran out of time says what its schema weighs; a recursive one has no bound. */
+function withWeight(error: unknown, weight: number): unknown {
+  if (!(error instanceof BrokerError) || error.code !== 'validation_timeout') return error
+  const weighs = Number.isFinite(weight)
+    ? `The schema weighs ${Math.ceil(weight)} checks for each value of a payload.`
+    : 'The schema is recursive, so what a check costs has no bound.'
+  return new BrokerError('validation_timeout', {
+    ...error.detail,
+    field: '/payload',
+    detail: `${error.message} ${weighs}`,
+    more: { weight: Number.isFinite(weight) ? weight : 'unbounded' },
+  })
 }

@@ -2,12 +2,13 @@ import inc from 'semver/functions/inc.js'
 import { BrokerError } from '../../core/errors.ts'
 import { compareSchemas } from '../../core/protocol/evolution/compare.ts'
 import type { Comparison } from '../../core/protocol/evolution/relation.ts'
+import { type ToldReason, told } from '../../core/protocol/evolution/relation.ts'
 import { semverRule } from '../../core/protocol/evolution/semver-rule.ts'
 import { describeComparison } from '../../core/protocol/evolution/sentence.ts'
 import type { JsonSchema } from '../../core/protocol/json-schema.ts'
 import { admitSchema } from '../../core/protocol/schema/admit.ts'
 import { type Checker, compileSchema } from '../../core/protocol/schema/checker.ts'
-import { offlineError, type ToldReason, told } from './telling.ts'
+import { offlineError } from './telling.ts'
 
 /** One version of a protocol that can be compared with another. */
 export interface Comparable {

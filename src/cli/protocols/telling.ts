@@ -1,6 +1,6 @@
 import { type DefinitionProblem, type Place, placeText } from '../../broker/protocols/definition-files.ts'
 import { type BrokerError, errorBody } from '../../core/errors.ts'
-import type { Reason } from '../../core/protocol/evolution/relation.ts'
+import type { ToldReason } from '../../core/protocol/evolution/relation.ts'
 import { CliError } from '../verb.ts'
 
 export function fileError({ what, fix, ...place }: DefinitionProblem): CliError {
@@ -18,15 +18,6 @@ export function offlineError(error: BrokerError, about: string, place?: Place): 
   const next = error.detail.next ?? 'Correct it in the file.'
   const body = { ...errorBody(error), next }
   return located(new CliError(body.detail, next, false, body), about, place)
-}
-
-/** A reason as it is on the wire: the witness is the payload itself, and absent where there is none. */
-export interface ToldReason extends Omit<Reason, 'witness'> {
-  readonly witness?: unknown
-}
-
-export function told({ witness, ...reason }: Reason): ToldReason {
-  return witness ? { ...reason, witness: witness.payload } : reason
 }
 
 /** Why two versions do not go together, one line each, and a payload that shows it. */

@@ -31,3 +31,12 @@ export interface Comparison {
   /** What only the strict reading objects to. */
   readonly strict_reasons: readonly Reason[]
 }
+
+/** A reason as callers are told it: the witness is the payload itself, and absent where there is none. */
+export interface ToldReason extends Omit<Reason, 'witness'> {
+  readonly witness?: unknown
+}
+
+export function told({ witness, ...reason }: Reason): ToldReason {
+  return witness ? { ...reason, witness: witness.payload } : reason
+}
