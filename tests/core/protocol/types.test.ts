@@ -62,7 +62,7 @@ test('declarations are as the reference has them', () => {
     required: ['text', 'reply-to'],
     additionalProperties: false,
     properties: {
-      text: { type: 'string', minLength: 1, description: 'What is said.\nIn *plain* words.' },
+      text: { type: 'string', minLength: 1, description: '\n\nWhat is said.\n\nIn *plain* words.\n ' },
       format: { enum: ['plain', 'markdown'], description: 'how it is written' },
       mentions: { type: 'array', items: { type: 'string' } },
       'reply-to': { $ref: '#/$defs/reference' },
@@ -79,6 +79,7 @@ test('declarations are as the reference has them', () => {
 export type SmallTalk_1_2_0 = {
   /**
    * What is said.
+   *
    * In *plain* words.
    */
   text: string;
