@@ -37,9 +37,8 @@ export function typesOf(definitions: readonly TypedDefinition[]): string {
     declared.push(`export type ${plain} = ${types.get(newestUsable(all)!.version)};\n`)
     members += `  ${quoted(name)}: {\n${versions}  };\n`
   }
-  declared.push(
-    `/** Payloads by the name and the version of their protocol. */\nexport interface Protocols {\n${members}}\n`,
-  )
+  const what = comment('Payloads by the name and the version of their protocol.', '')
+  declared.push(`${what}export interface Protocols {\n${members}}\n`)
   return declared.join('\n')
 }
 
