@@ -7,7 +7,7 @@ export interface RegisteredVersion extends Choosable {
   readonly capabilities: readonly string[]
 }
 
-/** How many adapters the shortest chain between two versions of one protocol has; undefined: there is none. */
+/** How many adapters the shortest chain between two versions of a protocol has; undefined: there is none. */
 export type Steps = (from: string, to: string) => number | undefined
 
 /** Only this many versions of each side are tried with adapters, the newest; it bounds hostile numbers. */

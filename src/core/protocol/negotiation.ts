@@ -129,9 +129,10 @@ function adaptedAgreement({ name, sides: [a, b] }: Facts, there: Route, adapted:
   const send_as = { [a.client_id]: there.from, ...(back ? { [b.client_id]: back.from } : {}) }
   const found = { version: null, via: 'adapters', send_as, steps: there.steps } as const
   if (back) return found
+  const [ours, theirs] = [a.client_id, b.client_id]
   return {
     ...found,
-    sentence: `No adapters lead from ${b.client_id} to ${a.client_id}, so only ${a.client_id} can send ${name}.`,
+    sentence: `No adapters lead from ${theirs} to ${ours}, so only ${ours} can send ${name}.`,
   }
 }
 

@@ -39,7 +39,7 @@ export interface Refusal {
   readonly sentence: string
 }
 
-/** One step that would help. Suggestions for one protocol are alternatives, unless they name the same `to`. */
+/** One step that would help. Those for one protocol are alternatives, unless they name the same `to`. */
 export interface Suggestion {
   readonly protocol: string
   /** The client_id that would have to move; absent for `register`, which anybody can do. */

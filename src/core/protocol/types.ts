@@ -1,6 +1,7 @@
 import type { ProtocolMetadata } from './definition.ts'
 import { isSchemaObject, type JsonSchema, type SchemaObject } from './json-schema.ts'
-import { comment, pointed, print, union } from './schema-type.ts'
+import { pointed, print, union } from './schema-type.ts'
+import { comment, quoted } from './type-text.ts'
 import { compareVersions, newestUsable } from './versions.ts'
 
 /** What is printed of one version of a protocol. */
@@ -31,14 +32,13 @@ export function typesOf(definitions: readonly TypedDefinition[]): string {
       const type = unused(`${plain}_${one.version.replaceAll(/[^0-9A-Za-z]+/g, '_')}`, taken)
       types.set(one.version, type)
       declared.push(...declarations(one, type, taken))
-      if (one.version.isWellFormed()) versions += `    ${JSON.stringify(one.version)}: ${type};\n`
+      versions += `    ${quoted(one.version)}: ${type};\n`
     }
     declared.push(`export type ${plain} = ${types.get(newestUsable(all)!.version)};\n`)
-    if (name.isWellFormed()) members += `  ${JSON.stringify(name)}: {\n${versions}  };\n`
+    members += `  ${quoted(name)}: {\n${versions}  };\n`
   }
-  declared.push(
-    `/** Payloads by the name and the version of their protocol. */\nexport interface Protocols {\n${members}}\n`,
-  )
+  const what = comment('Payloads by the name and the version of their protocol.', '')
+  declared.push(`${what}export interface Protocols {\n${members}}\n`)
   return declared.join('\n')
 }
 

@@ -1,8 +1,13 @@
 import fc from 'fast-check'
 import type { RegisteredVersion } from '../../../src/core/protocol/choice.ts'
 import { PROTOCOL_CAPABILITIES } from '../../../src/core/protocol/definition.ts'
-import type { NegotiationInput, Party } from '../../../src/core/protocol/negotiation.ts'
-import type { RequiredProtocol } from '../../../src/core/protocol/required.ts'
+import {
+  type Negotiation,
+  type NegotiationInput,
+  negotiate,
+  type Party,
+} from '../../../src/core/protocol/negotiation.ts'
+import { parseRequired, type RequiredProtocol } from '../../../src/core/protocol/required.ts'
 
 /** Protocols by name, each with its versions; `!` marks a deprecated one, as in `1.0.0!`. */
 export type Shelf = Record<string, readonly string[]>
@@ -92,3 +97,26 @@ export const someInput: fc.Arbitrary<NegotiationInput & { shelf: Map<string, Reg
     const known = bridges.map((one) => one.join(' '))
     return { parties, registered: (name) => shelf.get(name) ?? [], adapted: adapted(known), required, shelf }
   })
+
+/** Both sides by their ranges of some protocols, on a shelf of registered ones. */
+export function between(
+  frontend: Record<string, string> | undefined,
+  backend: Record<string, string> | undefined,
+  shelf: Shelf,
+  {
+    required,
+    bridges = [],
+    capabilities,
+  }: { required?: unknown; bridges?: Bridges; capabilities?: string[] } = {},
+): Negotiation {
+  const party = (client_id: string, protocols: Record<string, string> | undefined): Party => ({
+    client_id,
+    ...(protocols ? { protocols } : {}),
+  })
+  return negotiate({
+    parties: [party('frontend', frontend), party('backend', backend)],
+    registered: registered(shelf, capabilities),
+    adapted: adapted(bridges),
+    required: parseRequired(required),
+  })
+}

@@ -1,7 +1,7 @@
 /**
  * Facts about versions and ranges, as the test fixtures of node-semver have them (github.com/npm/node-semver,
- * test/fixtures, commit 6e05b7637396; copyright Isaac Z. Schlueter and contributors, ISC License): those which
- * concern neither loose ranges nor `includePrerelease`.
+ * test/fixtures, commit 6e05b7637396; copyright Isaac Z. Schlueter and contributors, ISC License): those
+ * which concern neither loose ranges nor `includePrerelease`.
  */
 
 /** The range takes the version. */
