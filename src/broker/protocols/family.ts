@@ -1,4 +1,4 @@
-import { chainBetween, type Step } from '../../core/protocol/adapter/chain.ts'
+import { Chains, type Step } from '../../core/protocol/adapter/chain.ts'
 import {
   type ChosenVersion,
   type RegisteredVersion,
@@ -52,7 +52,7 @@ export class ProtocolVersion {
   }
 }
 
-/** How many answers to "which version, and how" are kept for one protocol. */
+/** How many choices of a version are kept for one protocol. */
 const ANSWERS_MAX = 1000
 
 /** All versions of one protocol in one project. */
@@ -60,7 +60,7 @@ export class Family {
   readonly #versions = new Map<string, ProtocolVersion>()
   #newest: readonly ProtocolVersion[] | undefined
   #choosable: readonly RegisteredVersion[] | undefined
-  readonly #chains = new Map<string, readonly Step[] | null>()
+  #chains: Chains | undefined
   readonly #choices = new Map<string, ChosenVersion | VersionRefusal>()
 
   constructor(readonly name: string) {}
@@ -79,24 +79,14 @@ export class Family {
     this.#versions.set(version.version, version)
     this.#newest = undefined
     this.#choosable = undefined
-    this.#chains.clear()
+    this.#chains = undefined
     this.#choices.clear()
   }
 
   /** The shortest chain of adapters; undefined where there is none. */
   chain(from: string, to: string): readonly Step[] | undefined {
-    const key = `${from} ${to}`
-    let chain = this.#chains.get(key)
-    if (chain === undefined) {
-      chain =
-        chainBetween(
-          this.newest.map(({ registered }) => registered),
-          from,
-          to,
-        ) ?? null
-      remember(this.#chains, key, chain)
-    }
-    return chain ?? undefined
+    this.#chains ??= new Chains(this.newest.map(({ registered }) => registered))
+    return this.#chains.between(from, to)
   }
 
   /** How many steps lead from one version to another. */

@@ -1,11 +1,10 @@
 import type { Adapter } from '../../core/protocol/adapter/operations.ts'
 import type { Deprecation, NamedExample } from '../../core/protocol/definition.ts'
-import type { Relation } from '../../core/protocol/evolution/relation.ts'
+import type { Relation, ToldReason } from '../../core/protocol/evolution/relation.ts'
 import type { JsonSchema } from '../../core/protocol/json-schema.ts'
 import { call, type Target } from '../client.ts'
 import { PROGRAM } from '../program.ts'
 import { CliError } from '../verb.ts'
-import type { ToldReason } from './telling.ts'
 
 /** What `discover_protocols` says of one version. */
 export interface Card {

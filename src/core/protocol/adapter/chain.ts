@@ -3,8 +3,8 @@ import { applyTo, draftOf, resultOf } from './apply.ts'
 import type { Adapter, Operation } from './operations.ts'
 
 export const STEPS_MAX = 8
-/** How much one search may do, in comparisons of a range with a version: some 30 ms. */
-const COMPARISONS_MAX = 50_000
+/** What all searches together may do, in comparisons of a range with a version: some 50 ms. */
+const COMPARISONS_MAX = 80_000
 /** Reading a range costs as much as so many comparisons. */
 const COMPARISONS_PER_RANGE = 25
 
@@ -29,38 +29,83 @@ interface Way {
   readonly downs: number
 }
 
+/** From how many versions the ways are remembered. */
+const SOURCES_MAX = 32
+
 /**
- * The shortest chain of adapters between two versions of a protocol, of at most {@link STEPS_MAX} steps. Of
- * several that are as short: the one with fewer steps down, then the one that goes over higher versions.
- *
- * @param versions all registered versions of the protocol, in any order
- * @returns no steps when both are the same; undefined when no chain leads there, when one of the two is not
- *   registered, or when thousands of ranges would have to be compared to find one
+ * The chains of adapters between the versions of one protocol. What was compared once is remembered, and all
+ * that is compared is bounded: some 50 ms of work, however many are asked for. Of versions with thousands
+ * of ranges, some chains are not found.
  */
+export class Chains {
+  private readonly registered: ReadonlyMap<string, AdaptedVersion>
+  private readonly ranges = new Ranges()
+  private readonly steps = new Map<string, readonly Step[]>()
+  private readonly ways = new Map<string, ReadonlyMap<string, Way>>()
+
+  /** @param versions all registered versions, in any order */
+  constructor(versions: readonly AdaptedVersion[]) {
+    this.registered = new Map(versions.map((one) => [one.version, one]))
+  }
+
+  /**
+   * The shortest chain, of at most {@link STEPS_MAX} steps. Of several that are as short: the one with fewer
+   * steps down, then the one that goes over higher versions.
+   *
+   * @returns no steps when both are the same; undefined when there is none, or one is not registered
+   */
+  between(from: string, to: string): readonly Step[] | undefined {
+    if (!this.registered.has(from) || !this.registered.has(to)) return undefined
+    return from === to ? [] : this.waysFrom(from).get(to)?.steps
+  }
+
+  /** The best way from a version to each that can be reached, found breadth first. */
+  private waysFrom(from: string): ReadonlyMap<string, Way> {
+    const known = this.ways.get(from)
+    if (known) return known
+    const ways = new Map<string, Way>([[from, { steps: [], downs: 0 }]])
+    let newest = new Map(ways)
+    for (let length = 0; length < STEPS_MAX && newest.size > 0; length++) {
+      const longer = new Map<string, Way>()
+      for (const [version, way] of newest)
+        for (const step of this.stepsFrom(version)) {
+          if (ways.has(step.to)) continue
+          const downs = way.downs + (step.direction === 'down' ? 1 : 0)
+          const next = { steps: [...way.steps, step], downs }
+          const other = longer.get(step.to)
+          if (other === undefined || isBetter(next, other)) longer.set(step.to, next)
+        }
+      for (const [version, way] of longer) ways.set(version, way)
+      newest = longer
+    }
+    if (this.ways.size >= SOURCES_MAX) this.ways.clear()
+    this.ways.set(from, ways)
+    return ways
+  }
+
+  /** The single steps from a version to others. */
+  private stepsFrom(version: string): readonly Step[] {
+    const known = this.steps.get(version)
+    if (known) return known
+    const start = this.registered.get(version)!
+    const steps: Step[] = []
+    for (const other of this.registered.values()) {
+      if (other === start) continue
+      const step = stepUp(version, other, this.ranges) ?? stepDown(start, other.version, this.ranges)
+      if (step !== undefined) steps.push(step)
+    }
+    this.steps.set(version, steps)
+    return steps
+  }
+}
+
+/** One chain; see {@link Chains.between}. */
 export function chainBetween(
   versions: readonly AdaptedVersion[],
   from: string,
   to: string,
 ): readonly Step[] | undefined {
-  const registered = new Map(versions.map((one) => [one.version, one]))
-  if (!registered.has(from) || !registered.has(to)) return undefined
-  const ranges = new Ranges()
-  let unreached = versions.filter(({ version }) => version !== from)
-  let ways = new Map<string, Way>([[from, { steps: [], downs: 0 }]])
-  for (let length = 0; length <= STEPS_MAX; length++) {
-    const found = ways.get(to)
-    if (found !== undefined) return found.steps
-    const longer = new Map<string, Way>()
-    for (const [version, way] of length < STEPS_MAX ? ways : [])
-      for (const step of stepsFrom(registered.get(version)!, unreached, ranges)) {
-        const next = { steps: [...way.steps, step], downs: way.downs + (step.direction === 'down' ? 1 : 0) }
-        const other = longer.get(step.to)
-        if (other === undefined || isBetter(next, other)) longer.set(step.to, next)
-      }
-    unreached = unreached.filter(({ version }) => !longer.has(version))
-    ways = longer
-  }
-  return undefined
+  return new Chains(versions).between(from, to)
 }
 
 /** Whether a way is better than another of the same length. */
@@ -71,18 +116,6 @@ function isBetter(way: Way, other: Way): boolean {
     if (order !== 0) return order > 0
   }
   return false
-}
-
-/** The steps that lead from a version to some of the others. */
-function* stepsFrom(
-  start: AdaptedVersion,
-  others: readonly AdaptedVersion[],
-  ranges: Ranges,
-): Generator<Step> {
-  for (const other of others) {
-    const step = stepUp(start.version, other, ranges) ?? stepDown(start, other.version, ranges)
-    if (step !== undefined) yield step
-  }
 }
 
 /** The step from an older version up to the one that has the adapters; the first that fits is taken. */
