@@ -1,0 +1,20 @@
+import type { At, Findings } from './findings.ts'
+import type { Definitions, LinkedSchema } from './linked.ts'
+
+/** What the parts of an explanation share. */
+export interface Visitor {
+  readonly findings: Findings
+  readonly definitions: Definitions
+  readonly patterns: ReadonlyMap<string, RegExp>
+  /** Whether a value fits. @param report whether failures are written down; without it, the first one ends */
+  visit(schema: LinkedSchema, value: unknown, at: At | undefined, report: boolean): boolean
+  /** Counts work. It throws when there has been too much. */
+  spend(steps: number): void
+}
+
+/** An object of the payload. */
+export type Members = Readonly<Record<string, unknown>>
+
+export function entriesOf(schemas: unknown): [string, LinkedSchema][] {
+  return Object.entries((schemas ?? {}) as Record<string, LinkedSchema>)
+}
