@@ -4,6 +4,7 @@ import { DIALECT_URIS, type Dialect } from './keywords.ts'
 import { linkSchema } from './link.ts'
 import type { LinkedSchema } from './linked.ts'
 import { measureSchema } from './measure.ts'
+import type { LinearPattern } from './pattern.ts'
 import { quoted, refuseSchema } from './refusal.ts'
 import { Survey } from './survey.ts'
 import { weightOf } from './weight.ts'
@@ -13,8 +14,8 @@ export interface AdmittedSchema {
   /** With all references resolved, as plain JSON; what it is compiled, explained and exemplified from. */
   readonly schema: LinkedSchema
   readonly dialect: Dialect
-  /** All patterns in it, by their text, as expressions of which only `test` may be called. */
-  readonly patterns: ReadonlyMap<string, RegExp>
+  /** All patterns in it, also those that are names in `patternProperties`, by their text. */
+  readonly patterns: ReadonlyMap<string, LinearPattern>
   /** Upper bound of checks per node of a payload; Infinity where the schema reaches itself. */
   readonly weight: number
   /** Payloads are checked as copies whose objects inherit nothing, since it names what objects inherit. */
@@ -45,7 +46,7 @@ export function admitSchema(schema: unknown, bounds: SchemaBounds = SCHEMA_BOUND
   return {
     schema: linked.schema,
     dialect,
-    patterns: new Map([...linked.patterns].map(([source, { regexp }]) => [source, regexp])),
+    patterns: linked.patterns,
     weight: weightOf(linked.schema, linked.patterns),
     bare: linked.bare,
     warnings: survey.warnings,

@@ -5,8 +5,8 @@ import { counted, cut, listed, typesOf } from './wording.ts'
 
 /** A keyword that says something of a value without looking at schemas inside. */
 export interface Assertion {
-  /** @param limit the keyword's value; @param pattern the expression of the `pattern` beside it */
-  readonly holds: (limit: unknown, value: unknown, pattern: RegExp | undefined) => boolean
+  /** @param limit the keyword's value */
+  readonly holds: (limit: unknown, value: unknown) => boolean
   /** What the value should be, such as `at least 3 items`. */
   readonly expected: (limit: unknown) => string
   /** How a sentence goes on before that: `must have`, for example. */
@@ -34,7 +34,7 @@ const textSteps = (_: unknown, value: unknown) =>
   typeof value === 'string' ? value.length / CHARS_PER_STEP : 0
 
 export const ASSERTIONS: Readonly<Record<string, Assertion>> = {
-  type: { holds: isOfType, expected: typesOf, must: 'must be' },
+  type: { holds: isOfType, expected: typesOf, must: 'must be of type' },
   const: {
     holds: (limit, value) => Guard.IsDeepEqual(limit, value),
     expected: (limit) => listed([limit]),
@@ -49,10 +49,10 @@ export const ASSERTIONS: Readonly<Record<string, Assertion>> = {
   minLength: { holds: ofText(least), expected: atLeast('character'), must: 'must have', steps: textSteps },
   maxLength: { holds: ofText(most), expected: atMost('character'), must: 'must have', steps: textSteps },
   pattern: {
-    holds: (_, value, pattern) => typeof value !== 'string' || pattern!.test(value),
+    // Only for a value that is no text: the pattern itself is matched where the expressions are.
+    holds: () => true,
     expected: (limit) => `text that matches ${cut(limit as string, 120)}`,
     must: 'must be',
-    steps: textSteps,
   },
   minimum: { holds: ofNumber(least), expected: (limit) => `at least ${limit}`, must: 'must be' },
   maximum: { holds: ofNumber(most), expected: (limit) => `at most ${limit}`, must: 'must be' },

@@ -43,13 +43,13 @@ function addMembers(
   seen: Set<string | number>,
   own: boolean,
 ): void {
-  const patterns = entriesOf(schema.patternProperties).map(([source]) => visitor.patterns.get(source)!)
+  const patterns = Object.keys((schema.patternProperties ?? {}) as object)
   const all =
     schema.additionalProperties !== undefined || (!own && schema.unevaluatedProperties !== undefined)
   const properties = (schema.properties ?? {}) as object
   for (const name of Object.keys(value)) {
-    visitor.spend(1 + patterns.length)
-    if (all || Object.hasOwn(properties, name) || patterns.some((pattern) => pattern.test(name)))
+    visitor.spend(1)
+    if (all || Object.hasOwn(properties, name) || patterns.some((pattern) => visitor.matches(pattern, name)))
       seen.add(name)
   }
 }

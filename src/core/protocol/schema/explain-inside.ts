@@ -36,6 +36,14 @@ abstract class Inside {
     if (!this.visitor.visit(schema as LinkedSchema, value, at, this.report)) this.fits = false
   }
 
+  /** Notes a failure whose words nobody reads: there is no report, or it is full. */
+  protected isCounted(): boolean {
+    this.fits = false
+    if (this.report && !this.visitor.findings.full) return false
+    if (this.report) this.visitor.findings.total++
+    return true
+  }
+
   protected fail(rule: string, expected: string, says: string, got: string, name?: string | number): void {
     this.fits = false
     if (!this.report) return
@@ -70,6 +78,7 @@ export class InsideObject extends Inside {
     for (const name of (this.schema.required ?? []) as string[]) {
       if (this.has(name)) continue
       const property = Object.hasOwn(this.properties, name) ? this.properties[name] : undefined
+      if (this.isCounted()) continue
       this.fail('required', wantedBy(property, definitions), 'is required and missing', 'nothing', name)
     }
     const dependent = (this.schema.dependentRequired ?? {}) as Record<string, string[]>
@@ -93,8 +102,8 @@ export class InsideObject extends Inside {
     const rest = this.schema.additionalProperties
     if (patterned.length === 0 && rest === undefined) return
     for (const name of Object.keys(this.value)) {
-      this.visitor.spend(1 + patterned.length)
-      const matching = patterned.filter(([source]) => this.visitor.patterns.get(source)!.test(name))
+      this.visitor.spend(1)
+      const matching = patterned.filter(([source]) => this.visitor.matches(source, name))
       for (const [, schema] of matching) this.visit(schema, this.value[name], name)
       if (rest === undefined || matching.length > 0 || Object.hasOwn(this.properties, name)) continue
       if (rest === false) this.undeclared(name, 'additionalProperties')
@@ -120,6 +129,7 @@ export class InsideObject extends Inside {
   }
 
   private undeclared(name: string, rule: string): void {
+    if (this.isCounted()) return
     const known = Object.keys(this.properties)
     const missing = known.filter((one) => !this.has(one))
     const shown = known.slice(0, NAMES_LISTED_MAX).map((one) => quoted(one))

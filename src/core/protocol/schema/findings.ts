@@ -1,5 +1,5 @@
 import { pointerTo } from './refusal.ts'
-import { cut, kindOf } from './wording.ts'
+import { cut, kindOf, withArticle } from './wording.ts'
 
 /** One way in which a payload does not fit. No value of the payload is in it, only names, kinds and lengths. */
 export interface PayloadError {
@@ -33,12 +33,17 @@ export class Findings implements Explanation {
   readonly errors: PayloadError[] = []
   total = 0
 
+  /** Whether a further error is only counted, so that its words need not be made. */
+  get full(): boolean {
+    return this.errors.length >= ERRORS_MAX
+  }
+
   /**
    * @param says what is wrong, to come after the place and a space, such as `must be a string`
    * @param got what the value is, without saying it
    */
   add(at: At | undefined, rule: string, expected: string, says: string, got: string): void {
-    if (this.total >= ERRORS_MAX) {
+    if (this.full) {
       this.total++
       return
     }
@@ -46,17 +51,14 @@ export class Findings implements Explanation {
     // A union and the schema around it may both require the member that tells its branches apart.
     if (this.errors.some((known) => known.path === path && known.rule === rule)) return
     this.total++
-    const sentence = `${path === '' ? 'The payload' : cut(path)} ${says}.`
+    const sentence = `${path === '' ? 'The payload' : cut(path)} ${says}${says.endsWith('?') ? '' : '.'}`
     this.errors.push({ path, rule, expected: cut(expected), got, sentence })
   }
 
-  /** The same for a value that is there. */
+  /** The same for a value that is there; the sentence says what it is. */
   addFor(at: At | undefined, rule: string, expected: string, says: string, value: unknown): void {
-    if (this.total >= ERRORS_MAX) this.total++
-    else {
-      const got = kindOf(value)
-      this.add(at, rule, expected, `${says}, not ${got}`, got)
-    }
+    const got = this.full ? '' : kindOf(value)
+    this.add(at, rule, expected, `${says}; it is ${withArticle(got)}`, got)
   }
 }
 

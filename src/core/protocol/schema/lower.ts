@@ -55,7 +55,7 @@ export function lowerSchema({ schema, patterns }: AdmittedSchema): Lowered {
     return name
   }
   const expression = (source: string): RegExp => {
-    const regexp = patterns.get(source)!
+    const { regexp } = patterns.get(source)!
     used.add(regexp)
     return regexp
   }
@@ -112,9 +112,9 @@ export function lowerSchema({ schema, patterns }: AdmittedSchema): Lowered {
   const lowerNames = (out: Record<string, unknown>, linked: SchemaObject): void => {
     const declared = Object.keys((linked.properties as object | undefined) ?? {})
     const patterned = (linked.patternProperties ?? {}) as Record<string, LinkedSchema>
-    const expressions = Object.keys(patterned).map((source) => patterns.get(source)!)
+    const expressions = Object.keys(patterned).map((source) => patterns.get(source)!.regexp)
     const rest = linked.additionalProperties as LinkedSchema | undefined
-    const byName = lowerMap(patterned, (source) => placeholder(patterns.get(source)!)) as Record<
+    const byName = lowerMap(patterned, (source) => placeholder(patterns.get(source)!.regexp)) as Record<
       string,
       unknown
     >

@@ -106,10 +106,11 @@ class Reader {
   }
 
   private quantified(): Pattern {
+    const grouped = this.sees('(')
     const item = this.term()
     const range = this.quantifier()
     if (range === undefined) return item
-    if (item.kind === 'assert')
+    if (item.kind === 'assert' && !grouped)
       throw new PatternFlaw(
         'The pattern repeats something that matches no text.',
         'Remove the quantifier after ^, $ or \\b.',

@@ -14,6 +14,8 @@ export interface LinearPattern {
 
 /** The most states that one pattern may have: each character may cost all of them. */
 const PATTERN_SIZE_MAX = 2000
+/** Up to this size the sets of states that occur are few, and each character costs one look-up. */
+export const SMALL_PATTERN = 16
 /** The most steps of the native engine on a short text, and per character of a long one. */
 const NATIVE_STEPS_MAX = 4096
 const NATIVE_STEPS_PER_CHAR_MAX = 32

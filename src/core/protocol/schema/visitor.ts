@@ -5,9 +5,10 @@ import type { Definitions, LinkedSchema } from './linked.ts'
 export interface Visitor {
   readonly findings: Findings
   readonly definitions: Definitions
-  readonly patterns: ReadonlyMap<string, RegExp>
   /** Whether a value fits. @param report whether failures are written down; without it, the first one ends */
   visit(schema: LinkedSchema, value: unknown, at: At | undefined, report: boolean): boolean
+  /** Whether a text matches a pattern of the schema. */
+  matches(pattern: string, text: string): boolean
   /** Counts work. It throws when there has been too much. */
   spend(steps: number): void
 }

@@ -1,6 +1,6 @@
 import { isSchemaObject, type SchemaObject } from '../json-schema.ts'
 import { Definitions, type LinkedSchema } from './linked.ts'
-import type { LinearPattern } from './pattern.ts'
+import { type LinearPattern, SMALL_PATTERN } from './pattern.ts'
 
 /** What one check is worth: about 10 ns, a comparison of a scalar. */
 interface Cost {
@@ -14,8 +14,6 @@ const NOTHING: Cost = { here: 0, below: 0 }
 const ENDLESS = Number.POSITIVE_INFINITY
 /** The hash of one value, for `uniqueItems`. */
 const HASH_COST = 100
-/** Up to here the automaton of a pattern has a state per character, and not a set of them. */
-const SMALL_PATTERN = 16
 const PATTERN_COST = 40
 /** With `unevaluated…` each value has its sets of names seen. */
 const UNEVALUATED_FACTOR = 10

@@ -14,6 +14,12 @@ export function kindOf(value: unknown): string {
   return typeof value
 }
 
+/** `a string`, `an object`, `null`. */
+export function withArticle(kind: string): string {
+  if (kind === 'null') return kind
+  return /^[aeio]/.test(kind) ? `an ${kind}` : `a ${kind}`
+}
+
 /** `1 item`, `2,000 items`. */
 export function counted(count: number, thing: string): string {
   const things = thing.endsWith('y') ? `${thing.slice(0, -1)}ies` : `${thing}s`
