@@ -23,7 +23,7 @@ const URIS: Readonly<Record<Draft, string>> = {
   '2020-12': 'https://json-schema.org/draft/2020-12/schema',
 }
 
-/** What an engine may leave out: documents elsewhere, own vocabularies, and formats, which are not asserted. */
+/** Left out: documents elsewhere, own vocabularies, and formats, which are not asserted. */
 const LEFT_OUT_FILES = ['refRemote.json', 'vocabulary.json', 'format.json']
 /** Groups of other files that refer to a document elsewhere. */
 const REMOTE_GROUPS = [

@@ -40,9 +40,9 @@ const CHECKED = new Set(
 )
 
 /**
- * Writes an admitted schema for typebox, which joins names and patterns of an object to one native expression:
- * `additionalProperties` becomes `propertyNames` when it is false, else a name in `patternProperties`, and all
- * names there are placeholders.
+ * Writes an admitted schema for typebox, which joins names and patterns of an object to one native
+ * expression: `additionalProperties` becomes `propertyNames` when it is false, else a name in
+ * `patternProperties`, and all names there are placeholders.
  */
 export function lowerSchema({ schema, patterns }: AdmittedSchema): Lowered {
   const names = new Map<string, RegExp>()
