@@ -9,8 +9,8 @@ const BRANCHES_MAX = 16
 type Draft = Record<string, unknown>
 
 /**
- * One schema that says what a schema and all that hold beside it say: references and `allOf` are taken in, and
- * of each union the chosen branch. `not` and what depends on other members is left to the check.
+ * One schema that says what a schema and all that hold beside it say: references and `allOf` are taken in,
+ * and of each union the chosen branch. `not` and what depends on other members is left to the check.
  *
  * @throws GiveUp if they rule each other out
  */

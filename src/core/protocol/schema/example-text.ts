@@ -32,9 +32,8 @@ export function textFor(schema: SchemaObject, choices: Choices, variant: number)
   if (typeof schema.pattern === 'string') return matching(schema.pattern, least, choices, variant)
   const formatted = typeof schema.format === 'string' && Object.hasOwn(OF_FORMAT, schema.format)
   const word = formatted ? OF_FORMAT[schema.format as string]! : 'text'
-  const varied = variant === 0 ? word : `${word}${variant}`
-  const cut =
-    varied.length > most ? `${word.slice(0, Math.max(0, most - 1))}${variant % 10}`.slice(0, most) : varied
+  const mark = variant === 0 ? '' : String(variant)
+  const cut = `${word.slice(0, Math.max(0, most - mark.length))}${mark}`.slice(0, most)
   return cut.padEnd(Math.min(least, CHARS_MAX), 'x')
 }
 

@@ -1,7 +1,7 @@
 import { pointerTo } from './refusal.ts'
 import { cut, kindOf, withArticle } from './wording.ts'
 
-/** One way in which a payload does not fit. No value of the payload is in it, only names, kinds and lengths. */
+/** One way in which a payload does not fit. It holds names, kinds and lengths, but no values. */
 export interface PayloadError {
   /** JSON pointer into the payload; of the missing member, for `required`. Names in it are cut. */
   readonly path: string

@@ -40,14 +40,16 @@ const CHECKED = new Set(
 )
 
 /**
- * Writes an admitted schema for typebox, which joins names and patterns of an object to one native expression:
- * `additionalProperties` becomes `propertyNames` when it is false, else a name in `patternProperties`, and all
- * names there are placeholders.
+ * Writes an admitted schema for typebox, which joins names and patterns of an object to one native
+ * expression: `additionalProperties` becomes `propertyNames` when it is false, else a name in
+ * `patternProperties`, and all names there are placeholders.
  */
 export function lowerSchema({ schema, patterns }: AdmittedSchema): Lowered {
   const names = new Map<string, RegExp>()
   const used = new Set<RegExp>()
   const known = new Map<LinkedSchema, SchemaObject>()
+  /** Definitions that are not in the linked schema. */
+  const more: Record<string, LinkedSchema> = {}
 
   const placeholder = (expression: RegExp): string => {
     const name = `p${names.size}`
@@ -68,7 +70,23 @@ export function lowerSchema({ schema, patterns }: AdmittedSchema): Lowered {
     known.set(linked, out)
     for (const [keyword, value] of Object.entries(linked)) lowerKeyword(out, keyword, value)
     lowerNames(out, linked)
-    return out
+    if (out.unevaluatedProperties === undefined || !takesArrays(linked)) return out
+    const guarded = objectsOnly(out)
+    known.set(linked, guarded)
+    return guarded
+  }
+
+  // For typebox, unevaluatedProperties also holds for the indices of an array.
+  const objectsOnly = (out: Record<string, unknown>): SchemaObject => {
+    const { unevaluatedProperties: _, ...forArrays } = out
+    // As references, since each is to be compiled once, however deep they are nested.
+    const branches = [forArrays, out].map((branch) => {
+      const name = `branch-${Object.keys(more).length}`
+      more[name] = branch
+      return { $ref: `#/$defs/${name}` }
+    })
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema; nothing awaits a schema.
+    return { if: { type: 'array' }, then: branches[0], else: branches[1] }
   }
 
   const lowerKeyword = (out: Record<string, unknown>, keyword: string, value: unknown): void => {
@@ -93,10 +111,9 @@ export function lowerSchema({ schema, patterns }: AdmittedSchema): Lowered {
       case 'unevaluatedProperties':
         out[keyword] = lower(value as LinkedSchema)
         return
-      case '$defs':
       case 'properties':
       case 'dependentSchemas':
-        out[keyword] = lowerMap(value as Record<string, LinkedSchema>, (name) => name)
+        out[keyword] = lowerMap(value as Record<string, LinkedSchema>, same)
         return
       default:
         if (CHECKED.has(keyword)) out[keyword] = value
@@ -129,9 +146,21 @@ export function lowerSchema({ schema, patterns }: AdmittedSchema): Lowered {
   }
 
   const lowered = lower(schema)
+  if (!isSchemaObject(lowered)) return { schema: lowered, names, patterns: used }
+  const $defs = isSchemaObject(schema)
+    ? lowerMap((schema.$defs ?? {}) as Record<string, LinkedSchema>, same)
+    : {}
   // Its $schema tells typebox not to search for the base of an older draft.
-  const root = isSchemaObject(lowered)
-    ? { $schema: 'https://json-schema.org/draft/2020-12/schema', ...lowered }
-    : lowered
+  const root = {
+    ...lowered,
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $defs: { ...$defs, ...more },
+  }
   return { schema: root, names, patterns: used }
+}
+
+const same = (name: string): string => name
+
+function takesArrays({ type }: SchemaObject): boolean {
+  return type === undefined || [type].flat().includes('array')
 }

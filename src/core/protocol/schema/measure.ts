@@ -17,7 +17,7 @@ export function measureSchema(schema: unknown, bounds: SchemaBounds): void {
     else if (Array.isArray(value)) {
       chars += 2
       for (let index = 0; index < value.length; index++) {
-        walk(value[index], chars > bounds.bytes_max ? '' : `${path}/${index}`, depth + 1)
+        walk(value[index], `${path}/${index}`, depth + 1)
         chars++
       }
     } else {

@@ -75,7 +75,7 @@ interface Steps {
   readonly each: number
 }
 
-/** Whether a backtracking engine is linear here: each way to fail is counted, with one loop without an end. */
+/** Whether a backtracking engine is linear here: all ways to fail are counted, with one endless loop. */
 function isEvident(pattern: Pattern): boolean {
   const branches = pattern.kind === 'choice' ? pattern.branches : [pattern]
   let fixed = 0

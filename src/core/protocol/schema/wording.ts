@@ -49,8 +49,8 @@ export function listed(values: readonly unknown[]): string {
   let chars = 0
   for (const value of values) {
     const text = cut(JSON.stringify(value), 80)
-    chars += text.length
-    if (chars > WORDS_MAX && shown.length > 0)
+    chars += text.length + 2
+    if (chars > WORDS_MAX - 20 && shown.length > 0)
       return `${shown.join(', ')} or ${values.length - shown.length} more`
     shown.push(text)
   }
