@@ -8,6 +8,7 @@ import {
 } from '../../core/protocol/choice.ts'
 import type { RegisteredProtocol } from '../../core/protocol/definition.ts'
 import { type AdmittedSchema, admitSchema } from '../../core/protocol/schema/admit.ts'
+import { NO_BOUNDS } from '../../core/protocol/schema/bounds.ts'
 import type { Checker } from '../../core/protocol/schema/checker.ts'
 import { newestFirst } from '../../core/protocol/versions.ts'
 
@@ -47,7 +48,7 @@ export class ProtocolVersion {
   }
 
   get admitted(): AdmittedSchema {
-    this.#admitted ??= admitSchema(this.registered.schema)
+    this.#admitted ??= admitSchema(this.registered.schema, NO_BOUNDS)
     return this.#admitted
   }
 }

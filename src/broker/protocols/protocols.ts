@@ -39,7 +39,7 @@ export class Protocols {
     this.bounds = bounds
     this.now = now
     this.registry = new Registry(engine.records, rules.protocols_builtin)
-    this.validation = new Validation(new ValidationWorker({ now, report, bounds }), tally)
+    this.validation = new Validation(new ValidationWorker({ now, report }), tally)
     const { registry, validation } = this
     this.sends = new TypedSends({ engine, registry, validation, rules, create, tally })
   }

@@ -1,7 +1,7 @@
 import { BrokerError } from '../../core/errors.ts'
 import type { Comparison } from '../../core/protocol/evolution/relation.ts'
 import type { JsonSchema } from '../../core/protocol/json-schema.ts'
-import { SCHEMA_BOUNDS, type SchemaBounds } from '../../core/protocol/schema/bounds.ts'
+import { NO_BOUNDS, type SchemaBounds } from '../../core/protocol/schema/bounds.ts'
 import { FairQueue } from './fair-queue.ts'
 import type { Answer, CheckResult, Compared, Compiled, Made, Refused, Task } from './messages.ts'
 import { Strikes } from './strikes.ts'
@@ -23,7 +23,7 @@ export interface ValidationWorkerOptions {
   readonly now: () => number
   /** Takes faults of the worker: it failed, or did not end. */
   readonly report: (error: unknown) => void
-  /** What schemas are held to, as at their registration. */
+  /** What schemas are held to, if not by the caller. */
   readonly bounds?: SchemaBounds
   /** The URL of the file that a thread runs. */
   readonly entry?: string
@@ -66,7 +66,7 @@ export class ValidationWorker {
   #stopped = false
 
   constructor(private readonly options: ValidationWorkerOptions) {
-    this.#bounds = options.bounds ?? SCHEMA_BOUNDS
+    this.#bounds = options.bounds ?? NO_BOUNDS
     this.#entry = options.entry ?? ENTRY
   }
 

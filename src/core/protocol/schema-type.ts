@@ -1,8 +1,5 @@
 import { isSchemaObject, type SchemaObject } from './json-schema.ts'
-<<<<<<< HEAD
-=======
 import { comment, nameText, quoted } from './type-text.ts'
->>>>>>> part-C
 
 /** The types of one document. */
 export interface TypePage {
@@ -33,8 +30,6 @@ const UNKNOWN: Alternatives = ['unknown']
 const KINDS = ['null', 'boolean', 'number', 'string', 'array', 'object']
 const OBJECT_KEYWORDS = ['properties', 'required', 'additionalProperties', 'patternProperties']
 const ARRAY_KEYWORDS = ['items', 'prefixItems']
-<<<<<<< HEAD
-=======
 /** Every object has these for the compiler, which so refuses one without them where they are no functions. */
 const INHERITED = new Set([
   'constructor',
@@ -45,7 +40,6 @@ const INHERITED = new Set([
   'toString',
   'valueOf',
 ])
->>>>>>> part-C
 const DEPTH_MAX = 64
 
 /** A schema as a type; a place is needed for objects only. */
@@ -118,22 +112,6 @@ function objectType(schema: SchemaObject, place: TypePlace): Alternatives {
   const properties = isSchemaObject(schema.properties) ? Object.entries(schema.properties) : []
   const required = new Set<unknown>(Array.isArray(schema.required) ? schema.required : [])
   const lines: string[] = []
-<<<<<<< HEAD
-  // A name with half a surrogate pair cannot be written down.
-  let open = false
-  for (const [name, member] of properties) {
-    if (!name.isWellFormed()) continue
-    const key = `${inside.indent}${nameText(name)}${required.has(name) ? '' : '?'}`
-    const described = isSchemaObject(member) ? member.description : undefined
-    lines.push(`${comment(described, inside.indent)}${key}: ${union(print(member, inside))};\n`)
-    required.delete(name)
-  }
-  for (const name of required)
-    if (typeof name === 'string' && name.isWellFormed())
-      lines.push(`${inside.indent}${nameText(name)}: unknown;\n`)
-  const others = otherMembers(schema, inside)
-  open ||= others.length > 0
-=======
   for (const [name, member] of properties) {
     const key = `${inside.indent}${nameText(name)}${required.has(name) ? '' : '?'}`
     const described = isSchemaObject(member) ? member.description : undefined
@@ -145,7 +123,6 @@ function objectType(schema: SchemaObject, place: TypePlace): Alternatives {
     if (typeof name === 'string') lines.push(`${inside.indent}${nameText(name)}: unknown;\n`)
   const others = otherMembers(schema, inside)
   const open = others.length > 0
->>>>>>> part-C
   // The members that a combination declares are known beside it, unless it is open itself.
   if (open && combinesMembers(schema)) return lines.length > 0 ? [braced(lines, place.indent)] : UNKNOWN
   if (open || lines.length === 0)
@@ -191,20 +168,12 @@ function arrayType(schema: SchemaObject, place: TypePlace): string {
 }
 
 function literal(value: unknown, depth: number): string {
-<<<<<<< HEAD
-  if (typeof value === 'string') return value.isWellFormed() ? JSON.stringify(value) : 'string'
-=======
   if (typeof value === 'string') return quoted(value)
->>>>>>> part-C
   if (typeof value === 'number') return Number.isFinite(value) ? String(value) : 'number'
   if (typeof value !== 'object' || value === null) return String(value)
   if (depth > DEPTH_MAX) return 'unknown'
   if (Array.isArray(value)) return `[${value.map((one) => literal(one, depth + 1)).join(', ')}]`
   const members = Object.entries(value)
-<<<<<<< HEAD
-  if (members.some(([name]) => !name.isWellFormed())) return 'unknown'
-=======
->>>>>>> part-C
   if (members.length === 0) return '{ [name: string]: never }'
   return `{ ${members.map(([name, one]) => `${nameText(name)}: ${literal(one, depth + 1)}`).join('; ')} }`
 }
@@ -271,27 +240,3 @@ function hasId(schema: unknown): schema is SchemaObject {
 function hasAny(schema: SchemaObject, keywords: readonly string[]): boolean {
   return keywords.some((keyword) => Object.hasOwn(schema, keyword))
 }
-<<<<<<< HEAD
-
-function nameText(name: string): string {
-  return /^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name)
-}
-
-/** A text as a comment before a declaration; empty for anything but a text. */
-export function comment(text: unknown, indent: string): string {
-  if (typeof text !== 'string' || text.trim() === '') return ''
-  const lines = text
-    .trim()
-    .split(/\r\n|[\n\r\u2028\u2029]/)
-    .map((line) =>
-      line
-        .replaceAll(/[^\P{Cc}\t]/gu, '')
-        .replaceAll('*/', '*\\/')
-        .trimEnd(),
-    )
-  // The compiler takes directives such as `@ts-expect-error` from the last line of a comment.
-  if (lines.length === 1 && !lines[0]!.includes('@')) return `${indent}/** ${lines[0]} */\n`
-  return `${indent}/**\n${lines.map((line) => `${indent} *${line && ' '}${line}\n`).join('')}${indent} */\n`
-}
-=======
->>>>>>> part-C

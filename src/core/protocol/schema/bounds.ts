@@ -25,5 +25,16 @@ export const SCHEMA_BOUNDS: SchemaBounds = {
   repeat_max: 1000,
 }
 
+/** For a schema that has been admitted before: the bounds may have been lowered since. */
+export const NO_BOUNDS: SchemaBounds = {
+  bytes_max: Number.POSITIVE_INFINITY,
+  depth_max: Number.POSITIVE_INFINITY,
+  subschemas_max: Number.POSITIVE_INFINITY,
+  references_max: Number.POSITIVE_INFINITY,
+  enum_max: Number.POSITIVE_INFINITY,
+  pattern_chars_max: Number.POSITIVE_INFINITY,
+  repeat_max: Number.POSITIVE_INFINITY,
+}
+
 /** The largest count, such as a `maxLength`: the validator doubles counts in 32 bits. */
 export const COUNT_MAX = 2 ** 28
