@@ -86,18 +86,8 @@ export function checkContent(broker: Broker, input: SendInput): void {
       detail: `ttl_seconds is ${input.ttl_seconds}; at most ${ttl_seconds_max} is allowed.`,
     })
   checkNames('headers', input.headers)
-  if (input.protocol_name === undefined) checkUntyped(broker, input)
-}
-
-/** @throws BrokerError `protocol_required`, or `invalid_params` for a version of nothing */
-function checkUntyped(broker: Broker, { protocol_version }: SendInput): void {
-  if (broker.protocols.rules.protocol_mode === 'required') throw protocolRequired()
-  if (protocol_version !== undefined)
-    throw new BrokerError('invalid_params', {
-      field: '/protocol_name',
-      detail: 'protocol_version is given without protocol_name.',
-      next: 'Name the protocol, or leave both out.',
-    })
+  if (input.protocol_name === undefined && broker.protocols.rules.protocol_mode === 'required')
+    throw protocolRequired()
 }
 
 function flawed(flaw: JsonFlaw, payload: unknown): BrokerError {
