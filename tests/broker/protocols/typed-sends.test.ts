@@ -354,7 +354,7 @@ describe('checked by the worker', () => {
   test('a check that does not end is refused', async () => {
     await using app = await startBroker()
     await register(app, { ...tree, schema: RUNAWAY })
-    const endless = { ...TO_BOB, protocol_name: 'tree', payload: JSON.parse(nested(24)) }
+    const endless = { ...TO_BOB, protocol_name: 'tree', payload: JSON.parse(nested(40)) }
     expect(await refusalOf(run(app, 'send_message', endless))).toMatchObject({
       code: 'validation_timeout',
       retryable: false,
