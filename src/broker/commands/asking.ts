@@ -93,8 +93,11 @@ export const sendMessageAndWait = defineCommand({
   waits_unasked: true,
   async run(broker, identity, input, { signal }) {
     const session = sessionToWaitIn(identity)
-    const sender_id = await broker.sender(identity, input.sender_id)
-    const recipient_id = await recipientOf(broker.engine, identity.project, input.recipient_id)
+    // Not waited for where they are known at once: a later send of the caller must not come before this one.
+    const sender = broker.sender(identity, input.sender_id)
+    const sender_id = typeof sender === 'string' ? sender : await sender
+    const recipient = recipientOf(broker.engine, identity.project, input.recipient_id)
+    const recipient_id = typeof recipient === 'string' ? recipient : await recipient
     checkContent(broker, input)
     const { project } = identity
     const own = { project, client_id: sender_id }
@@ -103,7 +106,11 @@ export const sendMessageAndWait = defineCommand({
     const over = new AbortController()
     const giveUp = signal ? AbortSignal.any([signal, over.signal]) : over.signal
     const until_ms = broker.now() + (input.timeout ?? WAIT_SECONDS_DEFAULT) * 1000
-    const wait = () => broker.waiters.wait(own, until_ms - broker.now(), giveUp, fits, session)
+    const wait = () => {
+      // A send that was checked for longer than its time leaves none.
+      const left_ms = Math.max(0, until_ms - broker.now())
+      return broker.waiters.wait(own, left_ms, giveUp, fits, session)
+    }
     const fits = ({ message_id, sender_id: from, in_reply_to, redelivery }: Announcement) => {
       // The question itself.
       if (message_id === asked_id) return undefined

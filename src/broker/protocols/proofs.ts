@@ -149,10 +149,9 @@ export async function checkAdaptedExamples(
     const first = result?.errors[0]
     return first ? { path: first.path, sentence: first.sentence } : result === undefined
   }
-  const others = (family?.newest ?? []).map(({ version, registered }) => ({
-    version,
-    examples: registered.metadata.examples ?? [],
-  }))
+  const others = (family?.newest ?? []).flatMap(({ version: of, registered }) =>
+    of === version ? [] : [{ version: of, examples: registered.metadata.examples ?? [] }],
+  )
   const { problems, warnings } = await checkExamples(
     { version, adapters, examples: metadata.examples ?? [] },
     others,

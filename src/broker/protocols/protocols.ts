@@ -21,6 +21,8 @@ export interface ProtocolsOptions {
   readonly create: TypedSendsOptions['create']
 }
 
+const REGISTRATIONS_WAITING_MAX = 32
+
 /** All that the broker has for protocols. */
 export class Protocols {
   readonly tally = new ProtocolTally()
@@ -32,6 +34,8 @@ export class Protocols {
   readonly sends: TypedSends
   /** Keeps the sends of each sender in order while one of them is being prepared. */
   readonly order = new SenderOrder()
+  /** Registrations of a project come one after the other, so that each sees what the one before has kept. */
+  readonly registrations = new SenderOrder(REGISTRATIONS_WAITING_MAX, 'registrations in this project')
 
   constructor({ engine, rules, bounds, now, report, create }: ProtocolsOptions) {
     const { tally } = this

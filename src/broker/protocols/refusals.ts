@@ -134,7 +134,8 @@ export function adaptedMisfit(version: ProtocolVersion, from: string, { errors, 
 export function deprecationWarning({ name, version, registered: { deprecated } }: ProtocolVersion): string {
   const { message, successor } = deprecated!
   const instead = successor === undefined ? '' : ` Use ${successor} instead.`
-  return `${name} ${version} is deprecated${message === undefined ? '.' : `: ${message}`}${instead}`
+  const why = message === undefined ? '.' : `: ${message}${/[.!?]$/.test(message) ? '' : '.'}`
+  return `${name} ${version} is deprecated${why}${instead}`
 }
 
 /** No adapters lead from one version to another. */

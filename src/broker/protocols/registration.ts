@@ -13,6 +13,7 @@ import type { ProtocolRules } from '../../core/protocol/rules.ts'
 import { admitSchema } from '../../core/protocol/schema/admit.ts'
 import type { SchemaBounds } from '../../core/protocol/schema/bounds.ts'
 import { parseVersion } from '../../core/protocol/versions.ts'
+import type { SenderOrder } from '../validation/order.ts'
 import { ProtocolVersion } from './family.ts'
 import {
   checkAdaptedExamples,
@@ -52,6 +53,7 @@ export interface Registered {
 export interface RegistrationParts {
   readonly registry: Registry
   readonly validation: Validation
+  readonly registrations: SenderOrder
   readonly rules: ProtocolRules
   readonly bounds: SchemaBounds
   /** Milliseconds since the epoch. */
@@ -77,7 +79,7 @@ export async function register(
   from: From,
   input: Registration,
 ): Promise<Registered> {
-  const { registry, now } = parts
+  const { registry, registrations, now } = parts
   const admitted = admitSchema(input.schema, parts.bounds)
   const version = parseVersion(input.version, '/version')
   const definition: RegisteredProtocol = {
@@ -89,15 +91,17 @@ export async function register(
     adapters: checkAdapters(input.adapters ?? [], version, '/adapters'),
     registered_ms: now(),
   }
-  for (let tries = 1; ; tries++) {
-    const protocols = await registry.of(from.project)
-    const before = protocols.has(input.name) ? protocols.family(input.name)?.get(version) : undefined
-    const done = before
-      ? await registerAgain(parts, from, input, definition, before)
-      : await registerNew(parts, from, input, definition, protocols, admitted.warnings)
-    if (done) return done
-    if (tries === TRIES) throw new BrokerError('protocol_taken', { field: '/version' })
-  }
+  return registrations.run(from.project, '', async () => {
+    for (let tries = 1; ; tries++) {
+      const protocols = await registry.of(from.project)
+      const before = protocols.has(input.name) ? protocols.family(input.name)?.get(version) : undefined
+      const done = before
+        ? await registerAgain(parts, from, input, definition, protocols, before)
+        : await registerNew(parts, from, input, definition, protocols, admitted.warnings)
+      if (done) return done
+      if (tries === TRIES) throw new BrokerError('protocol_taken', { field: '/version' })
+    }
+  })
 }
 
 /** @throws BrokerError `invalid_params` */
@@ -113,10 +117,11 @@ function checkedMetadata(metadata: ProtocolMetadata): ProtocolMetadata {
 
 /** A version that is there already. @returns undefined when another writer was first */
 async function registerAgain(
-  { registry, validation }: RegistrationParts,
+  { registry, validation, rules }: RegistrationParts,
   from: From,
   { metadata, dry_run = false }: Registration,
   definition: RegisteredProtocol,
+  protocols: ProjectProtocols,
   before: ProtocolVersion,
 ): Promise<Registered | undefined> {
   const { registered } = before
@@ -140,7 +145,12 @@ async function registerAgain(
   if (metadata === undefined || canonicalJson(metadata) === canonicalJson(registered.metadata))
     return { ...answer, updated: false }
   const changed = { ...registered, metadata }
+  const bytes = JSON.stringify(changed).length
+  checkBytes(protocols, bytes - before.bytes, rules)
   await checkOwnExamples(validation, from, before, metadata)
+  const candidate = new ProtocolVersion(changed, from.project, before.record_version, bytes)
+  if (changed.adapters.length > 0)
+    await checkAdaptedExamples(validation, from, candidate, protocols.family(definition.name))
   if (dry_run) return { ...answer, updated: true }
   const written = await registry.write(from.project, changed, before.record_version)
   return written && { ...answer, updated: true }
@@ -157,7 +167,8 @@ async function registerNew(
   const { registry, validation } = parts
   const { name, version, metadata, adapters } = definition
   const bytes = JSON.stringify(definition).length
-  checkRoom(protocols, bytes, parts.rules)
+  checkCount(protocols, parts.rules)
+  checkBytes(protocols, bytes, parts.rules)
   const candidate = new ProtocolVersion(definition, from.project, 0, bytes)
   const compile_ms = await compiledInWorker(validation, from, candidate)
   await checkOwnExamples(validation, from, candidate, metadata)
@@ -195,13 +206,16 @@ async function registerNew(
 }
 
 /** @throws BrokerError `protocol_limit` */
-function checkRoom({ count, bytes }: ProjectProtocols, more: number, rules: ProtocolRules): void {
-  const { protocols_max, protocols_bytes_max } = rules
+function checkCount({ count }: ProjectProtocols, { protocols_max }: ProtocolRules): void {
   if (count >= protocols_max)
     throw new BrokerError('protocol_limit', { detail: `The project holds ${count} protocol versions.` })
+}
+
+/** @throws BrokerError `protocol_limit` */
+function checkBytes({ bytes }: ProjectProtocols, more: number, { protocols_bytes_max }: ProtocolRules): void {
   if (bytes + more > protocols_bytes_max)
     throw new BrokerError('protocol_limit', {
-      detail: `The project's protocols take ${bytes} bytes, and this one ${more} more than that.`,
+      detail: `The project's protocols take ${bytes} bytes, and this adds ${more}: that is too much.`,
       next: 'Register smaller schemas, or have the operator raise protocols_bytes_max.',
     })
 }

@@ -117,18 +117,22 @@ export class Registry {
     if (!(reading instanceof Promise)) return this.#hold(project, protocols)
     const changed = new Set<string>()
     const missed = this.#missed
-    const again = async (): Promise<void> => {
-      for (const id of changed) {
-        changed.delete(id)
-        await this.#readOne(project, protocols, id)
+    const load = async (): Promise<ProjectProtocols> => {
+      try {
+        await reading
+        for (const id of changed) {
+          changed.delete(id)
+          await this.#readOne(project, protocols, id)
+        }
+        // In the turn of the last look at what has changed: a change comes before it, or is heard after.
+        return missed === this.#missed ? this.#hold(project, protocols) : protocols
+      } finally {
+        if (this.#loading.get(project) === loading) this.#loading.delete(project)
       }
     }
-    const loaded = reading
-      .then(again)
-      .then(() => (missed === this.#missed ? this.#hold(project, protocols) : protocols))
-      .finally(() => this.#loading.delete(project))
-    this.#loading.set(project, { loaded, changed })
-    return loaded
+    const loading: Loading = { loaded: load(), changed }
+    this.#loading.set(project, loading)
+    return loading.loaded
   }
 
   #hold(project: string, protocols: ProjectProtocols): ProjectProtocols {
@@ -169,6 +173,7 @@ export class Registry {
   missed(): void {
     this.#missed++
     this.#projects.clear()
+    this.#loading.clear()
   }
 
   /**

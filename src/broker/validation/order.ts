@@ -20,7 +20,11 @@ interface Pending {
 export class SenderOrder {
   readonly #pending = new Map<string, Pending>()
 
-  constructor(private readonly waiting_max = WAITING_MAX) {}
+  /** @param of what so many may wait of, in the words of the refusal */
+  constructor(
+    private readonly waiting_max = WAITING_MAX,
+    private readonly of = 'messages of this sender',
+  ) {}
 
   /** Whether a call of any sender is pending. While none is, a call that never waits may go past this. */
   get busy(): boolean {
@@ -50,7 +54,7 @@ export class SenderOrder {
   #runAfter<T>(key: string, pending: Pending, work: () => MaybePromise<T>): Promise<T> {
     if (pending.calls > this.waiting_max)
       throw new BrokerError('validation_busy', {
-        detail: `${this.waiting_max} messages of this sender wait for an earlier one to be checked.`,
+        detail: `${this.waiting_max} ${this.of} wait for an earlier one to be checked.`,
         retry_after_ms: RETRY_MS,
       })
     pending.calls++

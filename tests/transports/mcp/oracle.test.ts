@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { COMMANDS } from '../../../src/broker/commands/index.ts'
+import { TOOLS } from '../../../src/broker/commands/index.ts'
 import { plainCall } from '../../../src/transports/mcp/fast-lane.ts'
 import { type Case, corpus, INPUTS } from './corpus.ts'
 import { openLane, type Told } from './lanes.ts'
@@ -37,6 +37,6 @@ test('both lanes answer every request of the corpus alike', async () => {
   expect(recognised).toBeGreaterThan(PLAIN_MIN)
 }, 60_000)
 
-test('the corpus calls every command', () => {
-  expect(Object.keys(INPUTS).sort()).toEqual(COMMANDS.map(({ name }) => name).sort())
+test('the corpus calls every tool', () => {
+  expect(Object.keys(INPUTS).sort()).toEqual(TOOLS.map(({ name }) => name).sort())
 })

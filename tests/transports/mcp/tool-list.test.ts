@@ -65,21 +65,39 @@ for (const era of ERAS)
         seen.add(name)
         return result
       }
-      const capabilities = { protocols: { chat: '^1.0.0' }, features: ['review'] }
+      const capabilities = { protocols: { chat: '^1.0.0', any: '^2.0.0' }, features: ['review'] }
       const { session_id } = outputOf(
         await call(alice, 'checkin_client', { client_id: 'alice', name: 'Alice', capabilities }),
       )
       await call(alice, 'heartbeat', { session_id })
+      await call(alice, 'register_protocol', { name: 'any', version: '1.0.0', schema: { type: 'object' } })
+      await call(alice, 'register_protocol', {
+        name: 'any',
+        version: '2.0.0',
+        schema: { type: 'object', required: ['all'] },
+        metadata: { description: 'Anything.', tags: ['a'], examples: [{ name: 'all', payload: { all: 1 } }] },
+        adapters: [{ from: '1.x', up: [{ op: 'rename', path: '/any', to: 'all' }], down: [] }],
+      })
+      await call(alice, 'discover_protocols', { include: ['schema', 'examples', 'adapters'] })
+      await call(alice, 'transform_message', {
+        name: 'any',
+        payload: { none: 1 },
+        from_version: '1.0.0',
+        to_version: '2.0.0',
+      })
       const full = {
         payload: { any: [null, 1.5, 'text', { deep: true }] },
         headers: { trace: '1' },
         priority: 'urgent',
         ttl_seconds: 60,
         in_reply_to: 'none',
-        protocol_name: 'chat',
+        protocol_name: 'any',
         protocol_version: '1.0.0',
       }
       await call(bob, 'send_message', { recipient_id: 'alice', ...full })
+      await call(bob, 'negotiate_capabilities', { session_id: 'bob', target_id: 'alice' })
+      await call(bob, 'negotiate_capabilities', { session_ids: ['alice', 'bob'] })
+      await call(bob, 'deprecate_protocol', { name: 'any', version: '1.0.0', successor: '2.0.0' })
       await call(bob, 'send_message', { recipient_id: 'nobody', payload: null })
       await call(bob, 'broadcast_message', full)
       const asked = call(bob, 'send_message_and_wait', {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { DEFAULT_REQUEST_TIMEOUT_MSEC } from '@modelcontextprotocol/client'
 import { Value } from '@sinclair/typebox/value'
-import { COMMANDS, COMMANDS_BY_NAME } from '../../../src/broker/commands/index.ts'
+import { COMMANDS_BY_NAME, TOOLS } from '../../../src/broker/commands/index.ts'
 import { ERROR_META_KEY } from '../../../src/transports/mcp/result.ts'
 import { startBroker } from '../../harness.ts'
 import { WsClient } from '../../ws-client.ts'
@@ -14,7 +14,7 @@ for (const era of ERAS)
       await using app = await startBroker()
       await using alice = await agent(era, app, 'alice')
       const { tools } = await alice.client.listTools()
-      expect(tools.map(({ name }) => name)).toEqual(COMMANDS.map(({ name }) => name))
+      expect(tools.map(({ name }) => name)).toEqual(TOOLS.map(({ name }) => name))
       for (const tool of tools) {
         const command = COMMANDS_BY_NAME.get(tool.name)!
         expect(tool.title).toBe(command.title)
