@@ -47,6 +47,24 @@ export const PATTERN_CASES: readonly Case[] = [
     }),
   ),
   {
+    name: '300 patterns of letters of all scripts',
+    schema: { anyOf: times(300, (n) => ({ pattern: `(\\p{L}|b)*${n}x\\P{Lu}*` })) },
+    answer: ['created', 'schema_too_large'],
+    sends: [{ payload: 'é'.repeat(1000), answer: UNFIT }],
+  },
+  {
+    name: '400 patterns of the linear engine',
+    schema: { anyOf: times(400, (n) => ({ pattern: `(a|b)*${n}x(c|d)*` })) },
+    answer: ['created', 'schema_too_large'],
+    sends: [{ payload: 'é'.repeat(1000), answer: UNFIT }],
+  },
+  {
+    name: 'a pattern of 1,900 states on a long text',
+    schema: { pattern: `(${'ab'.repeat(150)}|c.){6}` },
+    answer: 'created',
+    sends: [{ payload: 'ab'.repeat(120_000), answer: UNFIT }],
+  },
+  {
     name: 'an evil pattern of names',
     schema: { patternProperties: { '^(a+)+$': true }, additionalProperties: false },
     answer: 'created',
