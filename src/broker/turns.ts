@@ -99,6 +99,21 @@ export class Turns {
   }
 }
 
+/**
+ * For work of many small steps that awaits between them: has the event loop go on where the work has held it for
+ * as long as a turn allows.
+ *
+ * @returns what to await after each step
+ */
+export function breather(): () => Promise<void> {
+  let began_ms = performance.now()
+  return async () => {
+    if (performance.now() - began_ms < TURN_MS_MAX) return
+    await new Promise<void>((resolve) => setTimeout(resolve, 0))
+    began_ms = performance.now()
+  }
+}
+
 function goesOn<P extends { readonly next: string | undefined }>(
   page: P,
   visit: (page: P) => boolean,

@@ -18,7 +18,11 @@ export class ProtocolVersion {
   checker: Checker | undefined
   /** Used since the last look for checkers to give up. */
   used = false
-  #admitted: AdmittedSchema | undefined
+  /** Bytes of {@link checker}. */
+  checker_bytes = 0
+  /** It took long to compile: that is done by the worker only, and so are all checks. */
+  slow: boolean
+  #weight: number | undefined
   #key: string | undefined
 
   /**
@@ -31,7 +35,9 @@ export class ProtocolVersion {
     private readonly project: string,
     readonly record_version: number,
     readonly bytes: number,
-  ) {}
+  ) {
+    this.slow = registered.slow === true
+  }
 
   get name(): string {
     return this.registered.name
@@ -47,9 +53,15 @@ export class ProtocolVersion {
     return this.#key
   }
 
-  get admitted(): AdmittedSchema {
-    this.#admitted ??= admitSchema(this.registered.schema, NO_BOUNDS)
-    return this.#admitted
+  /** As in `AdmittedSchema`; for a version that is slow it has no bound. */
+  get weight(): number {
+    this.#weight ??= this.slow ? Number.POSITIVE_INFINITY : this.admit().weight
+    return this.#weight
+  }
+
+  /** Not kept, since it may take much more memory than the schema. */
+  admit(): AdmittedSchema {
+    return admitSchema(this.registered.schema, NO_BOUNDS)
   }
 }
 

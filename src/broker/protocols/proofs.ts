@@ -4,19 +4,23 @@ import type { ProtocolMetadata } from '../../core/protocol/definition.ts'
 import { type Comparison, type Reason, told } from '../../core/protocol/evolution/relation.ts'
 import { neighbours, semverRule } from '../../core/protocol/evolution/semver-rule.ts'
 import type { JsonSchema } from '../../core/protocol/json-schema.ts'
+import type { SchemaBounds } from '../../core/protocol/schema/bounds.ts'
 import { shortened } from '../../core/shortened.ts'
+import { breather } from '../turns.ts'
+import type { Compiled } from '../validation/messages.ts'
 import type { ValidationWorker } from '../validation/validation-worker.ts'
 import type { Family, ProtocolVersion } from './family.ts'
 import type { From, Validation } from './validation.ts'
 
-/** Compiles a schema where it can be stopped. @returns how long that took, in milliseconds */
+/** Admits and compiles a schema where that can be stopped. @throws BrokerError as `admitSchema` */
 export async function compiledInWorker(
   { worker }: Validation,
   from: From,
   { key, registered }: ProtocolVersion,
-): Promise<number> {
+  bounds: SchemaBounds,
+): Promise<Compiled> {
   try {
-    return (await worker.compile(from.project, key, registered.schema)).ms
+    return await worker.compile(from.project, key, registered.schema, bounds)
   } catch (error) {
     if (!isTimeout(error)) throw error
     throw new BrokerError('schema_too_large', {
@@ -33,7 +37,11 @@ export async function checkOwnExamples(
   version: ProtocolVersion,
   { examples = [], examples_invalid = [] }: ProtocolMetadata,
 ): Promise<void> {
-  const check = (payload: unknown) => validation.check(version, from, payload, JSON.stringify(payload).length)
+  const breathe = breather()
+  const check = async (payload: unknown) => {
+    await breathe()
+    return validation.check(version, from, payload, JSON.stringify(payload).length)
+  }
   for (const [i, { name, payload }] of examples.entries()) {
     const result = await check(payload)
     if (!result) continue
@@ -143,7 +151,9 @@ export async function checkAdaptedExamples(
   family: Family | undefined,
 ): Promise<readonly string[]> {
   const { version, adapters, metadata } = candidate.registered
+  const breathe = breather()
   const accepts = async (of: string, payload: unknown) => {
+    await breathe()
     const held = of === version ? candidate : family!.get(of)!
     const result = await validation.check(held, from, payload, JSON.stringify(payload).length)
     const first = result?.errors[0]

@@ -10,8 +10,8 @@ import {
 import { type Relation, type ToldReason, told } from '../../core/protocol/evolution/relation.ts'
 import type { JsonSchema } from '../../core/protocol/json-schema.ts'
 import type { ProtocolRules } from '../../core/protocol/rules.ts'
-import { admitSchema } from '../../core/protocol/schema/admit.ts'
 import type { SchemaBounds } from '../../core/protocol/schema/bounds.ts'
+import { measureSchema } from '../../core/protocol/schema/measure.ts'
 import { parseVersion } from '../../core/protocol/versions.ts'
 import type { SenderOrder } from '../validation/order.ts'
 import { ProtocolVersion } from './family.ts'
@@ -80,7 +80,8 @@ export async function register(
   input: Registration,
 ): Promise<Registered> {
   const { registry, registrations, now } = parts
-  const admitted = admitSchema(input.schema, parts.bounds)
+  // The worker admits it, since that may take long. What is larger or deeper does not even go there.
+  measureSchema(input.schema, parts.bounds)
   const version = parseVersion(input.version, '/version')
   const definition: RegisteredProtocol = {
     name: input.name,
@@ -97,7 +98,7 @@ export async function register(
       const before = protocols.has(input.name) ? protocols.family(input.name)?.get(version) : undefined
       const done = before
         ? await registerAgain(parts, from, input, definition, protocols, before)
-        : await registerNew(parts, from, input, definition, protocols, admitted.warnings)
+        : await registerNew(parts, from, input, definition, protocols)
       if (done) return done
       if (tries === TRIES) throw new BrokerError('protocol_taken', { field: '/version' })
     }
@@ -162,7 +163,6 @@ async function registerNew(
   input: Registration,
   definition: RegisteredProtocol,
   protocols: ProjectProtocols,
-  schema_warnings: readonly string[],
 ): Promise<Registered | undefined> {
   const { registry, validation } = parts
   const { name, version, metadata, adapters } = definition
@@ -170,7 +170,8 @@ async function registerNew(
   checkCount(protocols, parts.rules)
   checkBytes(protocols, bytes, parts.rules)
   const candidate = new ProtocolVersion(definition, from.project, 0, bytes)
-  const compile_ms = await compiledInWorker(validation, from, candidate)
+  const compiled = await compiledInWorker(validation, from, candidate, parts.bounds)
+  if (compiled.ms > COMPILE_MS_MAX) candidate.slow = true
   await checkOwnExamples(validation, from, candidate, metadata)
   const before = protocols.has(name) ? protocols.family(name) : undefined
   const compared = await compareWithNeighbours(
@@ -193,9 +194,9 @@ async function registerNew(
     ...definition,
     ...relations,
     ...(example ? { example } : {}),
-    ...(compile_ms > COMPILE_MS_MAX ? { slow: true as const } : {}),
+    ...(candidate.slow ? { slow: true as const } : {}),
   }
-  const warnings = [...schema_warnings, ...adapter_warnings]
+  const warnings = [...compiled.warnings, ...adapter_warnings]
   if (!before && protocols.family(name))
     warnings.push(`${name} replaces the ready protocol of that name in this project.`)
   if (!example && !metadata.examples?.length)

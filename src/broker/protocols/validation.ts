@@ -3,6 +3,7 @@ import type { MaybePromise } from '../../core/maybe-promise.ts'
 import { compileSchema } from '../../core/protocol/schema/checker.ts'
 import type { Explanation } from '../../core/protocol/schema/explain.ts'
 import { effortWithin, nodesWithin, TYPED_NODES_MAX } from '../../core/protocol/schema/nodes.ts'
+import { checkerBytes } from '../validation/checker-bytes.ts'
 import type { ValidationWorker } from '../validation/validation-worker.ts'
 import type { ProtocolVersion } from './family.ts'
 import type { ProtocolTally } from './tally.ts'
@@ -11,8 +12,9 @@ import type { ProtocolTally } from './tally.ts'
 const INLINE_COST_MAX = 200_000
 /** Each part of a payload takes at least this many bytes of its message. */
 const NODE_BYTES_MIN = 2
-/** Compiled schemas that are kept; one takes some 18 kB. */
+/** Compiled schemas that are kept, and the bytes that they may take together; most take some 20 kB. */
 const CHECKERS_MAX = 256
+const CHECKERS_BYTES_MAX = 32 * 1024 * 1024
 
 /** Whose payload is checked: turns in the worker go round over projects, then senders. */
 export interface From {
@@ -24,6 +26,7 @@ export interface From {
 export class Validation {
   /** Versions with a compiled checker, those that came first at the front. */
   readonly #compiled = new Set<ProtocolVersion>()
+  #compiled_bytes = 0
 
   constructor(
     readonly worker: ValidationWorker,
@@ -51,7 +54,7 @@ export class Validation {
   }
 
   async #checkInWorker(
-    { key, registered, admitted }: ProtocolVersion,
+    { key, registered, weight }: ProtocolVersion,
     { project, sender_id }: From,
     payload: unknown,
   ): Promise<Explanation | undefined> {
@@ -61,32 +64,37 @@ export class Validation {
       const result = await this.worker.check(project, sender_id, key, registered.schema, text)
       return result === true ? undefined : result
     } catch (error) {
-      throw withWeight(error, admitted.weight)
+      throw withWeight(error, weight)
     } finally {
       this.tally.validated('worker', performance.now() - began_ms)
     }
   }
 
-  #isCheap({ registered, admitted }: ProtocolVersion, payload: unknown, bytes: number): boolean {
+  #isCheap({ weight }: ProtocolVersion, payload: unknown, bytes: number): boolean {
     const nodes_most = bytes / NODE_BYTES_MIN
-    const { weight } = admitted
-    const inline = registered.slow !== true
-    if (inline && nodes_most <= TYPED_NODES_MAX && weight * nodes_most <= INLINE_COST_MAX) return true
+    if (nodes_most <= TYPED_NODES_MAX && weight * nodes_most <= INLINE_COST_MAX) return true
     const nodes = nodesWithin(payload, TYPED_NODES_MAX + 1)
     if (nodes > TYPED_NODES_MAX)
       throw new BrokerError('payload_too_complex', {
         field: '/payload',
         detail: `The payload has more than ${TYPED_NODES_MAX} values; a message with a protocol has no more.`,
       })
-    return inline && weight * effortWithin(payload, INLINE_COST_MAX / weight) <= INLINE_COST_MAX
+    return weight * effortWithin(payload, INLINE_COST_MAX / weight) <= INLINE_COST_MAX
   }
 
   #compile(version: ProtocolVersion) {
-    const checker = compileSchema(version.admitted)
+    const admitted = version.admit()
+    const checker = compileSchema(admitted)
     version.checker = checker
+    version.checker_bytes = checkerBytes(admitted, version.bytes)
+    this.#compiled_bytes += version.checker_bytes
+    while (this.#compiled.size >= CHECKERS_MAX || this.#lacksRoom) this.#giveUpOne()
     this.#compiled.add(version)
-    if (this.#compiled.size > CHECKERS_MAX) this.#giveUpOne()
     return checker
+  }
+
+  get #lacksRoom(): boolean {
+    return this.#compiled.size > 0 && this.#compiled_bytes > CHECKERS_BYTES_MAX
   }
 
   /** Gives up the checker that came first of those that were not used since the last look. */
@@ -95,6 +103,7 @@ export class Validation {
       this.#compiled.delete(version)
       if (!version.used) {
         version.checker = undefined
+        this.#compiled_bytes -= version.checker_bytes
         return
       }
       version.used = false

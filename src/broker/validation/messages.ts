@@ -53,8 +53,10 @@ export type Answer = CheckResult | Compiled | Made | Compared | Refused | 'unkno
 export type CheckResult = true | ReturnType<Checker['errors']>
 
 export interface Compiled {
-  /** How long compiling and a first check took, in milliseconds. */
+  /** How long admission, compiling and a first check took, in milliseconds. */
   readonly ms: number
+  /** Of the admission: what in the schema has no effect, in sentences. */
+  readonly warnings: readonly string[]
 }
 
 export interface Made {

@@ -79,13 +79,14 @@ export class ValidationWorker {
    * Compiles a schema to see what that costs, and keeps nothing, since its registration may be refused yet.
    *
    * @param key names the version; compilations that run out of time are counted for it, apart from checks
-   * @returns how long compiling and a first check took, in milliseconds
+   * @param bounds what the schema is held to
+   * @returns how long that took, in milliseconds, and what its author is to be told
    * @throws BrokerError as a rejection: `validation_timeout` after 250 ms, `schema_too_large` when it takes
    *   too much memory, what `admitSchema` throws, `validation_busy` as in {@link check}, `shutting_down`,
    *   `internal`
    */
-  compile(project: string, key: string, schema: JsonSchema): Promise<Compiled> {
-    const task: Task = { do: 'compile', schema: JSON.stringify(schema), bounds: this.#bounds }
+  compile(project: string, key: string, schema: JsonSchema, bounds = this.#bounds): Promise<Compiled> {
+    const task: Task = { do: 'compile', schema: JSON.stringify(schema), bounds }
     return this.#run(project, '', task, `compile ${key}`, schema)
   }
 

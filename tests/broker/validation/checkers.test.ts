@@ -20,7 +20,10 @@ const check = (checkers: Checkers, key: string, payload: string) =>
 
 test('a schema is compiled and kept under its key; a payload fits, or the answer says what is wrong', () => {
   const checkers = new Checkers()
-  expect(compile(checkers, TREE, 'tree')).toEqual({ ms: expect.any(Number) })
+  expect(compile(checkers, { ...(TREE as object), requried: [] }, 'tree')).toEqual({
+    ms: expect.any(Number),
+    warnings: [expect.stringContaining('did you mean required?')],
+  })
   expect(check(checkers, 'tree', FITS)).toBeTrue()
   expect(check(checkers, 'tree', FITS_NOT)).toMatchObject({
     errors: [{ path: '/children/0/title' }],
@@ -44,6 +47,16 @@ test('the checker that was used least recently is forgotten first', () => {
   compile(checkers, true, 'c')
   const answers = ['a', 'b', 'c'].map((key) => check(checkers, key, '1'))
   expect(answers).toEqual([true, 'unknown', true])
+})
+
+test('checkers that take much memory leave room for few others', () => {
+  const checkers = new Checkers(256, 1_000_000)
+  const patterns = (n: number) => ({
+    anyOf: Array.from({ length: 20 }, (_, m) => ({ pattern: `(\\p{L}|${n})*${m}` })),
+  })
+  for (const [n, key] of ['a', 'b', 'c'].entries()) compile(checkers, patterns(n), key)
+  const answers = ['a', 'b', 'c'].map((key) => check(checkers, key, '1'))
+  expect(answers).toEqual(['unknown', 'unknown', true])
 })
 
 test('a refusal of the catalogue keeps its members, and the bounds are those of the task', () => {
