@@ -3,7 +3,7 @@ import { asBrokerError } from '../../core/errors.ts'
 import type { Broker } from '../broker.ts'
 import { runToStored } from '../command.ts'
 import { registerProtocol } from '../commands/protocols.ts'
-import { type Place, readDefinitions } from './definition-files.ts'
+import { placeText, readDefinitions } from './definition-files.ts'
 import type { Registered } from './registration.ts'
 
 /** What the start has to say of one definition. */
@@ -26,23 +26,19 @@ export async function registerFolder(
   tell: (told: Told) => void,
 ): Promise<void> {
   const { definitions, problems } = await readDefinitions(path)
-  const wrong = problems.map((problem) => `${placeOf(problem)}: ${problem.what} ${problem.fix}`)
+  const wrong = problems.map((problem) => `${placeText(problem)}: ${problem.what} ${problem.fix}`)
   const identity = operator(DEFAULT_PROJECT)
   for (const { input, ...place } of definitions) {
     try {
       const answer = await runToStored(broker, registerProtocol, identity, input)
       const { name, version, created, updated, warnings } = answer as Registered
       const done = created ? 'created' : updated ? 'updated' : 'unchanged'
-      tell({ protocol: `${name} ${version}`, file: placeOf(place), done, warnings })
+      tell({ protocol: `${name} ${version}`, file: placeText(place), done, warnings })
     } catch (error) {
       const { message, detail, entry } = asBrokerError(error)
-      wrong.push(`${placeOf(place)}: ${message} ${detail.next ?? entry.next}`)
+      wrong.push(`${placeText(place)}: ${message} ${detail.next ?? entry.next}`)
     }
   }
   if (wrong.length > 0)
     throw new Error(`The protocols of "${path}" cannot all be registered.\n${wrong.join('\n')}`)
-}
-
-function placeOf({ file, index }: Place): string {
-  return index === undefined ? file : `${file}, item ${index}`
 }

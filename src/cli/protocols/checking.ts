@@ -11,9 +11,10 @@ import { neighbours } from '../../core/protocol/evolution/semver-rule.ts'
 import { admitSchema } from '../../core/protocol/schema/admit.ts'
 import { compileSchema } from '../../core/protocol/schema/checker.ts'
 import { parseVersion } from '../../core/protocol/versions.ts'
+import { reasonLines } from '../error-lines.ts'
 import { CliError } from '../verb.ts'
 import { type Comparable, compareVersions } from './comparing.ts'
-import { offlineError, reasonLines } from './telling.ts'
+import { offlineError } from './telling.ts'
 
 /** What a check found out about one version. */
 export interface Checked extends Place {
