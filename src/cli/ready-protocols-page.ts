@@ -46,7 +46,7 @@ export function readyProtocolsPage(): string {
 Every project has these, unless it registers a protocol of the same name itself: then its own counts, and
 registering says so. \`protocols_builtin: false\` hides them. A message says \`protocol_name\` and
 \`protocol_version\`; its payload is then held to the protocol, and an error shows what is wrong and an
-example that is right.
+example that is right. How to register others is in [protocols.md](protocols.md).
 
 | protocol | take it for |
 |---|---|

@@ -14,6 +14,8 @@ import {
   inline,
   ProtocolName,
   ProtocolVersionText,
+  quoted,
+  sentence,
   unlisted,
 } from './schema.ts'
 
@@ -120,7 +122,7 @@ export const registerProtocol = defineCommand({
     [
       `${name} ${version} is ${created ? 'registered' : updated ? 'there already; its metadata is new' : 'there already, unchanged'}` +
         `${relation === undefined ? '.' : `, ${relation} to the version before.`}`,
-      ...reasons.map(({ sentence }) => `- ${sentence}`),
+      ...reasons.map((reason) => `- ${sentence(reason.sentence)}`),
       ...warnings,
     ].join('\n'),
 })
@@ -217,8 +219,9 @@ export const discoverProtocols = defineCommand({
 
 function cardText(card: DiscoveredProtocol): string {
   const { name, version, summary, required, example, deprecated, fields, schema, left_out } = card
-  const lines = [`**${name}** ${version}${deprecated ? ' (deprecated)' : ''}: ${inline(summary)}`]
-  if (fields) lines.push(...fields.map((line) => `- ${inline(line)}`))
+  const lines = [`**${name}** ${version}${deprecated ? ' (deprecated)' : ''}: ${sentence(summary)}`]
+  if (card.agent_notes !== undefined) lines.push(quoted(card.agent_notes))
+  if (fields) lines.push(...fields.map((line) => `- ${sentence(line)}`))
   else if (required.length > 0) lines.push(`required: ${required.map(inline).join(', ')}`)
   if (example !== undefined) lines.push(`example: ${block(example)}`)
   if (schema !== undefined) lines.push(`schema: ${block(schema)}`)

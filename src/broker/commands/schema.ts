@@ -296,7 +296,8 @@ function messageText(message: Message, now: number): string {
 /** Everything that some reader takes for the end of a line. */
 const LINE_END = /\r\n|[\n\v\f\r\u0085\u2028\u2029]/
 
-function quoted(text: string): string {
+/** Text as a quotation, which no line of it can leave. */
+export function quoted(text: string): string {
   return text
     .split(LINE_END)
     .map((line) => `> ${line}`)
@@ -308,6 +309,11 @@ export function inline(text: string): string {
   return /^[\p{L}\p{N} ._:@/+#-]*$/u.test(text)
     ? text
     : oneLine(JSON.stringify(text)).replaceAll('`', '\\u0060')
+}
+
+/** A sentence from others within a text: no line end, no control character, no end of a code span. */
+export function sentence(text: string): string {
+  return text.replace(/[\p{C}\u2028\u2029]/gu, '\u{fffd}').replaceAll('`', "'")
 }
 
 /** JSON in one line: escapes the line ends that JSON allows in a string unescaped. */

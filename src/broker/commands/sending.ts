@@ -140,6 +140,11 @@ export const sendMessage = defineCommand({
       ? sendAs(broker, identity, input, sender_id)
       : sender_id.then((sender_id) => sendAs(broker, identity, input, sender_id))
   },
-  text: ({ message_id, recipient_status, warnings }) =>
-    [`Queued \`${message_id}\`; the recipient is ${recipient_status}.`, ...warnings].join('\n'),
+  text: ({ message_id, recipient_status, protocol_version, adapted_from, warnings }) => {
+    const adapted = adapted_from ? `, adapted from ${adapted_from.version}` : ''
+    const version = protocol_version === undefined ? '' : ` as version ${protocol_version}${adapted}`
+    return [`Queued \`${message_id}\`${version}; the recipient is ${recipient_status}.`, ...warnings].join(
+      '\n',
+    )
+  },
 })

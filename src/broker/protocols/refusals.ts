@@ -40,16 +40,15 @@ export function protocolRequired(): BrokerError {
   return new BrokerError('protocol_required', { field: '/protocol_name' })
 }
 
-/** What each capability is needed for, in the words of a caller. */
-const WAYS: Readonly<Record<ProtocolCapability, string>> = {
+/** The command that each capability is needed for; `streaming` only informs. */
+const WAYS: Readonly<Partial<Record<ProtocolCapability, string>>> = {
   point_to_point: 'send_message',
   broadcast: 'broadcast_message',
   request_response: 'send_message_and_wait',
-  streaming: 'streams',
 }
 
 export function lacksCapability({ name, version, registered }: ProtocolVersion, by: ProtocolCapability) {
-  const ways = registered.capabilities.map((capability) => WAYS[capability]).join(', ')
+  const ways = registered.capabilities.flatMap((capability) => WAYS[capability] ?? []).join(' or ')
   return new BrokerError('missing_capability', {
     field: '/protocol_name',
     detail: `${name} ${version} is not made for ${WAYS[by]}: it lacks the capability ${by}.`,

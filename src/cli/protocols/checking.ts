@@ -1,6 +1,7 @@
 import { checkInput } from '../../broker/command.ts'
 import { registerProtocol } from '../../broker/commands/protocols.ts'
 import { type FiledDefinition, type Place, placeText } from '../../broker/protocols/definition-files.ts'
+import { reasonLines } from '../../core/error-lines.ts'
 import { BrokerError } from '../../core/errors.ts'
 import { checkAdapters } from '../../core/protocol/adapter/check.ts'
 import { checkExamples } from '../../core/protocol/adapter/examples.ts'
@@ -13,7 +14,7 @@ import { compileSchema } from '../../core/protocol/schema/checker.ts'
 import { parseVersion } from '../../core/protocol/versions.ts'
 import { CliError } from '../verb.ts'
 import { type Comparable, compareVersions } from './comparing.ts'
-import { offlineError, reasonLines } from './telling.ts'
+import { offlineError } from './telling.ts'
 
 /** What a check found out about one version. */
 export interface Checked extends Place {

@@ -58,10 +58,10 @@ function print({ dry_run, rewritten, left, failures }: Migration, to: string, te
   else {
     terminal.out(`${count(rewritten, 'message')} ${dry_run ? 'would become' : 'became'} ${oneLine(to)}.`)
     for (const [number, why] of [
-      [left.leased_or_delivered, 'that were delivered already, or are leased'],
-      [left.acknowledged, 'that are acknowledged'],
+      [left.leased_or_delivered, 'delivered already, or leased'],
+      [left.acknowledged, 'acknowledged already'],
       [left.failed, 'that the adapters cannot turn'],
-      [left.no_room, 'that would find no room'],
+      [left.no_room, 'for want of room'],
     ] as const)
       if (number > 0) terminal.out(`Left: ${count(number, 'message')} ${why}.`)
   }

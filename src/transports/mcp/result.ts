@@ -1,5 +1,6 @@
 import type { CallToolResult } from '@modelcontextprotocol/server'
 import type { Command } from '../../broker/command.ts'
+import { errorLines } from '../../core/error-lines.ts'
 import { type BrokerError, type ErrorBody, errorBody } from '../../core/errors.ts'
 
 /** The arguments of a tool as received, before any check. */
@@ -27,8 +28,9 @@ export function toolResult(command: Command, output: unknown, unread: number, no
 /** The result of a tool that failed: the catalogue's sentence for the model, the entry for programs. */
 export function toolError(error: BrokerError, unread: number, correlation_id: string): CallToolResult {
   const body = errorBody(error, correlation_id)
+  const text = [errorText(body), ...errorLines(body).map((line) => `- ${line}`)].join('\n')
   return {
-    content: [{ type: 'text', text: errorText(body) + unreadLine(unread) }],
+    content: [{ type: 'text', text: text + unreadLine(unread) }],
     isError: true,
     _meta: { [ERROR_META_KEY]: body },
   }

@@ -212,6 +212,15 @@ describe('diff of two files', () => {
     expect(out.split('\n').at(-1)).toStartWith('1.1.0 is a minor after 1.0.0')
   })
 
+  test('the strict reading is told where it says something else, undeclared members being any value', async () => {
+    const minor = await diff(note('1.0.0', ['text!']), note('1.1.0', ['text!', 'to']))
+    expect(minor.out).toContain('\nRead strictly, with members that are not declared: forward\n')
+    expect(minor.out).toContain('the old version takes any value')
+    const major = await diff(note('1.0.0', ['text!']), note('2.0.0', ['body!']))
+    expect(major.out).toStartWith('note 1.0.0 → 2.0.0: breaking')
+    expect(major.out).not.toContain('strictly')
+  })
+
   test('what may be sent how, and a number that is right', async () => {
     const all = note('1.0.0', ['text'])
     const { out } = await diff(all, note('2.0.0', ['text'], { capabilities: ['broadcast'] }))

@@ -67,7 +67,7 @@ export function describeComparison(
   const { relation, strict_relation, reasons, strict_reasons } = comparison
   const lines = [`${names.name} ${names.from} → ${names.to}: ${relation} (${MEANING[relation]})`]
   for (const reason of reasons) lines.push(...described(reason))
-  if (strict_relation !== relation || strict_reasons.length > 0) {
+  if (strict_relation !== relation) {
     lines.push(`Read strictly, with members that are not declared: ${strict_relation}`)
     for (const reason of strict_reasons) lines.push(...described(reason))
   }
@@ -87,9 +87,12 @@ function described(reason: Reason): string[] {
   return witness === undefined ? [line] : [line, `    for example ${cut(witness.payload, WITNESS_SHOWN_MAX)}`]
 }
 
+const EVERY_KIND = [null, false, true, 'number', 'string', 'array', 'object']
+
 function listed(values: unknown): string {
-  if (values === undefined) return 'any value'
-  return [values].flat().map(shown).join(', ')
+  const list = [values].flat()
+  if (values === undefined || EVERY_KIND.every((kind) => list.includes(kind))) return 'any value'
+  return list.map(shown).join(', ')
 }
 
 function shown(value: unknown): string {
