@@ -50,8 +50,8 @@ describe('the protocols of a folder', () => {
     const told: Told[] = []
     await registerFolder(app.broker, path, (one) => told.push(one))
     expect(told).toMatchObject([
-      { protocol: 'note 1.0.0', file: expect.stringContaining('a.json, item 1'), done: 'created' },
-      { protocol: 'note 1.1.0', file: expect.stringContaining('a.json, item 0'), done: 'created' },
+      { protocol: 'note 1.0.0', file: expect.stringContaining('a.json, item 2'), done: 'created' },
+      { protocol: 'note 1.1.0', file: expect.stringContaining('a.json, item 1'), done: 'created' },
       { protocol: 'note 2.0.0', file: expect.stringContaining('b.yml'), done: 'created' },
     ])
     expect(told[2]!.warnings).toEqual([expect.stringContaining('required')])
@@ -77,7 +77,7 @@ describe('the protocols of a folder', () => {
     expect(lines[0]).toBe(`The protocols of "${path}" cannot all be registered.`)
     expect(lines.slice(1).map((line) => line.slice(path.length + 1).split(':')[0])).toEqual([
       'broken.json',
-      'breaking.json, item 1',
+      'breaking.json, item 2',
       'pattern.yaml',
     ])
     expect(failure!.message).toContain('register it as a new major version, or set allow_breaking to true.')

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { DEFAULT_REQUEST_TIMEOUT_MSEC } from '@modelcontextprotocol/client'
 import { Value } from '@sinclair/typebox/value'
 import { COMMANDS_BY_NAME, TOOLS } from '../../../src/broker/commands/index.ts'
+import { UNLISTED } from '../../../src/broker/commands/schema.ts'
 import { ERROR_META_KEY } from '../../../src/transports/mcp/result.ts'
 import { startBroker } from '../../harness.ts'
 import { WsClient } from '../../ws-client.ts'
@@ -20,7 +21,10 @@ for (const era of ERAS)
         expect(tool.title).toBe(command.title)
         expect(Object.keys(tool.inputSchema.properties!)).toEqual(Object.keys(command.input.properties))
         expect(tool.inputSchema.required ?? []).toEqual((command.input.required ?? []) as string[])
-        expect(Object.keys(tool.outputSchema!.properties!)).toEqual(Object.keys(command.output.properties))
+        const listed = Object.entries<object>(command.output.properties).filter(
+          ([, member]) => !(UNLISTED in member),
+        )
+        expect(Object.keys(tool.outputSchema!.properties!)).toEqual(listed.map(([name]) => name))
         expect(tool.annotations?.readOnlyHint).toBe(command.hints.read_only)
       }
     })
