@@ -162,9 +162,7 @@ export const CapabilityFilterSchema = briefly(
       closed({
         features: Type.Optional(Names),
         protocols: Type.Optional(
-          Type.Union([Names, named(Type.String({ maxLength: 128 }), { maxProperties: 64 })], {
-            description: 'name: range',
-          }),
+          Type.Union([Names, named(Type.String({ maxLength: 128 }), { maxProperties: 64 })]),
         ),
       }),
     ],

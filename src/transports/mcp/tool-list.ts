@@ -71,7 +71,7 @@ function outputOf({ type, description, required = [], properties = {}, ...rest }
   return {
     type,
     description: depth === 1 ? description : undefined,
-    required: depth === 0 ? required : undefined,
+    required: depth === 0 ? required.filter((name) => !properties[name]?.[UNLISTED]) : undefined,
     ...within({ ...rest, properties: Object.fromEntries(shown) }, (inner) => outputOf(inner, depth + 1)),
   }
 }
