@@ -1,10 +1,16 @@
 import { DEFAULT_PROJECT, operator } from '../../auth/identity.ts'
-import { asBrokerError } from '../../core/errors.ts'
+import { errorLines } from '../../core/error-lines.ts'
+import { asBrokerError, errorBody } from '../../core/errors.ts'
 import type { Broker } from '../broker.ts'
 import { runToStored } from '../command.ts'
 import { registerProtocol } from '../commands/protocols.ts'
 import { placeText, readDefinitions } from './definition-files.ts'
 import type { Registered } from './registration.ts'
+
+/** A mistake in the files, and no fault of the broker. */
+export class DefinitionsRefused extends Error {
+  override readonly name = 'DefinitionsRefused'
+}
 
 /** What the start has to say of one definition. */
 export interface Told {
@@ -18,7 +24,7 @@ export interface Told {
  * Registers the definitions of a folder, or of one file, in the default project: by name, then by version.
  *
  * @param tell is told of each that is registered
- * @throws Error that lists all that is wrong; what was right is registered all the same
+ * @throws DefinitionsRefused that lists all that is wrong; what was right is registered all the same
  */
 export async function registerFolder(
   broker: Broker,
@@ -35,10 +41,10 @@ export async function registerFolder(
       const done = created ? 'created' : updated ? 'updated' : 'unchanged'
       tell({ protocol: `${name} ${version}`, file: placeText(place), done, warnings })
     } catch (error) {
-      const { message, detail, entry } = asBrokerError(error)
-      wrong.push(`${placeText(place)}: ${message} ${detail.next ?? entry.next}`)
+      const body = errorBody(asBrokerError(error))
+      wrong.push(`${placeText(place)}: ${[body.detail, ...errorLines(body), body.next].join(' ')}`)
     }
   }
   if (wrong.length > 0)
-    throw new Error(`The protocols of "${path}" cannot all be registered.\n${wrong.join('\n')}`)
+    throw new DefinitionsRefused(`The protocols of "${path}" cannot all be registered.\n${wrong.join('\n')}`)
 }
