@@ -177,7 +177,7 @@ for (const era of ERAS)
       await using app = await startBroker()
       await using alice = await agent(era, app, 'alice')
       const found = await alice.call('discover_protocols', { name: 'chat' })
-      expect(textOf(found)).toMatch(/\n- text: text, 1 to 32,?768 characters, required\n/)
+      expect(textOf(found)).toMatch(/\n- text: text, .*, required\n/)
       expect(textOf(found)).toContain('{"text":"The build of main is green again."}')
       const { protocols } = outputOf(await alice.call('discover_protocols')) as {
         protocols: { name: string; example: unknown }[]
