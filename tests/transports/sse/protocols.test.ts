@@ -5,6 +5,11 @@ import { startBroker } from '../../harness.ts'
 import { call } from '../http/client.ts'
 import { openStream, type StreamReader } from './reader.ts'
 
+/** The next message of a stream. */
+async function messageOf(stream: StreamReader): Promise<object> {
+  return (await stream.next('message')).json.message as object
+}
+
 /** Opens the stream of a mailbox, up to its first message. */
 async function opened(url: string, client_id: string): Promise<StreamReader> {
   const stream = await openStream(url, client_id)
@@ -58,9 +63,9 @@ test('each stream gets the version that its client takes, with where it came fro
     ],
   ] as const)
     for (const message of expected) {
-      const { json } = await stream.next('message')
-      expect(json).toMatchObject(message)
-      expect('adapted_from' in json).toBe('adapted_from' in message)
+      const told = await messageOf(stream)
+      expect(told).toMatchObject(message)
+      expect('adapted_from' in told).toBe('adapted_from' in message)
     }
 })
 
@@ -72,7 +77,7 @@ test('a message that was migrated arrives in its new version', async () => {
   await call(url, 'POST', '/v1/messages', { ...mail, payload: LETTERS['1.0.0'] })
   await call(url, 'POST', '/v1/protocols/mail/migration', { to_version: '3.0.0', dry_run: false })
   await using stream = await opened(url, 'bob')
-  expect((await stream.next('message')).json).toMatchObject({
+  expect(await messageOf(stream)).toMatchObject({
     payload: LETTERS['3.0.0'],
     adapted_from: { version: '1.0.0', steps: STEPS.up },
   })
@@ -89,7 +94,7 @@ test('messages that the worker checks arrive in the order of their sending', asy
     await call(url, 'POST', '/v1/messages', { ...to, ...typed })
   }
   for (let n = 0; n < 20; n++) {
-    const { payload } = (await stream.next('message')).json as { payload: string | { title: string } }
+    const { payload } = (await messageOf(stream)) as { payload: string | { title: string } }
     expect(typeof payload === 'string' ? payload : payload.title).toBe(`${n}`)
   }
 })
