@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test'
 import { LETTERS, MAIL, STEPS } from '../../broker/protocols/rig.ts'
 import { TREE } from '../../broker/validation/schemas.ts'
 import { startBroker } from '../../harness.ts'
+import { WsClient } from '../../ws-client.ts'
 import { call } from '../http/client.ts'
 import { openStream, type StreamReader } from './reader.ts'
 
@@ -83,18 +84,18 @@ test('a message that was migrated arrives in its new version', async () => {
   })
 })
 
-test('messages that the worker checks arrive in the order of their sending', async () => {
+test('messages that the worker checks arrive in the order in which a sender sent them', async () => {
   await using app = await startBroker()
-  const { url } = app
-  await call(url, 'POST', '/v1/protocols', { name: 'tree', version: '1.0.0', schema: TREE })
-  await using stream = await opened(url, 'bob')
-  const to = { sender_id: 'alice', recipient_id: 'bob' }
+  await call(app.url, 'POST', '/v1/protocols', { name: 'tree', version: '1.0.0', schema: TREE })
+  await using stream = await opened(app.url, 'bob')
+  const alice = await WsClient.checkedIn(app.url, 'alice')
   for (let n = 0; n < 20; n++) {
     const typed = n % 3 === 0 ? { protocol_name: 'tree', payload: { title: `${n}` } } : { message: `${n}` }
-    await call(url, 'POST', '/v1/messages', { ...to, ...typed })
+    alice.send({ jsonrpc: '2.0', method: 'send_message', params: { recipient_id: 'bob', ...typed } })
   }
   for (let n = 0; n < 20; n++) {
     const { payload } = (await messageOf(stream)) as { payload: string | { title: string } }
     expect(typeof payload === 'string' ? payload : payload.title).toBe(`${n}`)
   }
+  alice.close()
 })
