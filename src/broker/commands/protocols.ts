@@ -7,7 +7,6 @@ import { discover } from '../protocols/discovery.ts'
 import { register } from '../protocols/registration.ts'
 import {
   AnyJson,
-  asLine,
   briefly,
   choice,
   closed,
@@ -216,7 +215,7 @@ export const discoverProtocols = defineCommand({
 function cardText(card: DiscoveredProtocol): string {
   const { name, version, summary, required, example, deprecated, fields, schema, left_out } = card
   const lines = [`**${name}** ${version}${deprecated ? ' (deprecated)' : ''}: ${inline(summary)}`]
-  if (fields) lines.push(...fields.map((line) => `- ${asLine(line)}`))
+  if (fields) lines.push(...fields.map((line) => `- ${inline(line)}`))
   else if (required.length > 0) lines.push(`required: ${required.map(inline).join(', ')}`)
   if (example !== undefined) lines.push(`example: ${block(example)}`)
   if (schema !== undefined) lines.push(`schema: ${block(schema)}`)

@@ -303,11 +303,6 @@ export function inline(text: string): string {
     : oneLine(JSON.stringify(text)).replaceAll('`', '\\u0060')
 }
 
-/** A sentence of the broker's that may hold words of a client, in one line, which ends no block. */
-export function asLine(sentence: string): string {
-  return sentence.split(LINE_END).join(' ').replaceAll('`', "'")
-}
-
 /** JSON in one line: escapes the line ends that JSON allows in a string unescaped. */
 function oneLine(json: string): string {
   return json.replace(

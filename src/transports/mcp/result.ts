@@ -24,14 +24,11 @@ export function toolResult(command: Command, output: unknown, unread: number, no
   }
 }
 
-/**
- * The result of a tool that failed: for the model the catalogue's sentence, what else is wrong, and a payload
- * that fits; for programs the entry.
- */
+/** The result of a tool that failed: the catalogue's sentence for the model, the entry for programs. */
 export function toolError(error: BrokerError, unread: number, correlation_id: string): CallToolResult {
   const body = errorBody(error, correlation_id)
   return {
-    content: [{ type: 'text', text: errorText(body) + furtherText(body) + unreadLine(unread) }],
+    content: [{ type: 'text', text: errorText(body) + unreadLine(unread) }],
     isError: true,
     _meta: { [ERROR_META_KEY]: body },
   }
@@ -40,26 +37,6 @@ export function toolError(error: BrokerError, unread: number, correlation_id: st
 /** An error in one line: its code, what is wrong, and what to do. */
 export function errorText({ code, detail, next }: ErrorBody): string {
   return `${code}: ${detail} ${next}`
-}
-
-/** A line for each thing that is wrong beyond the detail, and the example: models see no `_meta`. */
-function furtherText(body: ErrorBody): string {
-  const lines = [body.errors, body.reasons, body.problems]
-    .flatMap(sentencesOf)
-    .filter((sentence) => !body.detail.includes(sentence))
-    .map((sentence) => `\n- ${sentence.replaceAll(/\s+/g, ' ')}`)
-  const example =
-    'example' in body
-      ? `\nexample:\n\`\`\`json\n${JSON.stringify(body.example).replaceAll('`', '\\u0060')}\n\`\`\``
-      : ''
-  return lines.join('') + example
-}
-
-function sentencesOf(list: unknown): string[] {
-  if (!Array.isArray(list)) return []
-  return list.flatMap(({ sentence }: { sentence?: unknown }) =>
-    typeof sentence === 'string' ? [sentence] : [],
-  )
 }
 
 function unreadLine(unread: number): string {
