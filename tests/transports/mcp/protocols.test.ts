@@ -16,9 +16,9 @@ function checkIn({ client_id, call }: Agent, protocols: Record<string, string>) 
   return call('checkin_client', { client_id, capabilities: { protocols } })
 }
 
-/** The JSON block of a text. */
-function blockIn(text: string): unknown {
-  return JSON.parse(/```json\n(.*)\n```/.exec(text)![1]!)
+/** The payload that a text shows. */
+function exampleIn(text: string): unknown {
+  return JSON.parse(/^- A payload that fits: (.*)$/m.exec(text)?.[1] ?? 'null')
 }
 
 for (const era of ERAS)
@@ -64,8 +64,8 @@ for (const era of ERAS)
         expect(textOf(result)).toStartWith(`payload_invalid: The payload does not fit ${name} 1.0.0: `)
         for (const { sentence } of refusal.errors as { sentence: string }[])
           expect(textOf(result)).toContain(sentence)
-        expect(blockIn(textOf(result))).toEqual(refusal.example)
-        outputOf(await alice.call('send_message', { ...to, payload: blockIn(textOf(result)) }))
+        expect(exampleIn(textOf(result))).toEqual(refusal.example)
+        outputOf(await alice.call('send_message', { ...to, payload: exampleIn(textOf(result)) }))
       }
     })
 
