@@ -41,6 +41,17 @@ async function partyOf(broker: Broker, project: string, id: string, field: strin
   }
 }
 
+/** What is asked of two clients is not asked of many. @throws BrokerError `invalid_params` */
+function checkAlone(others: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(others))
+    if (value !== undefined)
+      throw new BrokerError('invalid_params', {
+        field: `/${name}`,
+        detail: `${name} is given with session_ids, which asks of each with each.`,
+        next: `Leave ${name} out, or ask of two clients: target_id instead of session_ids.`,
+      })
+}
+
 export const negotiateCapabilities = defineCommand({
   name: 'negotiate_capabilities',
   title: 'Which protocols two clients share',
@@ -117,6 +128,7 @@ export const negotiateCapabilities = defineCommand({
     const registered = (name: string) => protocols.family(name)?.choosable ?? []
     const adapted = (name: string, from: string, to: string) => protocols.family(name)?.steps(from, to)
     if (session_ids !== undefined) {
+      checkAlone({ target_id, session_id, required_protocols })
       const parties: Party[] = []
       for (const [i, id] of session_ids.entries())
         parties.push(await partyOf(broker, project, id, `/session_ids/${i}`))

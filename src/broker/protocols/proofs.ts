@@ -126,6 +126,7 @@ export async function compareWithNeighbours(
       throw new BrokerError('protocol_breaking', {
         field: '/version',
         detail: broken.sentence,
+        next: 'Or keep to what the version before accepts: reasons says what breaks, with such a payload.',
         more: {
           relation: comparison.relation,
           strict_relation: comparison.strict_relation,

@@ -1,4 +1,4 @@
-import type { RegisteredProtocol } from './definition.ts'
+import type { Deprecation, RegisteredProtocol } from './definition.ts'
 import type { Relation } from './evolution/relation.ts'
 import { isSchemaObject } from './json-schema.ts'
 
@@ -19,12 +19,16 @@ export interface ProtocolCard {
   tags?: readonly string[]
 }
 
-/** Of one card as JSON: twenty of them fit a model's window. */
-export const CARD_CHARS_MAX = 590
-const SUMMARY_CHARS_MAX = 140
-const DEPRECATION_CHARS_MAX = 100
+/** Of one card as JSON, in UTF-8: twenty of them fit a model's window. */
+export const CARD_BYTES_MAX = 590
+/** Each in bytes, without its quotes. */
+const SUMMARY_BYTES_MAX = 140
+const MESSAGE_BYTES_MAX = 80
+const SUCCESSOR_BYTES_MAX = 64
+const NAME_BYTES_MAX = 32
 const NAMES_SHOWN_MAX = 8
-const NAME_CHARS_MAX = 32
+/** What the summary leaves for the required names. */
+const NAMES_BYTES_MIN = 50
 
 /** @param example a payload that fits, if there is one */
 export function cardOf(
@@ -33,45 +37,69 @@ export function cardOf(
   example: { readonly payload: unknown } | undefined,
 ): ProtocolCard {
   const required = isSchemaObject(schema) && Array.isArray(schema.required) ? schema.required : []
-  const { message, successor } = deprecated ?? {}
   const card: ProtocolCard = {
     name,
     version,
     versions,
-    summary: firstSentence(metadata.description ?? ''),
+    summary: '',
     capabilities,
-    required: fewNames(required.map(String)),
+    required: [],
     ...(relation === undefined ? {} : { relation }),
-    ...(deprecated === undefined
-      ? {}
-      : {
-          deprecated: {
-            ...(message === undefined ? {} : { message: cut(message, DEPRECATION_CHARS_MAX) }),
-            ...(successor === undefined ? {} : { successor }),
-          },
-        }),
+    ...(deprecated === undefined ? {} : { deprecated: inShort(deprecated) }),
   }
-  if (example && charsOf({ ...card, example: example.payload }) <= CARD_CHARS_MAX)
+  const left = CARD_BYTES_MAX - bytesOf(card)
+  const summary_bytes = Math.min(SUMMARY_BYTES_MAX, left - (required.length > 0 ? NAMES_BYTES_MIN : 0))
+  card.summary = cut(firstSentence(metadata.description ?? ''), summary_bytes)
+  card.required = fewNames(required.map(String), CARD_BYTES_MAX - bytesOf(card))
+  if (example && bytesOf({ ...card, example: example.payload }) <= CARD_BYTES_MAX)
     card.example = example.payload
   const { tags } = metadata
-  if (tags?.length && charsOf({ ...card, tags }) <= CARD_CHARS_MAX) card.tags = tags
+  if (tags?.length && bytesOf({ ...card, tags }) <= CARD_BYTES_MAX) card.tags = tags
   return card
 }
 
-function charsOf(value: unknown): number {
-  return JSON.stringify(value).length
+function inShort({ message, successor }: Deprecation): NonNullable<ProtocolCard['deprecated']> {
+  return {
+    ...(message === undefined ? {} : { message: cut(message, MESSAGE_BYTES_MAX) }),
+    ...(successor === undefined ? {} : { successor: cut(successor, SUCCESSOR_BYTES_MAX) }),
+  }
 }
 
-function fewNames(names: readonly string[]): string[] {
-  const shown = names.slice(0, NAMES_SHOWN_MAX).map((name) => cut(name, NAME_CHARS_MAX))
-  return names.length > NAMES_SHOWN_MAX ? [...shown, '…'] : shown
+/** Length as JSON in UTF-8. */
+function bytesOf(value: unknown): number {
+  return ENCODER.encode(JSON.stringify(value)).length
+}
+
+const ENCODER = new TextEncoder()
+
+/** The first names, as many as take at most so many bytes in a list; an ellipsis stands for the others. */
+function fewNames(names: readonly string[], bytes: number): string[] {
+  const shown: string[] = []
+  for (const name of names.slice(0, NAMES_SHOWN_MAX)) {
+    const next = [...shown, cut(name, NAME_BYTES_MAX)]
+    if (bytesOf([...next, ELLIPSIS]) - bytesOf([]) > bytes) break
+    shown.push(next.at(-1)!)
+  }
+  return names.length > shown.length ? [...shown, ELLIPSIS] : shown
 }
 
 function firstSentence(text: string): string {
   const end = text.search(/[.!?](\s|$)/)
-  return cut(end === -1 ? text : text.slice(0, end + 1), SUMMARY_CHARS_MAX)
+  return end === -1 ? text : text.slice(0, end + 1)
 }
 
-function cut(text: string, chars: number): string {
-  return text.length > chars ? `${text.slice(0, chars - 1)}…` : text
+const ELLIPSIS = '…'
+
+/** The beginning of a text, so that it takes at most so many bytes in JSON. */
+function cut(text: string, bytes: number): string {
+  // No character takes less than a byte.
+  if (text.length <= bytes && bytesOf(text) - bytesOf('') <= bytes) return text
+  let left = bytes - bytesOf(ELLIPSIS) + bytesOf('')
+  let kept = ''
+  for (const character of text) {
+    left -= bytesOf(character) - bytesOf('')
+    if (left < 0) break
+    kept += character
+  }
+  return kept + ELLIPSIS
 }

@@ -3,7 +3,7 @@ import { DEFAULT_PROJECT } from '../../../src/auth/identity.ts'
 import type { Broker } from '../../../src/broker/broker.ts'
 import { here, startBroker } from '../../harness.ts'
 import { slowEngine } from '../../slow-engine.ts'
-import { LETTERS, MAIL, messagesOf, NOTE, refusalOf, register, run, STEPS } from './rig.ts'
+import { LETTERS, MAIL, messagesOf, NOTE, refusalOf, register, run, STEPS, texts } from './rig.ts'
 
 const TO_BOB = { sender_id: 'alice', recipient_id: 'bob' }
 const OLD = {
@@ -82,6 +82,42 @@ test('what was read, and what adapters cannot turn, is counted and left', async 
   expect(await messagesOf(app, 'bob')).toMatchObject([
     { payload: { text: 'no subject' }, protocol_version: '1.0.0' },
     { payload: { title: 'fits', text: '' }, protocol_version: '2.0.0' },
+  ])
+})
+
+test('what adapters made and the version does not take is left, in a dry run too', async () => {
+  await using app = await startBroker()
+  const title = { type: 'object', required: ['title'], properties: { title: { minLength: 3 } } }
+  await register(
+    app,
+    {
+      name: 'strict',
+      version: '1.0.0',
+      schema: texts('subject'),
+      metadata: { examples: [{ name: 'a', payload: { subject: 'abc' } }] },
+    },
+    {
+      name: 'strict',
+      version: '2.0.0',
+      schema: title,
+      metadata: { examples: [{ name: 'a', payload: { title: 'abc' } }] },
+      adapters: [{ from: '1.x', up: [{ op: 'rename', path: '/subject', to: 'title' }] }],
+    },
+  )
+  const old = { ...TO_BOB, protocol_name: 'strict', protocol_version: '1.0.0' }
+  for (const subject of ['long enough', 'no'])
+    await run(app, 'send_message', { ...old, payload: { subject } })
+  for (const dry_run of [true, false])
+    expect(
+      await run(app, 'migrate_messages', { name: 'strict', to_version: '2.0.0', dry_run }),
+    ).toMatchObject({
+      rewritten: 1,
+      left: { failed: 1 },
+      failures: [{ reason: expect.stringContaining('does not fit strict 2.0.0: /title') }],
+    })
+  expect(await messagesOf(app, 'bob')).toMatchObject([
+    { payload: { title: 'long enough' } },
+    { payload: { subject: 'no' } },
   ])
 })
 

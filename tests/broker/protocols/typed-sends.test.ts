@@ -73,15 +73,6 @@ describe('what a project lets through', () => {
     await run(app, 'send_message', { ...TO_BOB, protocol_name: 'chat', payload: { text: 'a' } })
     expect(await messagesOf(app, 'bob')).toHaveLength(1)
   })
-
-  test('a version of nothing is refused', async () => {
-    await using app = await startBroker()
-    const versioned = { ...UNTYPED, protocol_version: '1.0.0' }
-    expect(await refusalOf(run(app, 'send_message', versioned))).toMatchObject({
-      code: 'invalid_params',
-      field: '/protocol_name',
-    })
-  })
 })
 
 describe('two versions apart', () => {
