@@ -1,0 +1,74 @@
+import { RE2JS } from 're2js'
+
+/** A comparison took more steps than it may, or went too deep: it is given up as not decidable. */
+export class OutOfSteps extends Error {}
+
+const DEPTH_MAX = 120
+/** Text in which every engine for regular expressions agrees on `\s`, `\w` and `.`. */
+const PLAIN = /^[ -~]*$/
+
+/** What one comparison may spend, and what it remembers. Counted in steps, since the core has no clock. */
+export class Work {
+  private readonly expressions = new Map<string, RE2JS | undefined>()
+  private readonly answers = new Map<string, boolean>()
+  private steps_left: number
+  private depth = 0
+
+  constructor(steps_max: number) {
+    this.steps_left = steps_max
+  }
+
+  /** @throws OutOfSteps when nothing is left */
+  step(steps = 1): void {
+    this.steps_left -= steps
+    if (this.steps_left < 0) throw new OutOfSteps()
+  }
+
+  /** Whether some steps are left, for work that may stop early. */
+  get hasSteps(): boolean {
+    return this.steps_left > 0
+  }
+
+  /** Runs one level deeper. @throws OutOfSteps below the deepest level */
+  deeper<T>(run: () => T): T {
+    if (this.depth === DEPTH_MAX) throw new OutOfSteps()
+    this.depth++
+    try {
+      return run()
+    } finally {
+      this.depth--
+    }
+  }
+
+  /**
+   * Whether a pattern matches somewhere in a text, in linear time; undefined when that cannot be said: the
+   * engine here does not read the pattern, or the text is not printable ASCII.
+   */
+  matches(pattern: string, text: string): boolean | undefined {
+    if (text.length > 2000 || !PLAIN.test(text)) return undefined
+    const key = `${pattern}\n${text}`
+    const known = this.answers.get(key)
+    if (known !== undefined) return known
+    const expression = this.expression(pattern)
+    if (expression === undefined) return undefined
+    this.step(1 + (text.length >> 4))
+    const answer = expression.matcher(text).find()
+    this.answers.set(key, answer)
+    return answer
+  }
+
+  private expression(pattern: string): RE2JS | undefined {
+    if (this.expressions.has(pattern)) return this.expressions.get(pattern)
+    this.step(20)
+    let expression: RE2JS | undefined
+    try {
+      // An ES pattern that is not valid with the flag `u` means something else in another engine, if anything.
+      new RegExp(pattern, 'u')
+      expression = RE2JS.compile(pattern)
+    } catch {
+      expression = undefined
+    }
+    this.expressions.set(pattern, expression)
+    return expression
+  }
+}
