@@ -57,7 +57,7 @@ export class Acceptance implements Proof {
     const outer = this.leant_on
     this.open.set(pair, depth)
     this.leant_on = Number.POSITIVE_INFINITY
-    const views = this.views.of(writer).filter((view) => !this.isEmpty(view, 1))
+    const views = this.views.of(writer).filter((view) => !this.isEmptyView(view, 1))
     const problems = merged(views.flatMap((view) => this.acceptsView(reader, view)))
     this.open.delete(pair)
     const isFinal = this.leant_on >= depth
@@ -87,7 +87,11 @@ export class Acceptance implements Proof {
 
   isDisjoint(view: View, node: Node): boolean {
     if (view.excluded.some((one) => this.isSame(one, node))) return true
-    return this.views.narrowed(view, [node]).every((one) => this.isEmpty(one, EMPTY_DEPTH_MAX))
+    return this.views.narrowed(view, [node]).every((one) => this.isEmptyView(one, EMPTY_DEPTH_MAX))
+  }
+
+  isEmpty(nodes: readonly Node[]): boolean {
+    return this.views.of(nodes).every((view) => this.isEmptyView(view, 1))
   }
 
   object(view: View): ObjectView {
@@ -189,7 +193,7 @@ export class Acceptance implements Proof {
     const otherwise = document.child(reader, schema.else ?? true)
     const holds = this.views
       .narrowed(view, [condition])
-      .filter((one) => !this.isEmpty(one, EMPTY_DEPTH_MAX))
+      .filter((one) => !this.isEmptyView(one, EMPTY_DEPTH_MAX))
       .flatMap((one) => this.acceptsView(then, one))
     const fails = this.acceptsView(otherwise, view)
     if (fails.length === 0 || this.acceptsView(condition, view).length === 0) return holds
@@ -242,7 +246,7 @@ export class Acceptance implements Proof {
       if (!object.required.has(name)) schemas.push({ properties: { [name]: false } })
       return schemas
         .flatMap((schema) => this.views.narrowed(view, [this.views.node(schema)]))
-        .filter((one) => !this.isEmpty(one, EMPTY_DEPTH_MAX))
+        .filter((one) => !this.isEmptyView(one, EMPTY_DEPTH_MAX))
     }
     return undefined
   }
@@ -253,7 +257,7 @@ export class Acceptance implements Proof {
   }
 
   /** Whether no value fits a view; false if that is not sure. */
-  private isEmpty(view: View, depth: number): boolean {
+  private isEmptyView(view: View, depth: number): boolean {
     this.views.work.step()
     if (view.values !== undefined) return view.values.length === 0
     if (view.kind === 'number') return isEmptyRange(numberRange(view))
@@ -262,13 +266,22 @@ export class Acceptance implements Proof {
       return min > max
     }
     const isEmptyPart = (nodes: readonly Node[] | undefined) =>
-      nodes === undefined || (depth > 0 && this.views.of(nodes).every((one) => this.isEmpty(one, depth - 1)))
+      nodes === undefined ||
+      (depth > 0 && this.views.of(nodes).every((one) => this.isEmptyView(one, depth - 1)))
     if (view.kind === 'array') {
       const array = this.array(view)
       if (array.min > array.max) return true
       for (let index = 0; index < array.min && index <= array.placed; index++)
         if (isEmptyPart(array.at(index))) return true
-      return false
+      return array.contains.some(({ node, min }) => {
+        let possible = 0
+        for (let index = 0; index <= array.placed && index < array.max && possible < min; index++) {
+          const schemas = array.at(index)
+          if (schemas !== undefined && !isEmptyPart([...schemas, node]))
+            possible += index === array.placed ? Number.POSITIVE_INFINITY : 1
+        }
+        return possible < min
+      })
     }
     const object = this.object(view)
     return object.min > object.max || [...object.required].some((name) => isEmptyPart(object.member(name)))

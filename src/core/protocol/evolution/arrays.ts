@@ -13,7 +13,10 @@ export function arrayProblems(proof: Proof, reader: Node, schema: SchemaObject, 
   const problems: Problem[] = []
   const { first, rest } = itemsOf(reader)
   const from = Math.max(first.length, array.placed)
-  for (let index = 0; index <= from && index < array.max; index++) {
+  let max = array.max
+  for (let index = Math.min(array.placed, max - 1); index >= 0; index--)
+    if (proof.isEmpty(array.at(index) ?? [])) max = index
+  for (let index = 0; index <= from && index < max; index++) {
     const writer = array.at(index)
     const part = first[index] ?? rest
     if (writer === undefined || part === undefined) continue
@@ -28,10 +31,10 @@ export function arrayProblems(proof: Proof, reader: Node, schema: SchemaObject, 
     problems.push(proof.problem(rule, reader, view, { reader: schema[rule], ...said(view, rule) }))
   }
   if (array.min < numberOr(schema.minItems, 0)) add('minItems')
-  if (array.max > numberOr(schema.maxItems, Number.POSITIVE_INFINITY)) add('maxItems')
-  if (schema.uniqueItems === true && !array.isUnique && array.max > 1) add('uniqueItems')
+  if (max > numberOr(schema.maxItems, Number.POSITIVE_INFINITY)) add('maxItems')
+  if (schema.uniqueItems === true && !array.isUnique && max > 1) add('uniqueItems')
   if (schema.contains !== undefined) problems.push(...containsProblems(proof, reader, schema, view))
-  if (schema.unevaluatedItems !== undefined && schema.unevaluatedItems !== true && array.max > 0)
+  if (schema.unevaluatedItems !== undefined && schema.unevaluatedItems !== true && max > 0)
     add('unevaluatedItems')
   return problems
 }

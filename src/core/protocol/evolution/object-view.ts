@@ -1,6 +1,6 @@
 import { isSchemaObject } from '../json-schema.ts'
 import type { Node } from './document.ts'
-import { memberSchemas } from './fits.ts'
+import { fits, memberSchemas } from './fits.ts'
 import { membersOf, numberOr, stringsOf } from './json-text.ts'
 import type { View } from './view.ts'
 import type { Work } from './work.ts'
@@ -28,6 +28,7 @@ export class ObjectView {
   /** Whether there may be names that are neither declared nor match a pattern. */
   readonly isOpen: boolean
   private readonly parts: readonly Node[]
+  private readonly members = new Map<string, readonly Node[] | undefined>()
   private readonly unevaluated: readonly Unevaluated[]
   private readonly work: Work
 
@@ -77,6 +78,14 @@ export class ObjectView {
 
   /** The schemas that a member has to fit; undefined when there can be no member of that name. */
   member(name: string): readonly Node[] | undefined {
+    if (this.members.has(name)) return this.members.get(name)
+    const schemas = this.newMember(name)
+    this.members.set(name, schemas)
+    return schemas
+  }
+
+  private newMember(name: string): readonly Node[] | undefined {
+    if (this.names.some((rule) => fits(name, rule, this.work) === false)) return undefined
     const found = new Set<Node>()
     let matched: boolean | undefined = false
     for (const part of this.parts) {

@@ -69,23 +69,20 @@ class ObjectReading {
       additionalProperties === undefined
         ? []
         : [this.reader.document.child(this.reader, additionalProperties)]
+    const own = (value: unknown) => this.reader.document.child(this.reader, value)
+    // A pattern that both have is enough: the writer holds the names that match it to its schema.
+    const alone = patterns.filter(([pattern]) => !this.object.patterns.has(pattern))
     for (const pattern of this.object.patterns) {
       const writer = this.object.matching(pattern)
       const names = samplesOf(pattern).slice(0, 4)
-      for (const [, value] of patterns)
-        this.addMembers(this.reader.document.child(this.reader, value), writer, '*', names)
-      if (!patterns.some(([one]) => one === pattern))
-        for (const part of additional) this.addMembers(part, writer, '*', names)
+      const same = patterns.filter(([one]) => one === pattern)
+      for (const [, value] of [...same, ...alone]) this.addMembers(own(value), writer, '*', names)
+      if (same.length === 0) for (const part of additional) this.addMembers(part, writer, '*', names)
     }
     if (!this.object.isOpen) return
     const rest = this.object.rest()
-    for (const [pattern, value] of patterns)
-      this.addMembers(
-        this.reader.document.child(this.reader, value),
-        rest,
-        '*',
-        samplesOf(pattern).slice(0, 4),
-      )
+    for (const [pattern, value] of alone)
+      this.addMembers(own(value), rest, '*', samplesOf(pattern).slice(0, 4))
     for (const part of additional) this.addMembers(part, rest, '*', this.freeNames())
   }
 

@@ -34,6 +34,8 @@ export interface Proof {
   acceptsView(reader: Node, view: View): readonly Problem[]
   /** Whether no value fits both for certain. */
   isDisjoint(view: View, node: Node): boolean
+  /** Whether no value fits all schemas for certain. */
+  isEmpty(nodes: readonly Node[]): boolean
   object(view: View): ObjectView
   array(view: View): ArrayView
   /** A problem at the place of the view, with values of the view that the reader does not surely take. */

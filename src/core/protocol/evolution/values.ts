@@ -14,14 +14,18 @@ const NAMES_MAX = 40
 const TEXT_MAX = 70_000
 const ITEMS_MAX = 300
 const TEXTS = ['a', '', 'A', '0', '-', ' ', 'x y', '~!', 'é', 'true']
+const LETTERS = 'abcdefgh'
 const COUNTS = ['minItems', 'maxItems', 'minContains', 'maxContains']
 const LENGTHS = ['minLength', 'maxLength']
 const SIZES = ['minProperties', 'maxProperties']
+/** Names that nothing declares, most likely. */
+const FREE_NAMES = Array.from({ length: 64 }, (_, at) => `x${LETTERS[at >> 3]}${LETTERS[at & 7]}`)
 const NUMBERS = ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum']
 
 /** Makes values that fit schemas, always the same ones in the same order: small ones and boundaries first. */
 export class Values {
   private readonly smallest_of = new Map<string, { readonly value: unknown }>()
+  private readonly objects = new WeakMap<View, ObjectView>()
   readonly views: Views
   private readonly mode: Mode
 
@@ -64,7 +68,7 @@ export class Values {
 
   /** Objects of a view that have a member of a given value: a small one and a large one. */
   *withMember(view: View, name: string, value: unknown): Generator<object> {
-    const object = new ObjectView(view, this.mode, this.views.work)
+    const object = this.object(view)
     for (const names of [[name], [name, ...object.declared]]) {
       const built = this.built(object, names, 0, { name, value })
       if (built !== undefined) yield built
@@ -86,15 +90,15 @@ export class Values {
       if (view.kind === 'string') yield* texts(schemas)
       if (view.kind === 'number') yield* numbers(schemas, view.integer)
       if (view.kind === 'array' && depth <= DEPTH_MAX) yield* this.arrays(view, schemas, depth)
-      if (view.kind === 'object' && depth <= DEPTH_MAX) yield* this.objects(view, schemas, depth)
+      if (view.kind === 'object' && depth <= DEPTH_MAX) yield* this.objectsOf(view, schemas, depth)
       for (const schema of schemas)
         for (const value of [schema.default, schema.examples].flat())
           if (value !== undefined && kindOf(value) === view.kind) yield value
     }
   }
 
-  private *objects(view: View, schemas: readonly SchemaObject[], depth: number): Generator<unknown> {
-    const object = new ObjectView(view, this.mode, this.views.work)
+  private *objectsOf(view: View, schemas: readonly SchemaObject[], depth: number): Generator<unknown> {
+    const object = this.object(view)
     const least = this.built(object, [], depth)
     if (least !== undefined) yield least
     const names = [...object.declared].slice(0, NAMES_MAX)
@@ -105,15 +109,14 @@ export class Values {
         const one = this.built(object, [name], depth)
         if (one !== undefined) yield one
       }
-    const extra = object.isOpen ? ['x', ...this.extraNames(object)] : this.extraNames(object)
+    const extra = object.isOpen ? [...this.extraNames(object), 'x'] : this.extraNames(object)
     for (const name of extra.slice(0, 8)) {
       const one = this.built(object, [name], depth)
       if (one !== undefined) yield one
     }
     for (const size of around(schemas, SIZES, 64)) {
-      const all = [...object.required, ...names, ...extra].slice(0, size)
-      while (object.isOpen && all.length < size) all.push(`x${all.length}`)
-      const one = this.built(object, all, depth)
+      const all = new Set([...object.required, ...names, ...extra, ...(object.isOpen ? FREE_NAMES : [])])
+      const one = this.built(object, [...all].slice(0, size), depth)
       if (one !== undefined) yield one
     }
     if (depth > 2) return
@@ -124,12 +127,26 @@ export class Values {
       }
   }
 
+  private object(view: View): ObjectView {
+    let object = this.objects.get(view)
+    if (object === undefined) {
+      object = new ObjectView(view, this.mode, this.views.work)
+      this.objects.set(view, object)
+    }
+    return object
+  }
+
   /** Names that a pattern of the object takes, or its rule for names. */
   private extraNames(object: ObjectView): string[] {
-    const found = [...object.patterns].flatMap((pattern) => samplesOf(pattern).slice(0, 4))
+    const found = [...object.patterns].flatMap((pattern) => samplesOf(pattern).slice(0, 6))
     if (object.names.length > 0)
-      found.push(...first(this.of([...object.names, this.views.node({ type: 'string' })]), 4).map(String))
+      found.push(...first(this.of([...object.names, this.views.node({ type: 'string' })]), 8).map(String))
     return found.filter((name) => !object.declared.has(name))
+  }
+
+  /** Names to fill an object up with. */
+  private moreNames(object: ObjectView): string[] {
+    return [...object.declared, ...this.extraNames(object), ...(object.isOpen ? FREE_NAMES : [])]
   }
 
   /** An object that has some members, and what they and the schema make required. */
@@ -152,10 +169,13 @@ export class Values {
       if (value === undefined && isNeeded) return undefined
       if (value !== undefined) built = withMember(built, name, value.value)
     }
-    if (!object.isOpen || Object.keys(built).length >= object.min) return built
-    const value = this.smallest(object.rest(), depth + 1)
-    for (let count = 0; value !== undefined && Object.keys(built).length < object.min && count < 200; count++)
-      built = withMember(built, `x${count}`, value.value)
+    if (Object.keys(built).length >= object.min) return built
+    for (const name of this.moreNames(object)) {
+      if (Object.keys(built).length >= object.min) break
+      const schemas = Object.hasOwn(built, name) ? undefined : object.member(name)
+      const value = schemas === undefined ? undefined : this.smallest(schemas, depth + 1)
+      if (value !== undefined) built = withMember(built, name, value.value)
+    }
     return built
   }
 
