@@ -28,6 +28,8 @@ export class ObjectView {
   /** Whether there may be names that are neither declared nor match a pattern. */
   readonly isOpen: boolean
   private readonly parts: readonly Node[]
+  /** Declared with a schema. */
+  private readonly properties: ReadonlySet<string>
   private readonly members = new Map<string, readonly Node[] | undefined>()
   private readonly unevaluated: readonly Unevaluated[]
   private readonly work: Work
@@ -44,11 +46,8 @@ export class ObjectView {
         .map(([name, needs]): [string, string[]] => [name, stringsOf(needs)]),
     )
     this.required = this.closure(schemas.flatMap(({ required }) => stringsOf(required)))
-    this.declared = new Set([
-      ...schemas.flatMap(({ properties }) => membersOf(properties).map(([name]) => name)),
-      ...this.required,
-      ...[...this.dependent].flat(2),
-    ])
+    this.properties = new Set(schemas.flatMap((schema) => membersOf(schema.properties).map(([name]) => name)))
+    this.declared = new Set([...this.properties, ...this.required, ...[...this.dependent].flat(2)])
     this.patterns = new Set(
       schemas.flatMap(({ patternProperties }) => membersOf(patternProperties).map(([pattern]) => pattern)),
     )
@@ -95,7 +94,8 @@ export class ObjectView {
     }
     for (const pattern of this.patterns) if (this.work.matches(pattern, name)) matched = true
     if (matched === false && !this.declared.has(name) && !this.isOpen) return undefined
-    if (matched === false)
+    // Validators differ in what a branch sees of its neighbours: a name that any schema here has counts.
+    if (matched === false && !this.properties.has(name))
       for (const { node, names } of this.unevaluated) if (!names.has(name)) found.add(node)
     return [...found].some((node) => node.schema === false) ? undefined : [...found]
   }
