@@ -32,13 +32,13 @@ interface Side {
   readonly check: Check
 }
 
-const PROOF_STEPS = 12_000
-const SEARCH_STEPS = 16_000
+const PROOF_STEPS = 6_000
+const SEARCH_STEPS = 6_000
 /** Reasons beyond this many are left out. */
 const REASONS_MAX = 32
 /** Payloads that both checks are run on, for one problem and for one direction. */
-const TRIED_FOR_PROBLEM = 120
-const TRIED_FOR_DIRECTION = 600
+const TRIED_FOR_PROBLEM = 80
+const TRIED_FOR_DIRECTION = 160
 
 /**
  * Compares two versions of a schema: whether readers of each accept what writers of the other send.

@@ -39,7 +39,7 @@ function fitsInPlace(value: unknown, node: Node, schema: SchemaObject, work: Wor
   const kind = kindOf(value)
   if (!takesKind(schema.type, kind, kind === 'number' && Number.isInteger(value))) return false
   if ('const' in schema && !isEqual(schema.const, value)) return false
-  if (Array.isArray(schema.enum) && !schema.enum.some((one) => isEqual(one, value))) return false
+  if (Array.isArray(schema.enum) && !work.isListed(value, schema.enum)) return false
   let verdict: Verdict = true
   if ('$dynamicRef' in schema || '$recursiveRef' in schema) verdict = undefined
   if ('$ref' in schema) {
@@ -136,7 +136,6 @@ function fitsObject(value: object, node: Node, schema: SchemaObject, work: Work)
   let verdict: Verdict = 'unevaluatedProperties' in schema ? undefined : true
   for (const [name, member] of Object.entries(value)) {
     if (verdict === false) return false
-    work.step()
     const { parts, certain } = memberSchemas(node, name, work)
     if (!certain) verdict = both(verdict, undefined)
     for (const part of parts) verdict = both(verdict, fits(member, part, work))
@@ -171,6 +170,7 @@ export function memberSchemas(node: Node, name: string, work: Work): { parts: No
     declared = true
   }
   let certain = true
+  work.step()
   for (const [pattern, value] of membersOf(schema.patternProperties)) {
     const matches = work.matches(pattern, name)
     if (matches === undefined) certain = false

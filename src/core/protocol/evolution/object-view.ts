@@ -24,7 +24,8 @@ export class ObjectView {
   readonly patterns: ReadonlySet<string>
   readonly names: readonly Node[]
   readonly min: number
-  readonly max: number
+  /** What `maxProperties` says. */
+  readonly limit: number
   /** Whether there may be names that are neither declared nor match a pattern. */
   readonly isOpen: boolean
   private readonly parts: readonly Node[]
@@ -48,6 +49,7 @@ export class ObjectView {
     this.required = this.closure(schemas.flatMap(({ required }) => stringsOf(required)))
     this.properties = new Set(schemas.flatMap((schema) => membersOf(schema.properties).map(([name]) => name)))
     this.declared = new Set([...this.properties, ...this.required, ...[...this.dependent].flat(2)])
+    work.step(this.declared.size >> 1)
     this.patterns = new Set(
       schemas.flatMap(({ patternProperties }) => membersOf(patternProperties).map(([pattern]) => pattern)),
     )
@@ -70,9 +72,14 @@ export class ObjectView {
       this.min > this.declared.size ||
       view.cut
     this.isOpen = !rest.some((node) => node.schema === false) && (mode === 'strict' || isMap)
-    const declared = [...this.declared].filter((name) => this.member(name) !== undefined).length
-    const most = this.isOpen || this.patterns.size > 0 ? Number.POSITIVE_INFINITY : declared
-    this.max = Math.min(most, ...schemas.map(({ maxProperties }) => numberOr(maxProperties, most)))
+    const none = Number.POSITIVE_INFINITY
+    this.limit = Math.min(...schemas.map(({ maxProperties }) => numberOr(maxProperties, none)))
+  }
+
+  /** How many members there may be, by the limit and by the names. */
+  get max(): number {
+    if (this.isOpen || this.patterns.size > 0) return this.limit
+    return Math.min(this.limit, [...this.declared].filter((name) => this.member(name) !== undefined).length)
   }
 
   /** The schemas that a member has to fit; undefined when there can be no member of that name. */
@@ -85,6 +92,7 @@ export class ObjectView {
 
   private newMember(name: string): readonly Node[] | undefined {
     if (this.names.some((rule) => fits(name, rule, this.work) === false)) return undefined
+    this.work.step(this.parts.length >> 2)
     const found = new Set<Node>()
     let matched: boolean | undefined = false
     for (const part of this.parts) {

@@ -71,7 +71,7 @@ export function merged(problems: readonly Problem[]): readonly Problem[] {
   for (const problem of problems) {
     const key = JSON.stringify([problem.rule, problem.path])
     const other = found.get(key)
-    found.set(key, other === undefined ? problem : joined(other, problem))
+    if (other !== problem) found.set(key, other === undefined ? problem : joined(other, problem))
   }
   return [...found.values()]
 }

@@ -46,6 +46,8 @@ function clauseOf({ rule, reader: read, writer: written }: Clause, reader: strin
     case 'anyOf':
     case 'oneOf':
       return `no branch of ${rule} in ${reader} accepts all of ${written === undefined ? 'what' : `${listed(written)}, which`} ${writer} takes`
+    case 'too_complex':
+      return `${reader} refuses some of what ${writer} takes, and there is too much to say more`
     case 'not':
       return `${reader} excludes some of what ${writer} takes`
     default: {

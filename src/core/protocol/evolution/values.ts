@@ -2,10 +2,10 @@ import { isSchemaObject, type SchemaObject } from '../json-schema.ts'
 import { ArrayView } from './array-view.ts'
 import type { Node } from './document.ts'
 import { fits, kindOf } from './fits.ts'
-import { isEqual, numberOr, withMember } from './json-text.ts'
+import { isEqual, numberOr, setMember } from './json-text.ts'
 import { type Mode, ObjectView } from './object-view.ts'
-import { samplesOf } from './sample.ts'
 import type { View, Views } from './view.ts'
+import type { Work } from './work.ts'
 
 const DEPTH_MAX = 6
 /** How many values of one member or item are tried in turn. */
@@ -87,7 +87,7 @@ export class Values {
   private *candidates(view: View, schemas: readonly SchemaObject[], depth: number): Generator<unknown> {
     if (view.values !== undefined) yield* view.values
     else {
-      if (view.kind === 'string') yield* texts(schemas)
+      if (view.kind === 'string') yield* texts(schemas, this.views.work)
       if (view.kind === 'number') yield* numbers(schemas, view.integer)
       if (view.kind === 'array' && depth <= DEPTH_MAX) yield* this.arrays(view, schemas, depth)
       if (view.kind === 'object' && depth <= DEPTH_MAX) yield* this.objectsOf(view, schemas, depth)
@@ -138,7 +138,7 @@ export class Values {
 
   /** Names that a pattern of the object takes, or its rule for names. */
   private extraNames(object: ObjectView): string[] {
-    const found = [...object.patterns].flatMap((pattern) => samplesOf(pattern).slice(0, 6))
+    const found = [...object.patterns].flatMap((pattern) => this.views.work.samplesOf(pattern).slice(0, 6))
     if (object.names.length > 0)
       found.push(...first(this.of([...object.names, this.views.node({ type: 'string' })]), 8).map(String))
     return found.filter((name) => !object.declared.has(name))
@@ -156,8 +156,8 @@ export class Values {
     depth: number,
     fixed?: { readonly name: string; readonly value: unknown },
   ): object | undefined {
-    this.views.work.step()
-    let built: object = {}
+    this.views.work.step(1 + object.required.size + wanted.length)
+    const built: object = {}
     for (const name of object.closure([...object.required, ...wanted])) {
       const isNeeded = object.required.has(name) || name === fixed?.name
       const schemas = object.member(name)
@@ -167,14 +167,14 @@ export class Values {
       }
       const value = name === fixed?.name ? fixed : this.smallest(schemas ?? [], depth + 1)
       if (value === undefined && isNeeded) return undefined
-      if (value !== undefined) built = withMember(built, name, value.value)
+      if (value !== undefined) setMember(built, name, value.value)
     }
     if (Object.keys(built).length >= object.min) return built
     for (const name of this.moreNames(object)) {
       if (Object.keys(built).length >= object.min) break
       const schemas = Object.hasOwn(built, name) ? undefined : object.member(name)
       const value = schemas === undefined ? undefined : this.smallest(schemas, depth + 1)
-      if (value !== undefined) built = withMember(built, name, value.value)
+      if (value !== undefined) setMember(built, name, value.value)
     }
     return built
   }
@@ -251,14 +251,14 @@ function around(schemas: readonly SchemaObject[], keywords: readonly string[], m
   return [...found].sort((a, b) => a - b)
 }
 
-function* texts(schemas: readonly SchemaObject[]): Generator<string> {
-  for (const { pattern } of schemas) if (typeof pattern === 'string') yield* samplesOf(pattern)
+function* texts(schemas: readonly SchemaObject[], work: Work): Generator<string> {
+  for (const { pattern } of schemas) if (typeof pattern === 'string') yield* work.samplesOf(pattern)
   yield* TEXTS
   for (const length of around(schemas, LENGTHS, TEXT_MAX)) {
     yield 'a'.repeat(length)
     for (const { pattern } of schemas)
       if (typeof pattern === 'string')
-        for (const sample of samplesOf(pattern).slice(0, 8))
+        for (const sample of work.samplesOf(pattern).slice(0, 8))
           if (sample.length > 0 && sample.length < length)
             yield sample + sample.at(-1)!.repeat(length - sample.length)
   }

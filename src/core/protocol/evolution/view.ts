@@ -1,7 +1,7 @@
 import { isSchemaObject, type SchemaObject } from '../json-schema.ts'
 import { bareNode, type Node, type Numbering } from './document.ts'
 import { fits, type Kind, kindOf, takesKind } from './fits.ts'
-import { isEqual, membersOf } from './json-text.ts'
+import { membersOf } from './json-text.ts'
 import type { Work } from './work.ts'
 
 /**
@@ -82,7 +82,7 @@ export class Views {
 
   private withNode(choice: Choice, node: Node): readonly Choice[] {
     const { schema, document } = node
-    this.work.step()
+    this.work.step(1 + (choice.parts.length >> 1))
     if (!isSchemaObject(schema)) return schema ? [choice] : []
     if (choice.parts.includes(node)) return [choice]
     const target = document.target(node)
@@ -143,6 +143,7 @@ export class Views {
   }
 
   private viewsOf(choice: Choice, kinds: readonly Kind[]): readonly View[] {
+    this.work.step(1 + choice.parts.length)
     const schemas = choice.parts.map((part) => part.schema).filter(isSchemaObject)
     const integer = schemas.some(
       ({ type, multipleOf }) =>
@@ -180,8 +181,8 @@ export class Views {
 }
 
 /** Whether a value is among the values that a view lists. */
-export function isListed(value: unknown, view: View): boolean {
-  return view.values?.some((one) => isEqual(one, value)) ?? false
+export function isListed(value: unknown, view: View, work: Work): boolean {
+  return view.values !== undefined && work.isListed(value, view.values)
 }
 
 /** A text that the same set of schemas always has. */

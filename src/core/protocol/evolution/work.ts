@@ -1,4 +1,6 @@
 import { RE2JS } from 're2js'
+import { canonicalJson } from './json-text.ts'
+import { samplesOf } from './sample.ts'
 
 /** A comparison took more steps than it may, or went too deep: it is given up as not decidable. */
 export class OutOfSteps extends Error {}
@@ -11,6 +13,8 @@ const PLAIN = /^[ -~]*$/
 export class Work {
   private readonly expressions = new Map<string, RE2JS | undefined>()
   private readonly answers = new Map<string, boolean>()
+  private readonly samples = new Map<string, readonly string[]>()
+  private readonly lists = new Map<readonly unknown[], ReadonlySet<string>>()
   private steps_left: number
   private depth = 0
 
@@ -55,6 +59,28 @@ export class Work {
     const answer = expression.matcher(text).find()
     this.answers.set(key, answer)
     return answer
+  }
+
+  /** Texts that probably match a pattern; see {@link samplesOf}. */
+  samplesOf(pattern: string): readonly string[] {
+    let samples = this.samples.get(pattern)
+    if (samples === undefined) {
+      this.step(100)
+      samples = samplesOf(pattern)
+      this.samples.set(pattern, samples)
+    }
+    return samples
+  }
+
+  /** Whether a list, such as an `enum`, has a value equal to another. */
+  isListed(value: unknown, list: readonly unknown[]): boolean {
+    let texts = this.lists.get(list)
+    if (texts === undefined) {
+      this.step(list.length)
+      texts = new Set(list.map(canonicalJson))
+      this.lists.set(list, texts)
+    }
+    return texts.has(canonicalJson(value))
   }
 
   private expression(pattern: string): RE2JS | undefined {

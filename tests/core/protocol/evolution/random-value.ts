@@ -157,3 +157,42 @@ function isMap(parts: readonly SchemaObject[], declared: number): boolean {
       ((part.minProperties as number) ?? 0) > declared,
   )
 }
+
+const BRANCHES = ['anyOf', 'oneOf', 'if', 'dependentSchemas', 'dependencies']
+
+export function hasBranches(schema: SchemaObject): boolean {
+  const text = JSON.stringify(schema)
+  return BRANCHES.some((keyword) => text.includes(`"${keyword}":`))
+}
+
+/** A schema with one branch taken of each choice in it, at random. Values that fit it may not fit the whole. */
+export function withoutBranches(schema: SchemaObject, random: Dice): SchemaObject {
+  const chosen = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(chosen)
+    return typeof value === 'object' && value !== null
+      ? withoutBranches(value as SchemaObject, random)
+      : value
+  }
+  const all: unknown[] = []
+  const rest: Record<string, unknown> = {}
+  for (const [keyword, value] of Object.entries(schema)) {
+    if (['enum', 'const', 'default'].includes(keyword)) rest[keyword] = value
+    else if (keyword === 'properties' || keyword === 'patternProperties' || keyword === '$defs')
+      rest[keyword] = Object.fromEntries(
+        Object.entries(value as object).map(([name, one]) => [name, chosen(one)]),
+      )
+    else if (keyword === 'anyOf' || keyword === 'oneOf')
+      all.push(chosen((value as unknown[])[random.roll((value as unknown[]).length)]))
+    else if (keyword === 'allOf') all.push(...(chosen(value) as unknown[]))
+    else if (keyword === 'if')
+      all.push(...(random.roll(2) ? [chosen(value), chosen(schema.then)] : [chosen(schema.else)]))
+    else if (keyword === 'dependentSchemas' || keyword === 'dependencies')
+      for (const [name, needs] of Object.entries(value as object))
+        all.push(
+          ...(random.roll(2) ? [{ required: [name] }, chosen(needs)] : [{ properties: { [name]: false } }]),
+        )
+    else if (keyword !== 'then' && keyword !== 'else' && keyword !== 'unevaluatedProperties')
+      rest[keyword] = chosen(value)
+  }
+  return all.length === 0 ? rest : { ...rest, allOf: all }
+}

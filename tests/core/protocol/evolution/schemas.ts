@@ -174,7 +174,7 @@ const { schema } = fc.letrec<{ schema: unknown; object: Mutable }>((tie) => {
   return {
     object,
     schema: fc.oneof(
-      { depthSize: 'small', maxDepth: 3, withCrossShrink: true },
+      { depthSize: 'small', maxDepth: 2, withCrossShrink: true },
       { weight: 5, arbitrary: leaf },
       { weight: 5, arbitrary: object },
       { weight: 2, arbitrary: array },
