@@ -58,8 +58,11 @@ export class ObjectView {
         ? [part.document.child(part, part.schema.propertyNames)]
         : [],
     )
+    // Validators differ in what a branch sees of its neighbours: what any schema here evaluates counts.
+    const others = schemas.flatMap((one) => [one.additionalProperties, one.unevaluatedProperties])
+    const isLoose = others.some((one) => one !== undefined && one !== false)
     this.unevaluated = view.parts.flatMap((part) => {
-      const names = unevaluatedNames(part)
+      const names = isLoose ? undefined : unevaluatedNames(part)
       if (names === undefined || !isSchemaObject(part.schema)) return []
       return [{ node: part.document.child(part, part.schema.unevaluatedProperties), names }]
     })
@@ -102,7 +105,6 @@ export class ObjectView {
     }
     for (const pattern of this.patterns) if (this.work.matches(pattern, name)) matched = true
     if (matched === false && !this.declared.has(name) && !this.isOpen) return undefined
-    // Validators differ in what a branch sees of its neighbours: a name that any schema here has counts.
     if (matched === false && !this.properties.has(name))
       for (const { node, names } of this.unevaluated) if (!names.has(name)) found.add(node)
     return [...found].some((node) => node.schema === false) ? undefined : [...found]

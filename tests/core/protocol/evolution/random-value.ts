@@ -191,8 +191,7 @@ export function withoutBranches(schema: SchemaObject, random: Dice): SchemaObjec
         all.push(
           ...(random.roll(2) ? [{ required: [name] }, chosen(needs)] : [{ properties: { [name]: false } }]),
         )
-    else if (keyword !== 'then' && keyword !== 'else' && keyword !== 'unevaluatedProperties')
-      rest[keyword] = chosen(value)
+    else if (keyword !== 'then' && keyword !== 'else') rest[keyword] = chosen(value)
   }
   return all.length === 0 ? rest : { ...rest, allOf: all }
 }
