@@ -22,6 +22,15 @@ const SIZES = ['minProperties', 'maxProperties']
 const FREE_NAMES = Array.from({ length: 64 }, (_, at) => `x${LETTERS[at >> 3]}${LETTERS[at & 7]}`)
 const NUMBERS = ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum']
 
+/** What an array is to be like beyond its schemas. */
+interface Wishes {
+  readonly fixed?: { readonly index: number; readonly value: unknown }
+  /** The first items fit a further schema. */
+  readonly many?: { readonly min: number; readonly node: Node }
+  /** Each item has another value, where there are several. */
+  readonly varied?: boolean
+}
+
 /** Makes values that fit schemas, always the same ones in the same order: small ones and boundaries first. */
 export class Values {
   private readonly smallest_of = new Map<string, { readonly value: unknown }>()
@@ -79,9 +88,16 @@ export class Values {
   *withItem(view: View, index: number, value: unknown): Generator<readonly unknown[]> {
     const array = new ArrayView(view, this.mode, this.views.work)
     for (const length of new Set([Math.max(array.min, index + 1), index + 1, index + 2, index + 3])) {
-      const items = this.items(array, length, 0, { index, value })
+      const items = this.items(array, length, 0, { fixed: { index, value } })
       if (items !== undefined) yield items
     }
+  }
+
+  /** An array of a view whose first items all fit a further schema. */
+  *withMany(view: View, count: number, node: Node): Generator<readonly unknown[]> {
+    const array = new ArrayView(view, this.mode, this.views.work)
+    const items = this.items(array, Math.max(count, array.min), 0, { many: { min: count, node } })
+    if (items !== undefined) yield items
   }
 
   private *candidates(view: View, schemas: readonly SchemaObject[], depth: number): Generator<unknown> {
@@ -185,24 +201,23 @@ export class Values {
     for (const length of [...lengths, ...around(schemas, COUNTS, ITEMS_MAX)])
       if (length >= array.min && length <= array.max)
         for (const varied of [false, true]) {
-          const items = this.items(array, length, depth, undefined, varied)
+          const items = this.items(array, length, depth, { varied })
           if (items !== undefined) yield items
         }
     if (depth > 2) return
     for (let index = 0; index <= Math.min(array.placed, 8); index++)
       for (const value of first(this.of(array.at(index) ?? [], [], depth + 1), TRIED_MAX)) {
-        const items = this.items(array, Math.max(array.min, index + 1), depth, { index, value })
+        const items = this.items(array, Math.max(array.min, index + 1), depth, { fixed: { index, value } })
         if (items !== undefined) yield items
       }
   }
 
-  /** An array of a length; `varied` gives each item another value where there are several. */
+  /** An array of a length. */
   private items(
     array: ArrayView,
     length: number,
     depth: number,
-    fixed?: { readonly index: number; readonly value: unknown },
-    varied = array.isUnique,
+    { fixed, many, varied = array.isUnique }: Wishes = {},
   ): readonly unknown[] | undefined {
     if (length > ITEMS_MAX) return undefined
     const built: unknown[] = []
@@ -211,8 +226,8 @@ export class Values {
       this.views.work.step()
       const schemas = index === fixed?.index ? [] : array.at(index)
       if (schemas === undefined) return undefined
-      const contained = array.contains.find(({ min }) => index < min)
-      const wanted = contained === undefined ? schemas : [...schemas, contained.node]
+      const contained = [...array.contains, ...(many ? [many] : [])].filter(({ min }) => index < min)
+      const wanted = [...schemas, ...contained.map(({ node }) => node)]
       const small = index === fixed?.index ? fixed : this.smallest(wanted, depth + 1)
       if (small === undefined) return undefined
       let { value } = small

@@ -1,0 +1,622 @@
+import { describe, expect, test } from 'bun:test'
+import type { JsonSchema, SchemaObject } from '../../../../src/core/protocol/json-schema.ts'
+import { compare } from './schemas.ts'
+
+const TEXT = { type: 'string' }
+const WHOLE = { type: 'integer' }
+const CLOSED = { additionalProperties: false }
+
+function object(properties: SchemaObject, required: string[] = [], more: SchemaObject = {}): SchemaObject {
+  return { type: 'object', properties, ...(required.length > 0 ? { required } : {}), ...more }
+}
+
+/** A schema as a member, so that a path shows. */
+function member(schema: JsonSchema): SchemaObject {
+  return object({ a: schema })
+}
+
+function when(condition: SchemaObject, then: SchemaObject): SchemaObject {
+  return Object.fromEntries([
+    ['if', condition],
+    ['then', then],
+  ])
+}
+
+type Row = readonly [
+  change: string,
+  older: JsonSchema,
+  newer: JsonSchema,
+  relation: string,
+  strict_relation: string,
+  /** Direction, rule and path of each reason; after a bar, those of the strict reading alone. */
+  reasons: string,
+]
+
+const OPEN: readonly Row[] = [
+  [
+    'an optional member added, as in an ordinary schema',
+    object({ a: TEXT }),
+    object({ a: TEXT, b: TEXT }),
+    'full',
+    'forward',
+    ' | backward type /b',
+  ],
+  [
+    'an optional member added that may be anything',
+    object({ a: TEXT }),
+    object({ a: TEXT, b: true }),
+    'full',
+    'full',
+    '',
+  ],
+  [
+    'an optional member added to a closed object',
+    object({ a: TEXT }, [], CLOSED),
+    object({ a: TEXT, b: TEXT }, [], CLOSED),
+    'backward',
+    'backward',
+    'forward additionalProperties /b',
+  ],
+  [
+    'a required member added, default or not',
+    object({ a: TEXT }),
+    object({ a: TEXT, b: { ...TEXT, default: 'x' } }, ['b']),
+    'forward',
+    'forward',
+    'backward required /b | backward type /b',
+  ],
+  [
+    'a required member added to a closed object',
+    object({ a: TEXT }, [], CLOSED),
+    object({ a: TEXT, b: TEXT }, ['b'], CLOSED),
+    'breaking',
+    'breaking',
+    'backward required /b, forward additionalProperties /b',
+  ],
+  [
+    'an optional member removed, new open',
+    object({ a: TEXT, b: TEXT }),
+    object({ a: TEXT }),
+    'full',
+    'backward',
+    ' | forward type /b',
+  ],
+  [
+    'an optional member removed, new closed',
+    object({ a: TEXT, b: TEXT }),
+    object({ a: TEXT }, [], CLOSED),
+    'forward',
+    'forward',
+    'backward additionalProperties /b | backward additionalProperties /*',
+  ],
+  [
+    'a required member removed, new open',
+    object({ a: TEXT, b: TEXT }, ['b']),
+    object({ a: TEXT }),
+    'backward',
+    'backward',
+    'forward required /b | forward type /b',
+  ],
+  [
+    'a required member removed, new closed',
+    object({ a: TEXT, b: TEXT }, ['b'], CLOSED),
+    object({ a: TEXT }, [], CLOSED),
+    'breaking',
+    'breaking',
+    'backward additionalProperties /b, forward required /b',
+  ],
+  [
+    'optional to required',
+    object({ a: TEXT }),
+    object({ a: TEXT }, ['a']),
+    'forward',
+    'forward',
+    'backward required /a',
+  ],
+  [
+    'required to optional',
+    object({ a: TEXT }, ['a']),
+    object({ a: TEXT }),
+    'backward',
+    'backward',
+    'forward required /a',
+  ],
+  [
+    'open to closed, all old names declared',
+    object({ a: TEXT }),
+    object({ a: TEXT }, [], CLOSED),
+    'full',
+    'forward',
+    ' | backward additionalProperties /*',
+  ],
+  [
+    'closed to open',
+    object({ a: TEXT }, [], CLOSED),
+    object({ a: TEXT }),
+    'full',
+    'backward',
+    ' | forward additionalProperties /*',
+  ],
+  [
+    'a name required that no member is declared for',
+    object({ a: TEXT }),
+    object({ a: TEXT }, ['b']),
+    'forward',
+    'forward',
+    'backward required /b',
+  ],
+  [
+    'a member that may not be there any more',
+    object({ a: TEXT, b: TEXT }),
+    object({ a: TEXT, b: false }),
+    'forward',
+    'forward',
+    'backward false /b',
+  ],
+  [
+    'a dependency added',
+    object({ a: TEXT, b: TEXT }),
+    object({ a: TEXT, b: TEXT }, [], { dependentRequired: { a: ['b'] } }),
+    'forward',
+    'forward',
+    'backward dependentRequired /b',
+  ],
+  [
+    'a dependency on what is required anyway',
+    object({ a: TEXT, b: TEXT }, ['b']),
+    object({ a: TEXT, b: TEXT }, ['b'], { dependentRequired: { a: ['b'] } }),
+    'full',
+    'full',
+    '',
+  ],
+  [
+    'fewer members allowed',
+    object({ a: TEXT, b: TEXT }, [], CLOSED),
+    object({ a: TEXT, b: TEXT }, [], { ...CLOSED, maxProperties: 1 }),
+    'forward',
+    'forward',
+    'backward maxProperties ',
+  ],
+  [
+    'a bound on members that the names keep anyway',
+    object({ a: TEXT, b: TEXT }, ['a'], CLOSED),
+    object({ a: TEXT, b: TEXT }, ['a'], { ...CLOSED, minProperties: 1, maxProperties: 2 }),
+    'full',
+    'full',
+    '',
+  ],
+  [
+    'a map of narrower values',
+    { type: 'object', additionalProperties: { type: 'number' } },
+    { type: 'object', additionalProperties: WHOLE },
+    'forward',
+    'forward',
+    'backward type /*',
+  ],
+  [
+    'a rule for names',
+    { type: 'object', propertyNames: { maxLength: 9 } },
+    { type: 'object', propertyNames: { maxLength: 3 } },
+    'forward',
+    'forward',
+    'backward propertyNames /*',
+  ],
+  [
+    'a pattern of names in place of members',
+    object({ x_a: TEXT, x_b: TEXT }, [], CLOSED),
+    { type: 'object', patternProperties: { '^x_': TEXT }, ...CLOSED },
+    'backward',
+    'backward',
+    'forward additionalProperties /*',
+  ],
+  [
+    'a pattern of names beside a member that it matches',
+    object({ x_a: TEXT }, [], CLOSED),
+    object({ x_a: TEXT }, [], { ...CLOSED, patternProperties: { '^x_': WHOLE } }),
+    'breaking',
+    'breaking',
+    'backward type /x_a, forward additionalProperties /*',
+  ],
+]
+
+const VALUES: readonly Row[] = [
+  ['integer to number', member(WHOLE), member({ type: 'number' }), 'backward', 'backward', 'forward type /a'],
+  [
+    'a type made nullable',
+    member(TEXT),
+    member({ type: ['string', 'null'] }),
+    'backward',
+    'backward',
+    'forward type /a',
+  ],
+  ['integers as multiples', member(WHOLE), member({ type: 'number', multipleOf: 1 }), 'full', 'full', ''],
+  ['another type', member(TEXT), member(WHOLE), 'breaking', 'breaking', 'backward type /a, forward type /a'],
+  [
+    'an enum value added',
+    member({ enum: ['x'] }),
+    member({ enum: ['x', 'y'] }),
+    'backward',
+    'backward',
+    'forward enum /a',
+  ],
+  [
+    'const to an enum that has it',
+    member({ const: 1 }),
+    member({ enum: [1, 2] }),
+    'backward',
+    'backward',
+    'forward const /a',
+  ],
+  ['an enum of one to const', member({ enum: [{ b: 1 }] }), member({ const: { b: 1 } }), 'full', 'full', ''],
+  [
+    'an enum to its type',
+    member({ enum: ['x', 'y'] }),
+    member(TEXT),
+    'backward',
+    'backward',
+    'forward enum /a',
+  ],
+  [
+    'an enum whose values a pattern takes',
+    member({ enum: ['x', 'y'] }),
+    member({ ...TEXT, pattern: '^[a-z]$' }),
+    'backward',
+    'backward',
+    'forward enum /a',
+  ],
+  [
+    'true and false to boolean',
+    member({ enum: [true, false] }),
+    member({ type: 'boolean' }),
+    'full',
+    'full',
+    '',
+  ],
+  [
+    'a length tightened',
+    member({ ...TEXT, maxLength: 9 }),
+    member({ ...TEXT, maxLength: 4 }),
+    'forward',
+    'forward',
+    'backward maxLength /a',
+  ],
+  [
+    'a least length added',
+    member(TEXT),
+    member({ ...TEXT, minLength: 1 }),
+    'forward',
+    'forward',
+    'backward minLength /a',
+  ],
+  [
+    'a minimum loosened',
+    member({ ...WHOLE, minimum: 3 }),
+    member({ ...WHOLE, exclusiveMinimum: 1 }),
+    'backward',
+    'backward',
+    'forward minimum /a',
+  ],
+  [
+    'the same bound written otherwise',
+    member({ ...WHOLE, minimum: 3, exclusiveMaximum: 6 }),
+    member({ ...WHOLE, exclusiveMinimum: 2, maximum: 5 }),
+    'full',
+    'full',
+    '',
+  ],
+  [
+    'a bound that is exclusive, of numbers',
+    member({ type: 'number', maximum: 5 }),
+    member({ type: 'number', exclusiveMaximum: 5 }),
+    'forward',
+    'forward',
+    'backward exclusiveMaximum /a',
+  ],
+  [
+    'multiples of a divisor',
+    member({ type: 'number', multipleOf: 0.3 }),
+    member({ type: 'number', multipleOf: 0.1 }),
+    'backward',
+    'backward',
+    'forward multipleOf /a',
+  ],
+  [
+    'a pattern removed',
+    member({ ...TEXT, pattern: '^x' }),
+    member(TEXT),
+    'backward',
+    'backward',
+    'forward pattern /a',
+  ],
+  [
+    'a pattern changed to a wider one',
+    member({ ...TEXT, pattern: '^[a-c]+$' }),
+    member({ ...TEXT, pattern: '^[a-d]+$' }),
+    'breaking',
+    'breaking',
+    'backward not_decidable /a, forward pattern /a',
+  ],
+  [
+    'nothing but words and order',
+    object({ a: TEXT, b: { enum: [1, 2] } }, ['a', 'b']),
+    {
+      ...object(
+        { b: { enum: [2, 1], title: 'b', examples: [1] }, a: { ...TEXT, format: 'uri', default: 'x' } },
+        ['b', 'a'],
+      ),
+      $comment: 'c',
+      description: 'd',
+    },
+    'full',
+    'full',
+    '',
+  ],
+]
+
+const ARRAYS: readonly Row[] = [
+  [
+    'items narrowed',
+    { type: 'array', items: { type: 'number' } },
+    { type: 'array', items: WHOLE },
+    'forward',
+    'forward',
+    'backward type /*',
+  ],
+  [
+    'items said for the first time',
+    { type: 'array' },
+    { type: 'array', items: TEXT },
+    'forward',
+    'forward',
+    'backward type /*',
+  ],
+  [
+    'a place added to an open tuple',
+    { type: 'array', prefixItems: [TEXT] },
+    { type: 'array', prefixItems: [TEXT, WHOLE] },
+    'full',
+    'forward',
+    ' | backward type /1',
+  ],
+  [
+    'a place added to a closed tuple',
+    { type: 'array', prefixItems: [TEXT], items: false },
+    { type: 'array', prefixItems: [TEXT, WHOLE], items: false },
+    'backward',
+    'backward',
+    'forward items /1',
+  ],
+  [
+    'a place removed from a closed tuple',
+    { type: 'array', prefixItems: [TEXT, WHOLE], items: false },
+    { type: 'array', prefixItems: [TEXT], items: false },
+    'forward',
+    'forward',
+    'backward items /1',
+  ],
+  [
+    'a tuple in the words of draft-07',
+    {
+      $schema: 'http://json-schema.org/draft-07/schema#',
+      type: 'array',
+      items: [TEXT, WHOLE],
+      additionalItems: false,
+    },
+    { type: 'array', prefixItems: [TEXT, WHOLE], items: false },
+    'full',
+    'full',
+    '',
+  ],
+  [
+    'fewer items',
+    { type: 'array', maxItems: 5 },
+    { type: 'array', maxItems: 2 },
+    'forward',
+    'forward',
+    'backward maxItems ',
+  ],
+  [
+    'items that differ',
+    { type: 'array', items: WHOLE },
+    { type: 'array', items: WHOLE, uniqueItems: true },
+    'forward',
+    'forward',
+    'backward uniqueItems ',
+  ],
+  [
+    'an item that must be there',
+    { type: 'array', items: true },
+    { type: 'array', items: true, contains: TEXT },
+    'forward',
+    'forward',
+    'backward contains ',
+  ],
+  [
+    'more of them',
+    { type: 'array', contains: TEXT },
+    { type: 'array', contains: TEXT, minContains: 2 },
+    'forward',
+    'forward',
+    'backward minContains ',
+  ],
+  [
+    'no more than some of them',
+    { type: 'array', contains: TEXT },
+    { type: 'array', contains: TEXT, maxContains: 2 },
+    'forward',
+    'forward',
+    'backward maxContains ',
+  ],
+  [
+    'an item that all items are anyway',
+    { type: 'array', items: WHOLE, minItems: 1 },
+    { type: 'array', items: WHOLE, minItems: 1, contains: { type: 'number' } },
+    'full',
+    'full',
+    '',
+  ],
+]
+
+const branch = (kind: string, more: SchemaObject = {}, required: string[] = []): SchemaObject => ({
+  properties: { kind: { const: kind }, ...more },
+  required: ['kind', ...required],
+})
+
+const BRANCHES: readonly Row[] = [
+  [
+    'a branch of anyOf added, and all in another order',
+    { anyOf: [TEXT, object({ a: WHOLE })] },
+    { anyOf: [object({ a: WHOLE }), { type: 'null' }, TEXT] },
+    'backward',
+    'backward',
+    'forward anyOf ',
+  ],
+  [
+    'a branch of oneOf added that a kind tells apart',
+    { type: 'object', oneOf: [branch('x'), branch('y')] },
+    { type: 'object', oneOf: [branch('x'), branch('y'), branch('z')] },
+    'backward',
+    'backward',
+    'forward oneOf ',
+  ],
+  [
+    'a branch of oneOf added that only the type tells apart',
+    { oneOf: [TEXT, WHOLE] },
+    { oneOf: [TEXT, WHOLE, { type: 'null' }] },
+    'backward',
+    'backward',
+    'forward oneOf ',
+  ],
+  [
+    'a branch of oneOf added that overlaps',
+    { oneOf: [TEXT, WHOLE] },
+    { oneOf: [TEXT, WHOLE, { type: 'number', minimum: 5 }] },
+    'breaking',
+    'breaking',
+    'backward oneOf , forward oneOf ',
+  ],
+  [
+    'an optional member in one branch',
+    { type: 'object', oneOf: [branch('x'), branch('y', { v: WHOLE })] },
+    { type: 'object', oneOf: [branch('x', { v: TEXT }), branch('y', { v: WHOLE })] },
+    'full',
+    'forward',
+    ' | backward type /v',
+  ],
+  [
+    'a required member in one branch',
+    { type: 'object', oneOf: [branch('x'), branch('y')] },
+    { type: 'object', oneOf: [branch('x', { v: TEXT }, ['v']), branch('y')] },
+    'forward',
+    'forward',
+    'backward required /v | backward type /v',
+  ],
+  [
+    'a list of kinds told apart',
+    object({ kind: { enum: ['x', 'y'] } }, ['kind']),
+    { type: 'object', oneOf: [branch('x'), branch('y')] },
+    'full',
+    'full',
+    '',
+  ],
+  [
+    'a part of allOf added',
+    { allOf: [object({ a: TEXT })] },
+    { allOf: [object({ a: TEXT }), { required: ['a'] }] },
+    'forward',
+    'forward',
+    'backward required /a',
+  ],
+  [
+    'parts of allOf made one',
+    { allOf: [object({ a: TEXT }), object({ a: { maxLength: 5 }, b: WHOLE }, ['b'])] },
+    object({ a: { ...TEXT, maxLength: 5 }, b: WHOLE }, ['b']),
+    'full',
+    'full',
+    '',
+  ],
+  [
+    'a type of two to branches',
+    { type: ['string', 'integer'] },
+    { anyOf: [TEXT, WHOLE] },
+    'full',
+    'full',
+    '',
+  ],
+  [
+    'closed over parts',
+    { allOf: [object({ a: TEXT })], properties: { b: TEXT }, unevaluatedProperties: false },
+    { allOf: [object({ a: TEXT })], properties: { b: TEXT, c: TEXT }, unevaluatedProperties: false },
+    'backward',
+    'backward',
+    'forward unevaluatedProperties /c',
+  ],
+  [
+    'what is excluded, unchanged',
+    member({ not: TEXT, title: 'x' }),
+    member({ not: TEXT }),
+    'full',
+    'full',
+    '',
+  ],
+  [
+    'what is excluded widened, to what may be the same',
+    { not: { ...TEXT, pattern: '^a+$' } },
+    { not: { ...TEXT, pattern: '^(a|aa)+$' } },
+    'breaking',
+    'breaking',
+    'backward not_decidable , forward not_decidable ',
+  ],
+  [
+    'something excluded',
+    member(TEXT),
+    member({ ...TEXT, not: { const: 'a' } }),
+    'forward',
+    'forward',
+    'backward not /a',
+  ],
+  [
+    'a condition added',
+    object({ a: TEXT, b: TEXT }),
+    {
+      ...object({ a: TEXT, b: TEXT }),
+      ...when({ properties: { a: { const: 'a' } }, required: ['a'] }, { required: ['b'] }),
+    },
+    'forward',
+    'forward',
+    'backward required /b',
+  ],
+  [
+    'a condition unchanged beside a change',
+    { ...object({ a: TEXT }), ...when({ required: ['a'] }, { required: ['b'] }) },
+    { ...object({ a: TEXT, c: TEXT }), ...when({ required: ['a'] }, { required: ['b'] }) },
+    'full',
+    'forward',
+    ' | backward type /c',
+  ],
+]
+
+describe.each([
+  ['members', OPEN],
+  ['values', VALUES],
+  ['items', ARRAYS],
+  ['branches', BRANCHES],
+] as const)('%s', (_, rows) => {
+  test.each(rows)('%s', (_, older, newer, relation, strict_relation, expected) => {
+    const comparison = compare(older, newer)
+    const [lenient = '', strict] = expected.split(' | ')
+    const places = (reasons: typeof comparison.reasons) =>
+      reasons.map(({ direction, rule, path }) => `${direction} ${rule} ${path}`).join(', ')
+    expect({
+      relation: comparison.relation,
+      strict_relation: comparison.strict_relation,
+      reasons: places(comparison.reasons),
+      strict_reasons: places(comparison.strict_reasons),
+    }).toEqual({
+      relation,
+      strict_relation,
+      reasons: lenient.trim() === '' ? '' : lenient,
+      strict_reasons: strict ?? '',
+    } as never)
+  })
+})
