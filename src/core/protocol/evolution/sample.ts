@@ -55,7 +55,7 @@ class PatternReader {
   private sequence(): Writer {
     const all: Writer[] = []
     while (this.at < this.source.length && !'|)'.includes(this.source[this.at]!)) all.push(this.repeated())
-    return (pick, more) => all.map((one, index) => one(pick + index * (pick >> 2), more)).join('')
+    return (pick, more) => all.map((one, index) => one(spread(pick, index), more)).join('')
   }
 
   private repeated(): Writer {
@@ -154,6 +154,11 @@ class PatternReader {
     this.at += text.length
     return true
   }
+}
+
+/** Has the parts of a sequence chosen apart from each other, though all by one number. */
+function spread(pick: number, index: number): number {
+  return Math.floor((pick * (4 * index + 3 - 2 * (index % 2))) / (1 + (index % 3)))
 }
 
 function from(characters: readonly string[]): Writer {
