@@ -28,11 +28,6 @@ export class Work {
     if (this.steps_left < 0) throw new OutOfSteps()
   }
 
-  /** Whether some steps are left, for work that may stop early. */
-  get hasSteps(): boolean {
-    return this.steps_left > 0
-  }
-
   /** Runs one level deeper. @throws OutOfSteps below the deepest level */
   deeper<T>(run: () => T): T {
     if (this.depth === DEPTH_MAX) throw new OutOfSteps()

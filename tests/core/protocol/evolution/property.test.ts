@@ -88,7 +88,7 @@ describe('two versions of a random schema', () => {
     const all = verdicts.yes + verdicts.no + verdicts.unknown
     // The share of what is left undecided; a rule that stops working shows in it first.
     console.info(`compared ${all} ways: ${JSON.stringify(verdicts)}`)
-    if (all > 0) expect(verdicts.unknown / all).toBeLessThan(0.05)
+    if (all > 0) expect(verdicts.unknown / all).toBeLessThan(0.1)
   })
 
   test('are compared the same from either side', () => {
