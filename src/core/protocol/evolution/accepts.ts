@@ -104,7 +104,21 @@ export class Acceptance implements Proof {
     ])
   }
 
-  isDisjoint(view: View, node: Node): boolean {
+  /** Whether no value fits both for certain. */
+  private isDisjoint(view: View, node: Node): boolean {
+    const own = view.kind === 'object' ? this.object(view) : undefined
+    return (
+      this.isContrary(view, node) ||
+      (own !== undefined &&
+        // What the other schema alone declares is not there.
+        this.views
+          .narrowed(view, [node])
+          .every((one) => [...this.object(one).required].some((name) => own.member(name) === undefined)))
+    )
+  }
+
+  /** The same by what both declare: a branch that only lacks a member is not contrary. */
+  private isContrary(view: View, node: Node): boolean {
     if (view.excluded.some((one) => this.isSame(one, node))) return true
     return this.views.narrowed(view, [node]).every((one) => this.isEmptyView(one, EMPTY_DEPTH_MAX))
   }
@@ -229,7 +243,7 @@ export class Acceptance implements Proof {
       if (problems.length > 0) failures.push(problems)
       else return keyword === 'anyOf' ? [] : this.exclusive(reader, branch, branches, view)
     }
-    const live = branches.flatMap((branch, index) => (this.isDisjoint(view, branch) ? [] : [index]))
+    const live = branches.flatMap((branch, index) => (this.isContrary(view, branch) ? [] : [index]))
     if (live.length === 1) return failures[live[0]!]!
     const split = this.split(view, branches)
     if (split !== undefined) {

@@ -32,8 +32,6 @@ export interface Proof {
   accepts(reader: Node, writer: readonly Node[]): readonly Problem[]
   /** The same for one {@link View} of the writer, at the same place. */
   acceptsView(reader: Node, view: View): readonly Problem[]
-  /** Whether no value fits both for certain. */
-  isDisjoint(view: View, node: Node): boolean
   /** Whether no value fits all schemas for certain. */
   isEmpty(nodes: readonly Node[]): boolean
   object(view: View): ObjectView

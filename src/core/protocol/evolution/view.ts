@@ -74,13 +74,17 @@ export class Views {
     return node
   }
 
-  private expanded(start: Choice, nodes: readonly Node[]): readonly Choice[] {
+  /** @param others how many choices there are beside this one */
+  private expanded(start: Choice, nodes: readonly Node[], others = 1): readonly Choice[] {
     let choices: readonly Choice[] = [start]
-    for (const node of nodes) choices = choices.flatMap((choice) => this.withNode(choice, node))
+    for (const node of nodes) {
+      const count = choices.length * others
+      choices = choices.flatMap((choice) => this.withNode(choice, node, count))
+    }
     return choices
   }
 
-  private withNode(choice: Choice, node: Node): readonly Choice[] {
+  private withNode(choice: Choice, node: Node, others: number): readonly Choice[] {
     const { schema, document } = node
     this.work.step(1 + (choice.parts.length >> 1))
     if (!isSchemaObject(schema)) return schema ? [choice] : []
@@ -89,16 +93,13 @@ export class Views {
     const lost =
       ('$ref' in schema && target === undefined) || '$dynamicRef' in schema || '$recursiveRef' in schema
     const parts = [...choice.parts, node]
-    let choices: readonly Choice[] = [{ ...choice, parts, cut: choice.cut || lost }]
-    const also = (all: readonly Node[]) => {
-      for (const one of all) choices = choices.flatMap((each) => this.withNode(each, one))
-    }
-    this.work.deeper(() => {
-      if (target !== undefined) also([target])
-      also(document.list(node, 'allOf'))
-      for (const branches of this.branchesOf(node, schema)) choices = this.branched(choices, branches)
+    const start = { ...choice, parts, cut: choice.cut || lost }
+    const inner = [...(target === undefined ? [] : [target]), ...document.list(node, 'allOf')]
+    return this.work.deeper(() => {
+      let choices = this.expanded(start, inner, others)
+      for (const branches of this.branchesOf(node, schema)) choices = this.branched(choices, branches, others)
+      return choices
     })
-    return choices
   }
 
   /** Each set of alternatives of a schema: which schemas hold, and which of them exclude each other. */
@@ -131,15 +132,17 @@ export class Views {
   private branched(
     choices: readonly Choice[],
     branches: readonly { readonly hold: readonly Node[]; readonly not: readonly Node[] }[],
+    others: number,
   ): readonly Choice[] {
     const cut = () => choices.map((choice) => ({ ...choice, cut: true }))
-    if (choices.length * branches.length > CHOICES_MAX) return cut()
+    const count = choices.length * branches.length
+    if (count > 1 && count * others > CHOICES_MAX) return cut()
     const result = choices.flatMap((choice) =>
       branches.flatMap(({ hold, not }) =>
-        this.expanded({ ...choice, excluded: [...choice.excluded, ...not] }, hold),
+        this.expanded({ ...choice, excluded: [...choice.excluded, ...not] }, hold, count * others),
       ),
     )
-    return result.length > CHOICES_MAX ? cut() : result
+    return result.length * others > CHOICES_MAX && result.length > 1 ? cut() : result
   }
 
   private viewsOf(choice: Choice, kinds: readonly Kind[]): readonly View[] {

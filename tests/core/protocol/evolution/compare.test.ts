@@ -93,6 +93,21 @@ describe('a reason', () => {
     ])
   })
 
+  test('is not shown by a payload that is refused for something else', () => {
+    const older = { type: 'object', properties: { a: { ...TEXT, pattern: '^a+$' } } }
+    const newer = { type: 'object', properties: { a: { ...TEXT, pattern: '^(a|aa)+$' } }, required: ['b'] }
+    const backward = compare(older, newer).reasons.filter(({ direction }) => direction === 'backward')
+    expect(backward.map(({ rule, path }) => `${rule} ${path}`)).toEqual(['required /b', 'not_decidable /a'])
+  })
+
+  test('is not shown by a payload with names that the writer leaves undeclared', () => {
+    const older = { type: 'object', properties: { a: WHOLE } }
+    const newer = { ...older, not: { properties: { z: TEXT }, minProperties: 2 } }
+    const { reasons, strict_reasons } = compare(older, newer)
+    expect(reasons.map(({ rule }) => rule)).toEqual(['not_decidable'])
+    expect(strict_reasons.map(({ rule }) => rule)).toEqual(['not'])
+  })
+
   test('is not decidable either if the checks give up', () => {
     const gives_up = () => {
       throw new RangeError('too deep')
@@ -128,6 +143,24 @@ describe('references', () => {
   test('that lead back are followed once', () => {
     expect(compare(tree(WHOLE), tree({ type: 'number' })).relation).toBe('backward')
     expect(compare(tree(WHOLE), tree({ ...WHOLE, title: 'a number' })).strict_relation).toBe('full')
+  })
+
+  test('do not carry over what was only taken for granted', () => {
+    const schema = (value: JsonSchema, first: JsonSchema, second: JsonSchema): SchemaObject => ({
+      type: 'object',
+      properties: { first, second },
+      $defs: {
+        out: { type: 'object', properties: { back: { $ref: '#/$defs/in' } } },
+        in: { type: 'object', properties: { out: { $ref: '#/$defs/out' }, value } },
+      },
+    })
+    const [into, out] = [{ $ref: '#/$defs/in' }, { $ref: '#/$defs/out' }]
+    // The first member comes upon `out` within `in`, which fails later, and then finds another branch.
+    const older = schema(TEXT, out, { allOf: [into, { properties: { value: false } }] })
+    const { reasons } = compare(older, schema(WHOLE, { anyOf: [out, true] }, into))
+    expect(reasons.map(({ direction, path }) => `${direction} ${path}`)).toContain(
+      'backward /second/out/back/value',
+    )
   })
 
   test('are the same only if what they lead to is', () => {
@@ -201,6 +234,11 @@ describe('references', () => {
     expect(compareSchemas(away, TEXT, nothing).reasons.map(({ rule }) => rule)).toContain('not_decidable')
     const dynamic = { $dynamicRef: '#n', $defs: { n: { $dynamicAnchor: 'n', type: 'string' } } }
     expect(compare(dynamic, structuredClone(dynamic)).relation).toBe('full')
+    const holder = (type: string) => ({
+      properties: { a: { $dynamicRef: '#n' } },
+      $defs: { n: { $dynamicAnchor: 'n', type } },
+    })
+    expect(compare(holder('string'), holder('integer')).relation).toBe('breaking')
     const { relation, reasons } = compare(dynamic, { ...dynamic, type: 'string' })
     expect(relation).toBe('breaking')
     expect(new Set(reasons.map(({ rule }) => rule))).toEqual(new Set(['not_decidable']))

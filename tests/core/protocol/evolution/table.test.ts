@@ -217,6 +217,46 @@ const OPEN: readonly Row[] = [
     'breaking',
     'backward type /x_a, forward additionalProperties /*',
   ],
+  [
+    'a member declared that the names rule out',
+    object({ a: TEXT, B: TEXT }, [], { propertyNames: { pattern: '^[a-z]$' } }),
+    object({ a: TEXT, B: WHOLE }, [], { propertyNames: { pattern: '^[a-z]$' } }),
+    'full',
+    'full',
+    '',
+  ],
+  [
+    'a second pattern that may match the same names',
+    { type: 'object', patternProperties: { _id$: TEXT }, ...CLOSED },
+    { type: 'object', patternProperties: { _id$: TEXT, '^x': WHOLE }, ...CLOSED },
+    'breaking',
+    'breaking',
+    'backward not_decidable /*, forward additionalProperties /*',
+  ],
+  [
+    'a pattern for some members of a map',
+    { type: 'object', additionalProperties: TEXT },
+    { type: 'object', additionalProperties: TEXT, patternProperties: { '^x_': WHOLE } },
+    'breaking',
+    'breaking',
+    'backward type /*, forward type /*',
+  ],
+  [
+    'members said of an object that must have some it does not declare',
+    { type: 'object', minProperties: 1 },
+    { type: 'object', minProperties: 1, additionalProperties: TEXT },
+    'forward',
+    'forward',
+    'backward type /*',
+  ],
+  [
+    'members excluded that the old version does not declare',
+    object({ a: WHOLE }),
+    object({ a: WHOLE }, [], { not: { required: ['b'] } }),
+    'full',
+    'forward',
+    ' | backward not ',
+  ],
 ]
 
 const VALUES: readonly Row[] = [
@@ -350,6 +390,14 @@ const VALUES: readonly Row[] = [
     'full',
     'full',
     '',
+  ],
+  [
+    'a lower bound that is exclusive, of numbers',
+    member({ type: 'number', minimum: 5 }),
+    member({ type: 'number', exclusiveMinimum: 5 }),
+    'forward',
+    'forward',
+    'backward exclusiveMinimum /a',
   ],
 ]
 
@@ -593,6 +641,39 @@ const BRANCHES: readonly Row[] = [
     'full',
     'forward',
     ' | backward type /c',
+  ],
+  [
+    'a list of kinds that need not be there',
+    object({ kind: { enum: ['x', 'y'] } }),
+    { type: 'object', oneOf: [branch('x'), branch('y')] },
+    'forward',
+    'forward',
+    'backward oneOf ',
+  ],
+  [
+    'a condition with two ends',
+    object({ a: TEXT, b: TEXT, c: TEXT }),
+    {
+      ...object({ a: TEXT, b: TEXT, c: TEXT }),
+      ...when({ properties: { a: { const: 'a' } }, required: ['a'] }, { required: ['b'] }),
+      else: { required: ['c'] },
+    },
+    'forward',
+    'forward',
+    'backward required /b, backward required /c',
+  ],
+  [
+    'more branches than are told apart',
+    {
+      type: 'object',
+      allOf: ['x', 'y', 'z'].map((name) => ({
+        anyOf: [1, 2, 3, 4, 5].map((minLength) => ({ properties: { [name]: { ...TEXT, minLength } } })),
+      })),
+    },
+    object({ z: WHOLE }),
+    'breaking',
+    'breaking',
+    'backward type /z, forward anyOf ',
   ],
 ]
 
