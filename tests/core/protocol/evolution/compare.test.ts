@@ -128,6 +128,21 @@ describe('a reason', () => {
   })
 })
 
+test('a branch may take a member for evaluated that only its neighbours evaluate', () => {
+  const older = {
+    type: 'object',
+    additionalProperties: TEXT,
+    if: { type: 'string' },
+    else: { properties: { a: TEXT }, unevaluatedProperties: false },
+  }
+  // By the letter it is refused; the engine accepts it, and a writer is taken for more than it is.
+  expect(checkOf(older)({ x: '1' })).toBe(true)
+  const { reasons } = compare(older, { type: 'object', properties: { a: TEXT, x: WHOLE } })
+  expect(reasons.map(({ direction, rule, path }) => `${direction} ${rule} ${path}`)).toContain(
+    'backward type /x',
+  )
+})
+
 describe('references', () => {
   const tree = (value: JsonSchema): SchemaObject => ({
     $ref: '#/$defs/node',
