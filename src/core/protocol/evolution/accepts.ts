@@ -4,7 +4,7 @@ import { arrayProblems } from './arrays.ts'
 import type { Node } from './document.ts'
 import { fits, takesKind } from './fits.ts'
 import { membersOf } from './json-text.ts'
-import { type Mode, ObjectView } from './object-view.ts'
+import { leansOnNeighbours, type Mode, ObjectView } from './object-view.ts'
 import { objectProblems } from './objects.ts'
 import { merged, type Problem, type Proof, type Said } from './problem.ts'
 import { isEmptyRange, lengthRange, numberProblems, numberRange, said, textProblems } from './scalars.ts'
@@ -88,7 +88,7 @@ export class Acceptance implements Proof {
   private newProblems(reader: Node, view: View): readonly Problem[] {
     const { schema } = reader
     this.views.work.step(2 + (view.parts.length >> 2))
-    if (schema === true || view.parts.some((part) => this.isSame(part, reader))) return []
+    if (schema === true || view.parts.some((part) => this.isSameInPlace(part, reader))) return []
     if (!isSchemaObject(schema)) return [this.problem('false', reader, view, { reader: false })]
     if (!takesKind(schema.type, view.kind, view.integer)) {
       const writer = view.values === undefined ? said(view, 'type') : { writer: view.kind }
@@ -119,7 +119,7 @@ export class Acceptance implements Proof {
 
   /** The same by what both declare: a branch that only lacks a member is not contrary. */
   private isContrary(view: View, node: Node): boolean {
-    if (view.excluded.some((one) => this.isSame(one, node))) return true
+    if (view.excluded.some((one) => this.isSameInPlace(one, node))) return true
     return this.views.narrowed(view, [node]).every((one) => this.isEmptyView(one, EMPTY_DEPTH_MAX))
   }
 
@@ -233,7 +233,7 @@ export class Acceptance implements Proof {
     return [...holds, ...fails]
   }
 
-  /** A branch of `anyOf` or `oneOf` has to accept the whole view, or each of the views that it is split into. */
+  /** One branch has to accept the whole view, or each of the views that it is split into. */
   private alternatives(reader: Node, keyword: string, view: View): readonly Problem[] {
     if (keyword === 'oneOf' && this.hasSame(view, reader, ['oneOf'])) return []
     const branches = reader.document.list(reader, keyword)
@@ -335,14 +335,22 @@ export class Acceptance implements Proof {
     if (!isSchemaObject(a) || !isSchemaObject(b)) return false
     if (a[keyword] === undefined || b[keyword] === undefined) return a[keyword] === b[keyword]
     if (!Array.isArray(b[keyword]))
-      return this.isSame(part.document.child(part, a[keyword]), reader.document.child(reader, b[keyword]))
+      return this.isSameInPlace(
+        part.document.child(part, a[keyword]),
+        reader.document.child(reader, b[keyword]),
+      )
     const left = part.document.list(part, keyword)
     const all = reader.document.list(reader, keyword).every((branch) => {
-      const at = left.findIndex((other) => this.isSame(other, branch))
+      const at = left.findIndex((other) => this.isSameInPlace(other, branch))
       if (at !== -1) left.splice(at, 1)
       return at !== -1
     })
     return all && left.length === 0
+  }
+
+  /** Whether two schemas are the same wherever they stand. */
+  private isSameInPlace(a: Node, b: Node): boolean {
+    return this.isSame(a, b) && !leansOnNeighbours(b)
   }
 
   private isSame(a: Node, b: Node): boolean {

@@ -14,7 +14,7 @@ import { OutOfSteps, Work } from './work.ts'
 /** Whether a payload fits one version, as its compiled check says. */
 export type Check = (payload: unknown) => boolean
 
-/** Whether a reader accepts all that a writer sends; undefined where that was not decided. */
+/** Whether a reader accepts all that a writer sends: proven, refuted by a payload, or neither. */
 export type Verdict = 'yes' | 'no' | 'unknown'
 
 /** One direction of a comparison. */

@@ -1,4 +1,4 @@
-import { isSchemaObject } from '../json-schema.ts'
+import { isSchemaObject, type SchemaObject } from '../json-schema.ts'
 import type { Node } from './document.ts'
 import { fits, memberSchemas } from './fits.ts'
 import { membersOf, numberOr, stringsOf } from './json-text.ts'
@@ -161,17 +161,34 @@ export function unevaluatedNames(part: Node, sure = false): ReadonlySet<string> 
     for (const [name] of membersOf(schema.properties)) names.add(name)
     const target = document.target(node)
     if (target === undefined && '$ref' in schema) return false
-    const inner = [...document.list(node, 'allOf'), ...(target === undefined ? [] : [target])]
-    if (!sure) {
-      inner.push(...document.list(node, 'anyOf'), ...document.list(node, 'oneOf'))
-      for (const keyword of ['if', 'then', 'else'])
-        if (schema[keyword] !== undefined) inner.push(document.child(node, schema[keyword]))
-      for (const [, needs] of [...membersOf(schema.dependentSchemas), ...membersOf(schema.dependencies)])
-        if (!Array.isArray(needs)) inner.push(document.child(node, needs))
-    }
-    return inner.map(add).every(Boolean)
+    const certain = [...document.list(node, 'allOf'), ...(target === undefined ? [] : [target])]
+    return (sure ? certain : inPlace(node, target, schema)).map(add).every(Boolean)
   }
   return add(part) ? names : undefined
+}
+
+/**
+ * Whether what a schema means may depend on what stands beside it: some validators let an `unevaluated…`
+ * within a branch see what its neighbours evaluate.
+ */
+export function leansOnNeighbours(node: Node, seen = new Set<Node>()): boolean {
+  const { schema, document } = node
+  if (!isSchemaObject(schema) || seen.has(node)) return false
+  seen.add(node)
+  if (schema.unevaluatedProperties !== undefined || schema.unevaluatedItems !== undefined) return true
+  return inPlace(node, document.target(node), schema).some((inner) => leansOnNeighbours(inner, seen))
+}
+
+/** The schemas that hold at the same place as a schema, always or by a branch. */
+function inPlace(node: Node, target: Node | undefined, schema: SchemaObject): Node[] {
+  const { document } = node
+  const inner = target === undefined ? [] : [target]
+  for (const keyword of ['allOf', 'anyOf', 'oneOf']) inner.push(...document.list(node, keyword))
+  for (const keyword of ['if', 'then', 'else', 'not'])
+    if (schema[keyword] !== undefined) inner.push(document.child(node, schema[keyword]))
+  for (const [, needs] of [...membersOf(schema.dependentSchemas), ...membersOf(schema.dependencies)])
+    if (!Array.isArray(needs)) inner.push(document.child(node, needs))
+  return inner
 }
 
 function isEmpty(node: Node): boolean {

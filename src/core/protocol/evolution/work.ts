@@ -83,7 +83,7 @@ export class Work {
     this.step(20)
     let expression: RE2JS | undefined
     try {
-      // An ES pattern that is not valid with the flag `u` means something else in another engine, if anything.
+      // A pattern that is not valid with the flag `u` may mean something else in another engine.
       new RegExp(pattern, 'u')
       expression = RE2JS.compile(pattern)
     } catch {

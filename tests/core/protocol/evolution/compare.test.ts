@@ -43,7 +43,8 @@ describe('a reason', () => {
         new: 5,
         witness: { payload: { size: 10 } },
         sentence:
-          'At /size the new version has maximum 5, and the old version has 10: new readers refuse some old messages.',
+          'At /size the new version has maximum 5, and the old version has 10: ' +
+          'new readers refuse some old messages.',
       },
     ])
     const [reason] = compare(newer, older).reasons
@@ -118,10 +119,11 @@ describe('a reason', () => {
   })
 
   test('has a payload also under the names of Object.prototype', () => {
-    const schema = (value: JsonSchema) =>
-      JSON.parse(
-        `{"type":"object","required":["constructor"],"properties":{"constructor":${JSON.stringify(value)},"__proto__":${JSON.stringify(value)}}}`,
-      ) as SchemaObject
+    const schema = (value: JsonSchema): SchemaObject => {
+      const text = JSON.stringify(value)
+      const properties = JSON.parse(`{"constructor":${text},"__proto__":${text}}`)
+      return { type: 'object', required: ['constructor'], properties }
+    }
     const { relation, reasons } = compare(schema(TEXT), schema({ ...TEXT, maxLength: 2 }))
     expect(relation).toBe('forward')
     expect(reasons.map(({ path }) => path).sort()).toEqual(['/__proto__', '/constructor'])
@@ -135,6 +137,10 @@ test('a branch may take a member for evaluated that only its neighbours evaluate
     if: { type: 'string' },
     else: { properties: { a: TEXT }, unevaluatedProperties: false },
   }
+  const open = { type: 'object', additionalProperties: true, if: older.if, else: older.else }
+  const bare = { type: 'object', if: older.if, else: older.else }
+  expect(compare(open, bare).strict_relation).not.toBe('full')
+  expect(compare(bare, open).strict_relation).not.toBe('full')
   // By the letter it is refused; the engine accepts it, and a writer is taken for more than it is.
   expect(checkOf(older)({ x: '1' })).toBe(true)
   const { reasons } = compare(older, { type: 'object', properties: { a: TEXT, x: WHOLE } })

@@ -46,7 +46,7 @@ function refuted(
 describe('two versions of a random schema', () => {
   const verdicts = { yes: 0, no: 0, unknown: 0 }
 
-  test('are never said to fit where a payload shows that they do not, and each refusal has one: 5,000 changes', () => {
+  test('are never said to fit where a payload denies it, and each refusal has one', () => {
     const changes = fc.array(fc.nat(), { minLength: 5, maxLength: 5 })
     check(1000, fc.tuple(document, changes), ([older, seeds]) => {
       const checked = checkOf(older)

@@ -165,7 +165,7 @@ export function hasBranches(schema: SchemaObject): boolean {
   return BRANCHES.some((keyword) => text.includes(`"${keyword}":`))
 }
 
-/** A schema with one branch taken of each choice in it, at random. Values that fit it may not fit the whole. */
+/** A schema with one branch taken of each choice, at random. Values that fit it may not fit the whole. */
 export function withoutBranches(schema: SchemaObject, random: Dice): SchemaObject {
   const chosen = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(chosen)

@@ -20,8 +20,8 @@ test('each reason has its direction, rule, sentence and payload, the strict ones
   const newer = { type: 'object', properties: { text: TEXT, author: TEXT }, required: ['author'] }
   expect(described(older, newer)).toEqual([
     'note 1.0.0 → 1.1.0: forward (old readers accept new messages, new readers refuse some old ones)',
-    '  backward, required: At /author the new version requires the member, and the old version does not have it: ' +
-      'new readers refuse some old messages.',
+    '  backward, required: At /author the new version requires the member, ' +
+      'and the old version does not have it: new readers refuse some old messages.',
     '    for example {}',
     'Read strictly, with members that are not declared: forward',
     '  backward, type: At /author the new version takes "string", and the old version takes any value: ' +
@@ -57,7 +57,7 @@ test.each([
     'enum',
     { enum: ['x', 'y'] },
     { enum: ['x'] },
-    'the old version takes "y", and the new version does not list',
+    'the old version takes "y", and the new version does not: ',
   ],
   ['false', TEXT, false, 'the new version takes nothing, and the old version does'],
   [
@@ -70,7 +70,7 @@ test.each([
     'anyOf',
     { anyOf: [TEXT, { type: 'integer' }] },
     { anyOf: [TEXT, { type: 'null' }] },
-    'no branch of anyOf in the new',
+    'the old version takes "number", and no branch of anyOf in the new version',
   ],
   [
     'items',
