@@ -52,7 +52,7 @@ describe('two versions of a random schema', () => {
       const checked = checkOf(older)
       for (const seed of seeds) compares(older, checked, seed)
     })
-  }, 60_000)
+  }, 120_000)
 
   function compares(older: SchemaObject, checked: Check, seed: number): void {
     const newer = mutated(older, seed)
