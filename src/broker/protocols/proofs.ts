@@ -130,7 +130,7 @@ export async function compareWithNeighbours(
         more: {
           relation: comparison.relation,
           strict_relation: comparison.strict_relation,
-          reasons: broken.reasons.map(told),
+          reasons: told(broken.reasons),
         },
       })
   }

@@ -185,7 +185,7 @@ async function registerNew(
     adapters.length > 0 ? await checkAdaptedExamples(validation, from, candidate, before) : []
   const example = await exampleInWorker(validation, from, candidate)
   const { relation, strict_relation } = compared
-  const reasons = compared.reasons.map(told)
+  const reasons = told(compared.reasons)
   const relations = {
     ...(relation === undefined ? {} : { relation }),
     ...(strict_relation === undefined ? {} : { strict_relation }),

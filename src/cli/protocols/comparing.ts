@@ -45,7 +45,7 @@ export function compareVersions(older: Comparable, newer: Comparable, strict: bo
   if (!broken) return { comparison }
   const { sentence, needed, reasons } = broken
   const fix = `The next ${needed} version after ${older.version} is ${inc(older.version, needed)}.`
-  return { comparison, broken: { sentence, reasons: reasons.map(told), fix } }
+  return { comparison, broken: { sentence, reasons: told(reasons), fix } }
 }
 
 /** @throws CliError for a schema that is none */
@@ -66,8 +66,8 @@ export function differenceOf(older: Described, newer: Described) {
   return {
     ...names,
     ...comparison,
-    reasons: comparison.reasons.map(told),
-    strict_reasons: comparison.strict_reasons.map(told),
+    reasons: told(comparison.reasons),
+    strict_reasons: told(comparison.strict_reasons),
     capabilities: { added, removed },
     ...(broken ? { version_rule: broken.sentence } : {}),
     words: [

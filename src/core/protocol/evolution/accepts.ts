@@ -4,7 +4,7 @@ import { arrayProblems } from './arrays.ts'
 import type { Node } from './document.ts'
 import { fits, takesKind } from './fits.ts'
 import { membersOf } from './json-text.ts'
-import { type Mode, ObjectView } from './object-view.ts'
+import { leansOnNeighbours, type Mode, ObjectView } from './object-view.ts'
 import { objectProblems } from './objects.ts'
 import { merged, type Problem, type Proof, type Said } from './problem.ts'
 import { isEmptyRange, lengthRange, numberProblems, numberRange, said, textProblems } from './scalars.ts'
@@ -33,6 +33,8 @@ export class Acceptance implements Proof {
   private readonly open = new Map<string, number>()
   /** The outermost pair under comparison that an answer leant on. */
   private leant_on = Number.POSITIVE_INFINITY
+  /** Problems of views at the place of the innermost pair. */
+  private in_place = new Map<View, Map<Node, readonly Problem[]>>()
   private splits = 0
 
   /** @param values what finds examples, with a {@link Views} and steps of its own */
@@ -43,7 +45,7 @@ export class Acceptance implements Proof {
   }
 
   accepts(reader: Node, writer: readonly Node[]): readonly Problem[] {
-    this.views.work.step()
+    this.views.work.step(2)
     if (reader.schema === true || writer.some((node) => this.isSame(node, reader))) return []
     const pair = `${reader.id} ${keyOf(writer)}`
     const known = this.known.get(pair)
@@ -55,11 +57,14 @@ export class Acceptance implements Proof {
     }
     const depth = this.open.size
     const outer = this.leant_on
+    const in_place = this.in_place
+    this.in_place = new Map()
     this.open.set(pair, depth)
     this.leant_on = Number.POSITIVE_INFINITY
     const views = this.views.of(writer).filter((view) => !this.isEmptyView(view, 1))
     const problems = merged(views.flatMap((view) => this.acceptsView(reader, view)))
     this.open.delete(pair)
+    this.in_place = in_place
     const isFinal = this.leant_on >= depth
     if (problems.length > 0 || isFinal) this.known.set(pair, problems)
     this.leant_on = isFinal ? outer : Math.min(outer, this.leant_on)
@@ -67,9 +72,23 @@ export class Acceptance implements Proof {
   }
 
   acceptsView(reader: Node, view: View): readonly Problem[] {
+    let known = this.in_place.get(view)
+    if (known === undefined) {
+      known = new Map()
+      this.in_place.set(view, known)
+    }
+    let problems = known.get(reader)
+    if (problems === undefined) {
+      problems = merged(this.newProblems(reader, view))
+      known.set(reader, problems)
+    }
+    return problems
+  }
+
+  private newProblems(reader: Node, view: View): readonly Problem[] {
     const { schema } = reader
-    this.views.work.step()
-    if (schema === true || view.parts.some((part) => this.isSame(part, reader))) return []
+    this.views.work.step(2 + (view.parts.length >> 2))
+    if (schema === true || view.parts.some((part) => this.isSameInPlace(part, reader))) return []
     if (!isSchemaObject(schema)) return [this.problem('false', reader, view, { reader: false })]
     if (!takesKind(schema.type, view.kind, view.integer)) {
       const writer = view.values === undefined ? said(view, 'type') : { writer: view.kind }
@@ -85,8 +104,22 @@ export class Acceptance implements Proof {
     ])
   }
 
-  isDisjoint(view: View, node: Node): boolean {
-    if (view.excluded.some((one) => this.isSame(one, node))) return true
+  /** Whether no value fits both for certain. */
+  private isDisjoint(view: View, node: Node): boolean {
+    const own = view.kind === 'object' ? this.object(view) : undefined
+    return (
+      this.isContrary(view, node) ||
+      (own !== undefined &&
+        // What the other schema alone declares is not there.
+        this.views
+          .narrowed(view, [node])
+          .every((one) => [...this.object(one).required].some((name) => own.member(name) === undefined)))
+    )
+  }
+
+  /** The same by what both declare: a branch that only lacks a member is not contrary. */
+  private isContrary(view: View, node: Node): boolean {
+    if (view.excluded.some((one) => this.isSameInPlace(one, node))) return true
     return this.views.narrowed(view, [node]).every((one) => this.isEmptyView(one, EMPTY_DEPTH_MAX))
   }
 
@@ -134,7 +167,7 @@ export class Acceptance implements Proof {
 
   /** The problem of a comparison that ran out of steps. */
   tooMuch(): Problem {
-    return { rule: 'too much to compare', path: [], candidates: () => [] }
+    return { rule: 'too_complex', path: [], candidates: () => [] }
   }
 
   /** A list of values is accepted if each of them is. */
@@ -200,7 +233,7 @@ export class Acceptance implements Proof {
     return [...holds, ...fails]
   }
 
-  /** A branch of `anyOf` or `oneOf` has to accept the whole view, or each of the views that it is split into. */
+  /** One branch has to accept the whole view, or each of the views that it is split into. */
   private alternatives(reader: Node, keyword: string, view: View): readonly Problem[] {
     if (keyword === 'oneOf' && this.hasSame(view, reader, ['oneOf'])) return []
     const branches = reader.document.list(reader, keyword)
@@ -210,7 +243,7 @@ export class Acceptance implements Proof {
       if (problems.length > 0) failures.push(problems)
       else return keyword === 'anyOf' ? [] : this.exclusive(reader, branch, branches, view)
     }
-    const live = branches.flatMap((branch, index) => (this.isDisjoint(view, branch) ? [] : [index]))
+    const live = branches.flatMap((branch, index) => (this.isContrary(view, branch) ? [] : [index]))
     if (live.length === 1) return failures[live[0]!]!
     const split = this.split(view, branches)
     if (split !== undefined) {
@@ -219,8 +252,11 @@ export class Acceptance implements Proof {
       this.splits--
       return merged(problems)
     }
-    const all = () => failures.flatMap((problems) => problems.flatMap((one) => first(one.candidates(), 20)))
-    return [this.problem(keyword, reader, view, { writer: view.kind }, all)]
+    function* some() {
+      for (const problems of failures)
+        for (const problem of problems.slice(0, 4)) yield* first(problem.candidates(), 3)
+    }
+    return [this.problem(keyword, reader, view, { writer: view.kind }, some)]
   }
 
   /** The other branches of a `oneOf` must not accept what the chosen one does. */
@@ -258,7 +294,7 @@ export class Acceptance implements Proof {
 
   /** Whether no value fits a view; false if that is not sure. */
   private isEmptyView(view: View, depth: number): boolean {
-    this.views.work.step()
+    this.views.work.step(1 + (view.parts.length >> 2))
     if (view.values !== undefined) return view.values.length === 0
     if (view.kind === 'number') return isEmptyRange(numberRange(view))
     if (view.kind === 'string') {
@@ -284,7 +320,9 @@ export class Acceptance implements Proof {
       })
     }
     const object = this.object(view)
-    return object.min > object.max || [...object.required].some((name) => isEmptyPart(object.member(name)))
+    if (object.min > object.limit || (object.min > object.required.size && object.min > object.max))
+      return true
+    return [...object.required].some((name) => isEmptyPart(object.member(name)))
   }
 
   /** Whether the writer has the same under some keywords that mean the same wherever they stand. */
@@ -297,14 +335,22 @@ export class Acceptance implements Proof {
     if (!isSchemaObject(a) || !isSchemaObject(b)) return false
     if (a[keyword] === undefined || b[keyword] === undefined) return a[keyword] === b[keyword]
     if (!Array.isArray(b[keyword]))
-      return this.isSame(part.document.child(part, a[keyword]), reader.document.child(reader, b[keyword]))
+      return this.isSameInPlace(
+        part.document.child(part, a[keyword]),
+        reader.document.child(reader, b[keyword]),
+      )
     const left = part.document.list(part, keyword)
     const all = reader.document.list(reader, keyword).every((branch) => {
-      const at = left.findIndex((other) => this.isSame(other, branch))
+      const at = left.findIndex((other) => this.isSameInPlace(other, branch))
       if (at !== -1) left.splice(at, 1)
       return at !== -1
     })
     return all && left.length === 0
+  }
+
+  /** Whether two schemas are the same wherever they stand. */
+  private isSameInPlace(a: Node, b: Node): boolean {
+    return this.isSame(a, b) && !leansOnNeighbours(b)
   }
 
   private isSame(a: Node, b: Node): boolean {

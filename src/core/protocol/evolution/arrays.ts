@@ -54,18 +54,17 @@ function containsProblems(proof: Proof, reader: Node, schema: SchemaObject, view
     }
     return true
   }
-  const rule = (keyword: string) => {
+  const rule = (keyword: string, candidates?: () => Iterable<unknown>) => {
     const writer = view.parts.map((part) => part.schema).find((one) => isSchemaObject(one) && one.contains)
     const bound = (of: unknown) =>
       isSchemaObject(of) ? (of[keyword] ?? (keyword === 'minContains' ? 1 : of.contains)) : undefined
-    return proof.problem(keyword, reader, view, {
-      reader: bound(schema),
-      ...(writer === undefined ? {} : { writer: bound(writer) }),
-    })
+    const what = { reader: bound(schema), ...(writer === undefined ? {} : { writer: bound(writer) }) }
+    return proof.problem(keyword, reader, view, what, candidates)
   }
   const problems: Problem[] = []
   if (min > 0 && !array.contains.some(isEnough) && !(array.min >= min && everyItemFits()))
     problems.push(rule(schema.minContains === undefined ? 'contains' : 'minContains'))
-  if (max < array.max && !array.contains.some(isFewEnough)) problems.push(rule('maxContains'))
+  if (max < array.max && !array.contains.some(isFewEnough))
+    problems.push(rule('maxContains', () => proof.values.withMany(view, max + 1, node)))
   return problems
 }

@@ -14,7 +14,7 @@ import { OutOfSteps, Work } from './work.ts'
 /** Whether a payload fits one version, as its compiled check says. */
 export type Check = (payload: unknown) => boolean
 
-/** Whether a reader accepts all that a writer sends; undefined where that was not decided. */
+/** Whether a reader accepts all that a writer sends: proven, refuted by a payload, or neither. */
 export type Verdict = 'yes' | 'no' | 'unknown'
 
 /** One direction of a comparison. */
@@ -32,13 +32,13 @@ interface Side {
   readonly check: Check
 }
 
-const PROOF_STEPS = 12_000
-const SEARCH_STEPS = 16_000
+const PROOF_STEPS = 6_000
+const SEARCH_STEPS = 6_000
 /** Reasons beyond this many are left out. */
 const REASONS_MAX = 32
 /** Payloads that both checks are run on, for one problem and for one direction. */
-const TRIED_FOR_PROBLEM = 120
-const TRIED_FOR_DIRECTION = 600
+const TRIED_FOR_PROBLEM = 80
+const TRIED_FOR_DIRECTION = 160
 
 /**
  * Compares two versions of a schema: whether readers of each accept what writers of the other send.
@@ -46,8 +46,9 @@ const TRIED_FOR_DIRECTION = 600
  * It never guesses: `full`, `backward` and `forward` are proven, and each reason has a payload that the one
  * check accepts and the other refuses. What is neither proven nor refuted counts as breaking, with the rule
  * `not_decidable`. Lenient, it leaves out members that the writer's open objects do not declare, and items
- * beyond a tuple that is open; a name under `properties`, `required`, `dependentRequired` and the like is
- * declared, and a map, which says something of all its members or their names, declares them all.
+ * beyond a tuple that is open. A name is declared by `properties`, `required`, `dependentRequired` and the
+ * like, and in a branch for what fits that branch; a map, which says something of all its members or of their
+ * names, declares them all.
  *
  * The work is bounded in steps, whatever the schemas are. Both are ones that the broker has taken: a
  * reference that leads nowhere makes the answer `not_decidable`.
@@ -59,8 +60,8 @@ export function compareSchemas(
   newer: JsonSchema,
   checkers: { readonly older: Check; readonly newer: Check },
 ): Comparison {
-  const backward = acceptsBoth(newer, older, checkers.newer, checkers.older, 'backward')
-  const forward = acceptsBoth(older, newer, checkers.older, checkers.newer, 'forward')
+  const pair = new Pair(older, newer, checkers)
+  const [backward, forward] = [pair.both('backward'), pair.both('forward')]
   const lenient = [...backward.lenient.reasons, ...forward.lenient.reasons]
   const known = new Set(lenient.map(placeOf))
   return {
@@ -73,51 +74,50 @@ export function compareSchemas(
   }
 }
 
-/** One direction in both modes. What is accepted as it is written is accepted leniently too. */
-function acceptsBoth(
-  reader: JsonSchema,
-  writer: JsonSchema,
-  reads: Check,
-  writes: Check,
-  direction: Direction,
-): Record<Mode, Answer> {
-  const strict = accepts({ reader, reads, writer, writes }, 'strict', direction)
-  if (strict.verdict === 'yes') return { strict, lenient: strict }
-  return { strict, lenient: accepts({ reader, reads, writer, writes }, 'lenient', direction) }
-}
+/** Two versions of a schema, read once for all questions about them. */
+export class Pair {
+  private readonly numbering = new Numbering()
+  private readonly older: Side
+  private readonly newer: Side
+  private readonly is_same: boolean
 
-/**
- * Whether a reader accepts all that a writer sends.
- *
- * @param direction what the reasons say which way it is
- */
-export function accepts(
-  sides: {
-    readonly reader: JsonSchema
-    readonly reads: Check
-    readonly writer: JsonSchema
-    readonly writes: Check
-  },
-  mode: Mode,
-  direction: Direction,
-): Answer {
-  if (canonicalJson(sides.reader) === canonicalJson(sides.writer)) return { verdict: 'yes', reasons: [] }
-  const numbering = new Numbering()
-  const reader = { node: new Document(sides.reader, numbering).root, check: sides.reads }
-  const writer = { node: new Document(sides.writer, numbering).root, check: sides.writes }
-  const search = new Views(new Work(SEARCH_STEPS), numbering)
-  const values = new Values(search, mode)
-  const proof = new Acceptance(new Views(new Work(PROOF_STEPS), numbering), values, mode)
-  const problems = problemsOf(proof, reader.node, writer.node)
-  if (problems.length === 0) return { verdict: 'yes', reasons: [] }
-  const witnesses = new Witnesses(reader, writer, mode, search)
-  const found = problems.map((problem) => ({ problem, witness: witnesses.of(problem) }))
-  if (found.every(({ witness }) => witness === undefined))
-    found[0]!.witness = witnesses.among(values.of([writer.node]))
-  const reasons = found
-    .sort((a, b) => Number(a.witness === undefined) - Number(b.witness === undefined))
-    .map(({ problem, witness }) => reasonOf(problem, witness, direction))
-  return { verdict: reasons.some(({ witness }) => witness !== undefined) ? 'no' : 'unknown', reasons }
+  constructor(
+    older: JsonSchema,
+    newer: JsonSchema,
+    checkers: { readonly older: Check; readonly newer: Check },
+  ) {
+    this.older = { node: new Document(older, this.numbering).root, check: checkers.older }
+    this.newer = { node: new Document(newer, this.numbering).root, check: checkers.newer }
+    const { document } = this.older.node
+    // A reference that depends on the way that validation came is the same in the same document only.
+    this.is_same =
+      document.referencesOf(document.root) === 'ambiguous' && canonicalJson(older) === canonicalJson(newer)
+  }
+
+  /** One direction in both modes. What is accepted as it is written is accepted leniently too. */
+  both(direction: Direction): Record<Mode, Answer> {
+    const strict = this.accepts('strict', direction)
+    return { strict, lenient: strict.verdict === 'yes' ? strict : this.accepts('lenient', direction) }
+  }
+
+  /** Whether readers of one version accept all that writers of the other send. */
+  accepts(mode: Mode, direction: Direction): Answer {
+    const [reader, writer] = direction === 'backward' ? [this.newer, this.older] : [this.older, this.newer]
+    if (this.is_same) return { verdict: 'yes', reasons: [] }
+    const search = new Views(new Work(SEARCH_STEPS), this.numbering)
+    const values = new Values(search, mode)
+    const proof = new Acceptance(new Views(new Work(PROOF_STEPS), this.numbering), values, mode)
+    const problems = problemsOf(proof, reader.node, writer.node)
+    if (problems.length === 0) return { verdict: 'yes', reasons: [] }
+    const witnesses = new Witnesses(reader, writer, mode, search)
+    const found = problems.map((problem) => ({ problem, witness: witnesses.of(problem) }))
+    if (found.every(({ witness }) => witness === undefined))
+      found[0]!.witness = witnesses.among(values.of([writer.node]))
+    const reasons = found
+      .sort((a, b) => Number(a.witness === undefined) - Number(b.witness === undefined))
+      .map(({ problem, witness }) => reasonOf(problem, witness, direction))
+    return { verdict: reasons.some(({ witness }) => witness !== undefined) ? 'no' : 'unknown', reasons }
+  }
 }
 
 function problemsOf(proof: Acceptance, reader: Node, writer: Node): Problem[] {

@@ -16,7 +16,7 @@ export function isDeclared(value: unknown, nodes: readonly Node[], views: Views)
     views.of(nodes).some((view) => {
       if (view.kind !== kind || view.parts.some((part) => fits(value, part, views.work) === false))
         return false
-      if (view.values !== undefined) return isListed(value, view)
+      if (view.values !== undefined) return isListed(value, view, views.work)
       if (Array.isArray(value)) {
         const array = new ArrayView(view, 'lenient', views.work)
         return value.every((item, index) => {

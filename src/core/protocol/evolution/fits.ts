@@ -4,7 +4,7 @@ import { isEqual, isMultiple, lengthOf, membersOf, stringsOf } from './json-text
 import type { Work } from './work.ts'
 
 /** Yes, no, or not known here: a pattern that is not read, or a keyword that is not followed. */
-export type Verdict = boolean | undefined
+export type Fit = boolean | undefined
 
 /** Kinds of JSON values. An integer is a number. */
 export type Kind = 'null' | 'boolean' | 'number' | 'string' | 'array' | 'object'
@@ -23,7 +23,7 @@ export function takesKind(type: unknown, kind: Kind, integer: boolean): boolean 
 }
 
 /** Whether a value fits a schema, as far as this can be said without a validator. */
-export function fits(value: unknown, node: Node, work: Work): Verdict {
+export function fits(value: unknown, node: Node, work: Work): Fit {
   const { schema } = node
   if (!isSchemaObject(schema)) return schema
   work.step()
@@ -34,13 +34,13 @@ export function fits(value: unknown, node: Node, work: Work): Verdict {
   })
 }
 
-function fitsInPlace(value: unknown, node: Node, schema: SchemaObject, work: Work): Verdict {
+function fitsInPlace(value: unknown, node: Node, schema: SchemaObject, work: Work): Fit {
   const { document } = node
   const kind = kindOf(value)
   if (!takesKind(schema.type, kind, kind === 'number' && Number.isInteger(value))) return false
   if ('const' in schema && !isEqual(schema.const, value)) return false
-  if (Array.isArray(schema.enum) && !schema.enum.some((one) => isEqual(one, value))) return false
-  let verdict: Verdict = true
+  if (Array.isArray(schema.enum) && !work.isListed(value, schema.enum)) return false
+  let verdict: Fit = true
   if ('$dynamicRef' in schema || '$recursiveRef' in schema) verdict = undefined
   if ('$ref' in schema) {
     const target = document.target(node)
@@ -70,7 +70,7 @@ function fitsInPlace(value: unknown, node: Node, schema: SchemaObject, work: Wor
   return verdict
 }
 
-function fitsKind(value: unknown, node: Node, schema: SchemaObject, work: Work): Verdict {
+function fitsKind(value: unknown, node: Node, schema: SchemaObject, work: Work): Fit {
   if (typeof value === 'number') return fitsNumber(value, schema)
   if (typeof value === 'string') return fitsText(value, schema, work)
   if (Array.isArray(value)) return fitsArray(value, node, schema, work)
@@ -86,7 +86,7 @@ function fitsNumber(value: number, schema: SchemaObject): boolean {
   return typeof multipleOf !== 'number' || isMultiple(value, multipleOf)
 }
 
-function fitsText(value: string, schema: SchemaObject, work: Work): Verdict {
+function fitsText(value: string, schema: SchemaObject, work: Work): Fit {
   if (!inBounds(lengthOf(value), schema.minLength, schema.maxLength)) return false
   return typeof schema.pattern === 'string' ? work.matches(schema.pattern, value) : true
 }
@@ -103,10 +103,10 @@ export function itemsOf(node: Node): { readonly first: readonly Node[]; readonly
   }
 }
 
-function fitsArray(value: readonly unknown[], node: Node, schema: SchemaObject, work: Work): Verdict {
+function fitsArray(value: readonly unknown[], node: Node, schema: SchemaObject, work: Work): Fit {
   if (!inBounds(value.length, schema.minItems, schema.maxItems)) return false
   const { first, rest } = itemsOf(node)
-  let verdict: Verdict = 'unevaluatedItems' in schema ? undefined : true
+  let verdict: Fit = 'unevaluatedItems' in schema ? undefined : true
   for (const [index, item] of value.entries()) {
     const part = first[index] ?? rest
     if (part !== undefined) verdict = both(verdict, fits(item, part, work))
@@ -129,14 +129,13 @@ function fitsArray(value: readonly unknown[], node: Node, schema: SchemaObject, 
   return both(verdict, certain || undefined)
 }
 
-function fitsObject(value: object, node: Node, schema: SchemaObject, work: Work): Verdict {
+function fitsObject(value: object, node: Node, schema: SchemaObject, work: Work): Fit {
   const names = Object.keys(value)
   if (!inBounds(names.length, schema.minProperties, schema.maxProperties)) return false
   if (!stringsOf(schema.required).every((name) => Object.hasOwn(value, name))) return false
-  let verdict: Verdict = 'unevaluatedProperties' in schema ? undefined : true
+  let verdict: Fit = 'unevaluatedProperties' in schema ? undefined : true
   for (const [name, member] of Object.entries(value)) {
     if (verdict === false) return false
-    work.step()
     const { parts, certain } = memberSchemas(node, name, work)
     if (!certain) verdict = both(verdict, undefined)
     for (const part of parts) verdict = both(verdict, fits(member, part, work))
@@ -164,13 +163,14 @@ export function memberSchemas(node: Node, name: string, work: Work): { parts: No
   const { schema } = node
   if (!isSchemaObject(schema)) return { parts: [], certain: true }
   const parts: Node[] = []
-  let declared: Verdict = false
+  let declared: Fit = false
   const properties = schema.properties
   if (typeof properties === 'object' && properties !== null && Object.hasOwn(properties, name)) {
     parts.push(node.document.child(node, (properties as SchemaObject)[name]))
     declared = true
   }
   let certain = true
+  work.step()
   for (const [pattern, value] of membersOf(schema.patternProperties)) {
     const matches = work.matches(pattern, name)
     if (matches === undefined) certain = false
@@ -186,11 +186,11 @@ function inBounds(count: number, min: unknown, max: unknown): boolean {
   return !(typeof min === 'number' && count < min) && !(typeof max === 'number' && count > max)
 }
 
-function both(a: Verdict, b: Verdict): Verdict {
+function both(a: Fit, b: Fit): Fit {
   if (a === false || b === false) return false
   return a === undefined || b === undefined ? undefined : true
 }
 
-function negated(verdict: Verdict): Verdict {
+function negated(verdict: Fit): Fit {
   return verdict === undefined ? undefined : !verdict
 }

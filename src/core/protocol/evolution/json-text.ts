@@ -28,14 +28,9 @@ export function numberOr(value: unknown, otherwise: number): number {
   return typeof value === 'number' ? value : otherwise
 }
 
-/** An object with one member set as its own, whatever its name is. */
-export function withMember(object: object, name: string, value: unknown): object {
-  return Object.defineProperty({ ...object }, name, {
-    value,
-    enumerable: true,
-    configurable: true,
-    writable: true,
-  })
+/** Sets a member of an object as its own, whatever its name is. */
+export function setMember(object: object, name: string, value: unknown): void {
+  Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true })
 }
 
 /** The length of a text in code points, as JSON Schema counts it. */

@@ -1,4 +1,4 @@
-import { isSchemaObject } from '../json-schema.ts'
+import { isSchemaObject, type SchemaObject } from '../json-schema.ts'
 import type { Node } from './document.ts'
 import { fits, memberSchemas } from './fits.ts'
 import { membersOf, numberOr, stringsOf } from './json-text.ts'
@@ -24,7 +24,8 @@ export class ObjectView {
   readonly patterns: ReadonlySet<string>
   readonly names: readonly Node[]
   readonly min: number
-  readonly max: number
+  /** What `maxProperties` says. */
+  readonly limit: number
   /** Whether there may be names that are neither declared nor match a pattern. */
   readonly isOpen: boolean
   private readonly parts: readonly Node[]
@@ -48,6 +49,7 @@ export class ObjectView {
     this.required = this.closure(schemas.flatMap(({ required }) => stringsOf(required)))
     this.properties = new Set(schemas.flatMap((schema) => membersOf(schema.properties).map(([name]) => name)))
     this.declared = new Set([...this.properties, ...this.required, ...[...this.dependent].flat(2)])
+    work.step(this.declared.size >> 1)
     this.patterns = new Set(
       schemas.flatMap(({ patternProperties }) => membersOf(patternProperties).map(([pattern]) => pattern)),
     )
@@ -56,8 +58,11 @@ export class ObjectView {
         ? [part.document.child(part, part.schema.propertyNames)]
         : [],
     )
+    // Validators differ in what a branch sees of its neighbours: what any schema here evaluates counts.
+    const others = schemas.flatMap((one) => [one.additionalProperties, one.unevaluatedProperties])
+    const isLoose = others.some((one) => one !== undefined && one !== false)
     this.unevaluated = view.parts.flatMap((part) => {
-      const names = unevaluatedNames(part)
+      const names = isLoose ? undefined : unevaluatedNames(part)
       if (names === undefined || !isSchemaObject(part.schema)) return []
       return [{ node: part.document.child(part, part.schema.unevaluatedProperties), names }]
     })
@@ -70,9 +75,14 @@ export class ObjectView {
       this.min > this.declared.size ||
       view.cut
     this.isOpen = !rest.some((node) => node.schema === false) && (mode === 'strict' || isMap)
-    const declared = [...this.declared].filter((name) => this.member(name) !== undefined).length
-    const most = this.isOpen || this.patterns.size > 0 ? Number.POSITIVE_INFINITY : declared
-    this.max = Math.min(most, ...schemas.map(({ maxProperties }) => numberOr(maxProperties, most)))
+    const none = Number.POSITIVE_INFINITY
+    this.limit = Math.min(...schemas.map(({ maxProperties }) => numberOr(maxProperties, none)))
+  }
+
+  /** How many members there may be, by the limit and by the names. */
+  get max(): number {
+    if (this.isOpen || this.patterns.size > 0) return this.limit
+    return Math.min(this.limit, [...this.declared].filter((name) => this.member(name) !== undefined).length)
   }
 
   /** The schemas that a member has to fit; undefined when there can be no member of that name. */
@@ -85,6 +95,7 @@ export class ObjectView {
 
   private newMember(name: string): readonly Node[] | undefined {
     if (this.names.some((rule) => fits(name, rule, this.work) === false)) return undefined
+    this.work.step(this.parts.length >> 2)
     const found = new Set<Node>()
     let matched: boolean | undefined = false
     for (const part of this.parts) {
@@ -94,7 +105,6 @@ export class ObjectView {
     }
     for (const pattern of this.patterns) if (this.work.matches(pattern, name)) matched = true
     if (matched === false && !this.declared.has(name) && !this.isOpen) return undefined
-    // Validators differ in what a branch sees of its neighbours: a name that any schema here has counts.
     if (matched === false && !this.properties.has(name))
       for (const { node, names } of this.unevaluated) if (!names.has(name)) found.add(node)
     return [...found].some((node) => node.schema === false) ? undefined : [...found]
@@ -151,17 +161,34 @@ export function unevaluatedNames(part: Node, sure = false): ReadonlySet<string> 
     for (const [name] of membersOf(schema.properties)) names.add(name)
     const target = document.target(node)
     if (target === undefined && '$ref' in schema) return false
-    const inner = [...document.list(node, 'allOf'), ...(target === undefined ? [] : [target])]
-    if (!sure) {
-      inner.push(...document.list(node, 'anyOf'), ...document.list(node, 'oneOf'))
-      for (const keyword of ['if', 'then', 'else'])
-        if (schema[keyword] !== undefined) inner.push(document.child(node, schema[keyword]))
-      for (const [, needs] of [...membersOf(schema.dependentSchemas), ...membersOf(schema.dependencies)])
-        if (!Array.isArray(needs)) inner.push(document.child(node, needs))
-    }
-    return inner.map(add).every(Boolean)
+    const certain = [...document.list(node, 'allOf'), ...(target === undefined ? [] : [target])]
+    return (sure ? certain : inPlace(node, target, schema)).map(add).every(Boolean)
   }
   return add(part) ? names : undefined
+}
+
+/**
+ * Whether what a schema means may depend on what stands beside it: some validators let an `unevaluated…`
+ * within a branch see what its neighbours evaluate.
+ */
+export function leansOnNeighbours(node: Node, seen = new Set<Node>()): boolean {
+  const { schema, document } = node
+  if (!isSchemaObject(schema) || seen.has(node)) return false
+  seen.add(node)
+  if (schema.unevaluatedProperties !== undefined || schema.unevaluatedItems !== undefined) return true
+  return inPlace(node, document.target(node), schema).some((inner) => leansOnNeighbours(inner, seen))
+}
+
+/** The schemas that hold at the same place as a schema, always or by a branch. */
+function inPlace(node: Node, target: Node | undefined, schema: SchemaObject): Node[] {
+  const { document } = node
+  const inner = target === undefined ? [] : [target]
+  for (const keyword of ['allOf', 'anyOf', 'oneOf']) inner.push(...document.list(node, keyword))
+  for (const keyword of ['if', 'then', 'else', 'not'])
+    if (schema[keyword] !== undefined) inner.push(document.child(node, schema[keyword]))
+  for (const [, needs] of [...membersOf(schema.dependentSchemas), ...membersOf(schema.dependencies)])
+    if (!Array.isArray(needs)) inner.push(document.child(node, needs))
+  return inner
 }
 
 function isEmpty(node: Node): boolean {

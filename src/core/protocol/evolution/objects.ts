@@ -4,7 +4,6 @@ import { fits, memberSchemas } from './fits.ts'
 import { membersOf, numberOr, stringsOf } from './json-text.ts'
 import { type ObjectView, unevaluatedNames } from './object-view.ts'
 import { type Problem, type Proof, within } from './problem.ts'
-import { samplesOf } from './sample.ts'
 import { said } from './scalars.ts'
 import { first } from './values.ts'
 import type { View } from './view.ts'
@@ -74,7 +73,7 @@ class ObjectReading {
     const alone = patterns.filter(([pattern]) => !this.object.patterns.has(pattern))
     for (const pattern of this.object.patterns) {
       const writer = this.object.matching(pattern)
-      const names = samplesOf(pattern).slice(0, 4)
+      const names = this.proof.views.work.samplesOf(pattern).slice(0, 4)
       const same = patterns.filter(([one]) => one === pattern)
       for (const [, value] of [...same, ...alone]) this.addMembers(own(value), writer, '*', names)
       if (same.length === 0) for (const part of additional) this.addMembers(part, writer, '*', names)
@@ -82,7 +81,7 @@ class ObjectReading {
     if (!this.object.isOpen) return
     const rest = this.object.rest()
     for (const [pattern, value] of alone)
-      this.addMembers(own(value), rest, '*', samplesOf(pattern).slice(0, 4))
+      this.addMembers(own(value), rest, '*', this.proof.views.work.samplesOf(pattern).slice(0, 4))
     for (const part of additional) this.addMembers(part, rest, '*', this.freeNames())
   }
 
@@ -102,7 +101,12 @@ class ObjectReading {
       if (parts.length === 0 || !certain) this.addMembers(part, writer, name, [name], 'unevaluatedProperties')
     }
     for (const pattern of this.object.patterns)
-      this.addMembers(part, this.object.matching(pattern), '*', samplesOf(pattern).slice(0, 4))
+      this.addMembers(
+        part,
+        this.object.matching(pattern),
+        '*',
+        this.proof.views.work.samplesOf(pattern).slice(0, 4),
+      )
     if (this.object.isOpen) this.addMembers(part, this.object.rest(), '*', this.freeNames())
   }
 
@@ -118,7 +122,7 @@ class ObjectReading {
       const writer = [...this.object.names, this.proof.views.node(text)]
       for (const { candidates } of this.proof.accepts(rule, writer))
         this.add('propertyNames', ['*'], { reader: propertyNames, ...said(this.view, 'propertyNames') }, () =>
-          first(candidates(), 20).flatMap((name) => [...this.objectsWith(String(name))]),
+          this.objectsWith(...first(candidates(), 20).map(String)),
         )
     }
   }
@@ -158,9 +162,11 @@ class ObjectReading {
     rule?: string,
   ): void {
     for (const problem of this.proof.accepts(part, writer)) {
-      const inner = within(problem, step, (value) =>
-        names.flatMap((name) => first(this.proof.values.withMember(this.view, name, value), 2)),
-      )
+      const { values } = this.proof
+      const { view } = this
+      const inner = within(problem, step, function* (value) {
+        for (const name of names) yield* values.withMember(view, name, value)
+      })
       const closes = part.schema === false && this.isAdditional(part)
       this.found.push(closes ? { ...inner, rule: rule ?? 'additionalProperties', reader: false } : inner)
     }
@@ -171,10 +177,10 @@ class ObjectReading {
     return part.schema === false && (additionalProperties === false || unevaluatedProperties === false)
   }
 
-  private *objectsWith(name: string): Generator<unknown> {
-    const schemas = this.object.member(name) ?? []
-    for (const value of first(this.proof.values.of(schemas), 3))
-      yield* this.proof.values.withMember(this.view, name, value)
+  private *objectsWith(...names: string[]): Generator<unknown> {
+    for (const name of names)
+      for (const value of first(this.proof.values.of(this.object.member(name) ?? []), 3))
+        yield* this.proof.values.withMember(this.view, name, value)
   }
 
   /** Names that nothing declares, for examples. */
@@ -191,6 +197,7 @@ class ObjectReading {
     what: { reader?: unknown; writer?: unknown },
     candidates?: () => Iterable<unknown>,
   ): void {
+    this.proof.views.work.step()
     this.found.push({ ...this.proof.problem(rule, this.reader, this.view, what, candidates), path })
   }
 }

@@ -32,8 +32,6 @@ export interface Proof {
   accepts(reader: Node, writer: readonly Node[]): readonly Problem[]
   /** The same for one {@link View} of the writer, at the same place. */
   acceptsView(reader: Node, view: View): readonly Problem[]
-  /** Whether no value fits both for certain. */
-  isDisjoint(view: View, node: Node): boolean
   /** Whether no value fits all schemas for certain. */
   isEmpty(nodes: readonly Node[]): boolean
   object(view: View): ObjectView
@@ -71,7 +69,7 @@ export function merged(problems: readonly Problem[]): readonly Problem[] {
   for (const problem of problems) {
     const key = JSON.stringify([problem.rule, problem.path])
     const other = found.get(key)
-    found.set(key, other === undefined ? problem : joined(other, problem))
+    if (other !== problem) found.set(key, other === undefined ? problem : joined(other, problem))
   }
   return [...found.values()]
 }

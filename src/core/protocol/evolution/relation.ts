@@ -32,11 +32,20 @@ export interface Comparison {
   readonly strict_reasons: readonly Reason[]
 }
 
+/** Characters of all witnesses that one answer has; the rest of the reasons come without theirs. */
+const WITNESSES_CHARS_MAX = 64 * 1024
+
 /** A reason as callers are told it: the witness is the payload itself, and absent where there is none. */
 export interface ToldReason extends Omit<Reason, 'witness'> {
   readonly witness?: unknown
 }
 
-export function told({ witness, ...reason }: Reason): ToldReason {
-  return witness ? { ...reason, witness: witness.payload } : reason
+/** Reasons as callers are told them. */
+export function told(reasons: readonly Reason[]): ToldReason[] {
+  let chars_left = WITNESSES_CHARS_MAX
+  return reasons.map(({ witness, ...reason }) => {
+    if (!witness) return reason
+    chars_left -= JSON.stringify(witness.payload).length
+    return chars_left < 0 ? reason : { ...reason, witness: witness.payload }
+  })
 }

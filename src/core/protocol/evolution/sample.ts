@@ -2,6 +2,9 @@
 type Writer = (pick: number, more: number) => string
 
 const REPEAT_MAX = 1000
+const TEXT_MAX = 2000
+/** How many parts one sample may be written of. */
+const PARTS_MAX = 4000
 const DIGITS = '0951'
 const LETTERS = 'azmAZ0_'
 const OTHERS = ['a', 'A', '0', '-', '_', ' ', '.', '~', '!', 'é']
@@ -11,23 +14,25 @@ const OTHERS = ['a', 'A', '0', '-', '_', ' ', '.', '~', '!', 'é']
  * members, each repeat with its least number and more. None for a pattern with look-around or references.
  */
 export function samplesOf(pattern: string): readonly string[] {
-  let writer: Writer
-  try {
-    writer = new PatternReader(pattern).read()
-  } catch {
-    return []
-  }
   const found = new Set<string>()
-  for (const more of [0, 1, 2, 5, 15])
-    for (let pick = 0; pick < 8; pick++) {
-      const text = writer(pick, more)
-      if (text.length <= 2000) found.add(text)
-    }
+  try {
+    const reader = new PatternReader(pattern)
+    const writer = reader.read()
+    for (const more of [0, 1, 2, 5, 15])
+      for (let pick = 0; pick < 8; pick++) {
+        reader.parts_left = PARTS_MAX
+        const text = writer(pick, more)
+        if (text.length <= TEXT_MAX) found.add(text)
+      }
+  } catch {
+    // What was found until a text became too long, or nothing where the pattern is not read.
+  }
   return [...found]
 }
 
 /** Reads the part of regular expressions that samples can be written for. */
 class PatternReader {
+  parts_left = PARTS_MAX
   private at = 0
   private readonly source: string
 
@@ -50,7 +55,7 @@ class PatternReader {
   private sequence(): Writer {
     const all: Writer[] = []
     while (this.at < this.source.length && !'|)'.includes(this.source[this.at]!)) all.push(this.repeated())
-    return (pick, more) => all.map((one, index) => one(pick + index * (pick >> 2), more)).join('')
+    return (pick, more) => all.map((one, index) => one(spread(pick, index), more)).join('')
   }
 
   private repeated(): Writer {
@@ -60,6 +65,8 @@ class PatternReader {
     if (min > REPEAT_MAX) throw new SyntaxError('too many repeats')
     return (pick, more) => {
       const count = Math.min(min + more, max)
+      this.parts_left -= count
+      if (this.parts_left < 0) throw new RangeError('too long')
       return Array.from({ length: count }, (_, index) => one(pick + index * (pick >> 1), more)).join('')
     }
   }
@@ -147,6 +154,11 @@ class PatternReader {
     this.at += text.length
     return true
   }
+}
+
+/** Has the parts of a sequence chosen apart from each other, though all by one number. */
+function spread(pick: number, index: number): number {
+  return Math.floor((pick * (4 * index + 3 - 2 * (index % 2))) / (1 + (index % 3)))
 }
 
 function from(characters: readonly string[]): Writer {

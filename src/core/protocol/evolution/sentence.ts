@@ -26,7 +26,8 @@ export function sentenceOf(clause: Clause, direction: Reason['direction'], isSho
 function clauseOf({ rule, reader: read, writer: written }: Clause, reader: string, writer: string): string {
   switch (rule) {
     case 'required':
-      return `${reader} requires the member, and ${writer} ${written === 'optional' ? 'has it optional' : 'does not have it'}`
+      if (written === 'optional') return `${reader} requires the member, and ${writer} has it optional`
+      return `${reader} requires the member, and ${writer} does not have it`
     case 'dependentRequired':
     case 'dependencies':
       return `${reader} requires the member where another one is present, and ${writer} does not`
@@ -42,10 +43,14 @@ function clauseOf({ rule, reader: read, writer: written }: Clause, reader: strin
       return `${reader} takes ${listed(read)}, and ${writer} takes ${listed(written)}`
     case 'const':
     case 'enum':
-      return `${writer} takes ${listed(written)}, and ${reader} does not${read === undefined ? '' : ` list all of that`}`
+      return `${writer} takes ${listed(written)}, and ${reader} does not`
     case 'anyOf':
     case 'oneOf':
-      return `no branch of ${rule} in ${reader} accepts all of ${written === undefined ? 'what' : `${listed(written)}, which`} ${writer} takes`
+      if (written === undefined)
+        return `more than one branch of ${rule} in ${reader} accepts some of what ${writer} takes`
+      return `${writer} takes ${listed(written)}, and no branch of ${rule} in ${reader} accepts all of it`
+    case 'too_complex':
+      return `${reader} refuses some of what ${writer} takes, and there is too much to say more`
     case 'not':
       return `${reader} excludes some of what ${writer} takes`
     default: {

@@ -2,10 +2,10 @@ import { isSchemaObject, type SchemaObject } from '../json-schema.ts'
 import { ArrayView } from './array-view.ts'
 import type { Node } from './document.ts'
 import { fits, kindOf } from './fits.ts'
-import { isEqual, numberOr, withMember } from './json-text.ts'
+import { isEqual, numberOr, setMember } from './json-text.ts'
 import { type Mode, ObjectView } from './object-view.ts'
-import { samplesOf } from './sample.ts'
 import type { View, Views } from './view.ts'
+import type { Work } from './work.ts'
 
 const DEPTH_MAX = 6
 /** How many values of one member or item are tried in turn. */
@@ -21,6 +21,15 @@ const SIZES = ['minProperties', 'maxProperties']
 /** Names that nothing declares, most likely. */
 const FREE_NAMES = Array.from({ length: 64 }, (_, at) => `x${LETTERS[at >> 3]}${LETTERS[at & 7]}`)
 const NUMBERS = ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum']
+
+/** What an array is to be like beyond its schemas. */
+interface Wishes {
+  readonly fixed?: { readonly index: number; readonly value: unknown }
+  /** The first items fit a further schema. */
+  readonly many?: { readonly min: number; readonly node: Node }
+  /** Each item has another value, where there are several. */
+  readonly varied?: boolean
+}
 
 /** Makes values that fit schemas, always the same ones in the same order: small ones and boundaries first. */
 export class Values {
@@ -79,15 +88,22 @@ export class Values {
   *withItem(view: View, index: number, value: unknown): Generator<readonly unknown[]> {
     const array = new ArrayView(view, this.mode, this.views.work)
     for (const length of new Set([Math.max(array.min, index + 1), index + 1, index + 2, index + 3])) {
-      const items = this.items(array, length, 0, { index, value })
+      const items = this.items(array, length, 0, { fixed: { index, value } })
       if (items !== undefined) yield items
     }
+  }
+
+  /** An array of a view whose first items all fit a further schema. */
+  *withMany(view: View, count: number, node: Node): Generator<readonly unknown[]> {
+    const array = new ArrayView(view, this.mode, this.views.work)
+    const items = this.items(array, Math.max(count, array.min), 0, { many: { min: count, node } })
+    if (items !== undefined) yield items
   }
 
   private *candidates(view: View, schemas: readonly SchemaObject[], depth: number): Generator<unknown> {
     if (view.values !== undefined) yield* view.values
     else {
-      if (view.kind === 'string') yield* texts(schemas)
+      if (view.kind === 'string') yield* texts(schemas, this.views.work)
       if (view.kind === 'number') yield* numbers(schemas, view.integer)
       if (view.kind === 'array' && depth <= DEPTH_MAX) yield* this.arrays(view, schemas, depth)
       if (view.kind === 'object' && depth <= DEPTH_MAX) yield* this.objectsOf(view, schemas, depth)
@@ -138,7 +154,7 @@ export class Values {
 
   /** Names that a pattern of the object takes, or its rule for names. */
   private extraNames(object: ObjectView): string[] {
-    const found = [...object.patterns].flatMap((pattern) => samplesOf(pattern).slice(0, 6))
+    const found = [...object.patterns].flatMap((pattern) => this.views.work.samplesOf(pattern).slice(0, 6))
     if (object.names.length > 0)
       found.push(...first(this.of([...object.names, this.views.node({ type: 'string' })]), 8).map(String))
     return found.filter((name) => !object.declared.has(name))
@@ -156,8 +172,8 @@ export class Values {
     depth: number,
     fixed?: { readonly name: string; readonly value: unknown },
   ): object | undefined {
-    this.views.work.step()
-    let built: object = {}
+    this.views.work.step(1 + object.required.size + wanted.length)
+    const built: object = {}
     for (const name of object.closure([...object.required, ...wanted])) {
       const isNeeded = object.required.has(name) || name === fixed?.name
       const schemas = object.member(name)
@@ -167,14 +183,14 @@ export class Values {
       }
       const value = name === fixed?.name ? fixed : this.smallest(schemas ?? [], depth + 1)
       if (value === undefined && isNeeded) return undefined
-      if (value !== undefined) built = withMember(built, name, value.value)
+      if (value !== undefined) setMember(built, name, value.value)
     }
     if (Object.keys(built).length >= object.min) return built
     for (const name of this.moreNames(object)) {
       if (Object.keys(built).length >= object.min) break
       const schemas = Object.hasOwn(built, name) ? undefined : object.member(name)
       const value = schemas === undefined ? undefined : this.smallest(schemas, depth + 1)
-      if (value !== undefined) built = withMember(built, name, value.value)
+      if (value !== undefined) setMember(built, name, value.value)
     }
     return built
   }
@@ -185,24 +201,23 @@ export class Values {
     for (const length of [...lengths, ...around(schemas, COUNTS, ITEMS_MAX)])
       if (length >= array.min && length <= array.max)
         for (const varied of [false, true]) {
-          const items = this.items(array, length, depth, undefined, varied)
+          const items = this.items(array, length, depth, { varied })
           if (items !== undefined) yield items
         }
     if (depth > 2) return
     for (let index = 0; index <= Math.min(array.placed, 8); index++)
       for (const value of first(this.of(array.at(index) ?? [], [], depth + 1), TRIED_MAX)) {
-        const items = this.items(array, Math.max(array.min, index + 1), depth, { index, value })
+        const items = this.items(array, Math.max(array.min, index + 1), depth, { fixed: { index, value } })
         if (items !== undefined) yield items
       }
   }
 
-  /** An array of a length; `varied` gives each item another value where there are several. */
+  /** An array of a length. */
   private items(
     array: ArrayView,
     length: number,
     depth: number,
-    fixed?: { readonly index: number; readonly value: unknown },
-    varied = array.isUnique,
+    { fixed, many, varied = array.isUnique }: Wishes = {},
   ): readonly unknown[] | undefined {
     if (length > ITEMS_MAX) return undefined
     const built: unknown[] = []
@@ -211,8 +226,8 @@ export class Values {
       this.views.work.step()
       const schemas = index === fixed?.index ? [] : array.at(index)
       if (schemas === undefined) return undefined
-      const contained = array.contains.find(({ min }) => index < min)
-      const wanted = contained === undefined ? schemas : [...schemas, contained.node]
+      const contained = [...array.contains, ...(many ? [many] : [])].filter(({ min }) => index < min)
+      const wanted = [...schemas, ...contained.map(({ node }) => node)]
       const small = index === fixed?.index ? fixed : this.smallest(wanted, depth + 1)
       if (small === undefined) return undefined
       let { value } = small
@@ -251,14 +266,14 @@ function around(schemas: readonly SchemaObject[], keywords: readonly string[], m
   return [...found].sort((a, b) => a - b)
 }
 
-function* texts(schemas: readonly SchemaObject[]): Generator<string> {
-  for (const { pattern } of schemas) if (typeof pattern === 'string') yield* samplesOf(pattern)
+function* texts(schemas: readonly SchemaObject[], work: Work): Generator<string> {
+  for (const { pattern } of schemas) if (typeof pattern === 'string') yield* work.samplesOf(pattern)
   yield* TEXTS
   for (const length of around(schemas, LENGTHS, TEXT_MAX)) {
     yield 'a'.repeat(length)
     for (const { pattern } of schemas)
       if (typeof pattern === 'string')
-        for (const sample of samplesOf(pattern).slice(0, 8))
+        for (const sample of work.samplesOf(pattern).slice(0, 8))
           if (sample.length > 0 && sample.length < length)
             yield sample + sample.at(-1)!.repeat(length - sample.length)
   }

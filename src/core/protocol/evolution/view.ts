@@ -1,7 +1,7 @@
 import { isSchemaObject, type SchemaObject } from '../json-schema.ts'
 import { bareNode, type Node, type Numbering } from './document.ts'
 import { fits, type Kind, kindOf, takesKind } from './fits.ts'
-import { isEqual, membersOf } from './json-text.ts'
+import { membersOf } from './json-text.ts'
 import type { Work } from './work.ts'
 
 /**
@@ -74,31 +74,32 @@ export class Views {
     return node
   }
 
-  private expanded(start: Choice, nodes: readonly Node[]): readonly Choice[] {
+  /** @param others how many choices there are beside this one */
+  private expanded(start: Choice, nodes: readonly Node[], others = 1): readonly Choice[] {
     let choices: readonly Choice[] = [start]
-    for (const node of nodes) choices = choices.flatMap((choice) => this.withNode(choice, node))
+    for (const node of nodes) {
+      const count = choices.length * others
+      choices = choices.flatMap((choice) => this.withNode(choice, node, count))
+    }
     return choices
   }
 
-  private withNode(choice: Choice, node: Node): readonly Choice[] {
+  private withNode(choice: Choice, node: Node, others: number): readonly Choice[] {
     const { schema, document } = node
-    this.work.step()
+    this.work.step(1 + (choice.parts.length >> 1))
     if (!isSchemaObject(schema)) return schema ? [choice] : []
     if (choice.parts.includes(node)) return [choice]
     const target = document.target(node)
     const lost =
       ('$ref' in schema && target === undefined) || '$dynamicRef' in schema || '$recursiveRef' in schema
     const parts = [...choice.parts, node]
-    let choices: readonly Choice[] = [{ ...choice, parts, cut: choice.cut || lost }]
-    const also = (all: readonly Node[]) => {
-      for (const one of all) choices = choices.flatMap((each) => this.withNode(each, one))
-    }
-    this.work.deeper(() => {
-      if (target !== undefined) also([target])
-      also(document.list(node, 'allOf'))
-      for (const branches of this.branchesOf(node, schema)) choices = this.branched(choices, branches)
+    const start = { ...choice, parts, cut: choice.cut || lost }
+    const inner = [...(target === undefined ? [] : [target]), ...document.list(node, 'allOf')]
+    return this.work.deeper(() => {
+      let choices = this.expanded(start, inner, others)
+      for (const branches of this.branchesOf(node, schema)) choices = this.branched(choices, branches, others)
+      return choices
     })
-    return choices
   }
 
   /** Each set of alternatives of a schema: which schemas hold, and which of them exclude each other. */
@@ -131,18 +132,21 @@ export class Views {
   private branched(
     choices: readonly Choice[],
     branches: readonly { readonly hold: readonly Node[]; readonly not: readonly Node[] }[],
+    others: number,
   ): readonly Choice[] {
     const cut = () => choices.map((choice) => ({ ...choice, cut: true }))
-    if (choices.length * branches.length > CHOICES_MAX) return cut()
+    const count = choices.length * branches.length
+    if (count > 1 && count * others > CHOICES_MAX) return cut()
     const result = choices.flatMap((choice) =>
       branches.flatMap(({ hold, not }) =>
-        this.expanded({ ...choice, excluded: [...choice.excluded, ...not] }, hold),
+        this.expanded({ ...choice, excluded: [...choice.excluded, ...not] }, hold, count * others),
       ),
     )
-    return result.length > CHOICES_MAX ? cut() : result
+    return result.length * others > CHOICES_MAX && result.length > 1 ? cut() : result
   }
 
   private viewsOf(choice: Choice, kinds: readonly Kind[]): readonly View[] {
+    this.work.step(1 + choice.parts.length)
     const schemas = choice.parts.map((part) => part.schema).filter(isSchemaObject)
     const integer = schemas.some(
       ({ type, multipleOf }) =>
@@ -180,8 +184,8 @@ export class Views {
 }
 
 /** Whether a value is among the values that a view lists. */
-export function isListed(value: unknown, view: View): boolean {
-  return view.values?.some((one) => isEqual(one, value)) ?? false
+export function isListed(value: unknown, view: View, work: Work): boolean {
+  return view.values !== undefined && work.isListed(value, view.values)
 }
 
 /** A text that the same set of schemas always has. */
