@@ -45,11 +45,13 @@ export function path(batch: number, typed = false): Micro {
       })
       const frames = sources.map((_, pair) => frameTo(`sink-${pair}`, batch, typed))
       return async () => {
+        const { accepted } = broker.counters
         for (const [pair, source] of sources.entries()) onFrame(context, source, frames[pair]!)
         // The turn in which the hub writes, and then the pongs.
         await new Promise<void>((resolve) => setImmediate(resolve))
         for (const { connection, said } of sockets.pinged.splice(0))
           if (connection.ponged(said)) broker.hub.confirmed(connection)
+        if (broker.counters.accepted < accepted + PAIRS * batch) throw new Error('a message was refused')
       }
     },
   }

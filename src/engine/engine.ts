@@ -265,6 +265,8 @@ export interface Engine {
     project: string,
     by: { readonly client_id: string } | { readonly session_id: string },
   ): MaybePromise<ClientState | undefined>
+  /** The session that holds an address; undefined where none does. A typed message asks for its recipient's. */
+  session(address: Address): MaybePromise<Session | undefined>
   clients(project: string, page: ClientsPage): MaybePromise<Page<ClientState> & { readonly total?: number }>
   /**
    * Notes signs of life. Leaves out those older than the latest known, and those of sessions that have ended.

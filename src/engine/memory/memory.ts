@@ -12,7 +12,7 @@ import type { Mailbox } from '../../core/mailbox/mailbox.ts'
 import type { Position } from '../../core/mailbox/position.ts'
 import type { MaybePromise } from '../../core/maybe-promise.ts'
 import { renewMessage, type StoredMessage } from '../../core/message.ts'
-import type { SessionEnd } from '../../core/session.ts'
+import type { Session, SessionEnd } from '../../core/session.ts'
 import type { Engine, EngineEvents } from '../engine.ts'
 import type {
   Address,
@@ -320,6 +320,10 @@ export class MemoryEngine implements Engine {
         ? this.#clients.find({ project, client_id: by.client_id })
         : this.#clients.projects.get(project)?.holders.get(by.session_id)
     return client?.state(this.#now(), this.#limits(project))
+  }
+
+  session(address: Address): Session | undefined {
+    return this.#clients.find(address)?.session
   }
 
   clients(project: string, page: ClientsPage): Page<ClientState> & { total?: number } {
