@@ -1,5 +1,5 @@
 import { compare, measurePairs, type Pairs, referenceRows } from '../pairs.ts'
-import { BROKER } from '../peers/broker.ts'
+import { BROKER, TYPED_BROKER } from '../peers/broker.ts'
 import { NATS } from '../peers/nats.ts'
 import { NCHAN } from '../peers/nchan.ts'
 import type { Peer } from '../peers/peer.ts'
@@ -33,6 +33,25 @@ export const directFrames: Scenario = {
     sideBySide(run, SINGLE, run.short ? [BROKER, RELAY_PEER] : [BROKER, RELAY_PEER, NATS, NCHAN], (of) =>
       ratio('CPU to bare relay', of(BROKER.name), of(RELAY_PEER.name), 'at most', 1.9, 1.4),
     ),
+}
+
+export const typed: Scenario = {
+  name: 'typed',
+  summary: 'direct with messages of the ready protocol chat, against the same without a protocol',
+  in_short: true,
+  async run(run) {
+    const contender = (peer: Peer) => ({ name: peer.name, measure: () => measurePairs(run, peer, BATCHED) })
+    // The short form has no time for both in turn.
+    const in_turn = run.short && run.direct ? [TYPED_BROKER] : [TYPED_BROKER, BROKER]
+    const measured = await compare(run, in_turn.map(contender))
+    const own = measured.get(TYPED_BROKER.name)!
+    const untyped = measured.get(BROKER.name) ?? run.direct
+    const rows = [
+      { what: TYPED_BROKER.name, ...own, budgets: ratio('CPU to untyped', own, untyped, 'at most', 1.25) },
+    ]
+    measured.delete(TYPED_BROKER.name)
+    return { rows: [...rows, ...referenceRows(measured)] }
+  },
 }
 
 /** The broker alone in `direct`, for a scenario that is measured against it. */

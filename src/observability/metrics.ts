@@ -167,7 +167,7 @@ const VALIDATION = 'mcp_broker_validation_seconds'
 /** The histogram of validation times. It is kept where messages are checked, so only its text is made here. */
 function validationText(validations: Readings['protocols']['validations']): string {
   const lines = [
-    `# HELP ${VALIDATION} Time to check a payload, in seconds, by where: inline, or in the worker with its queue.`,
+    `# HELP ${VALIDATION} Time to check a payload, in seconds, by where: inline, where one in 16 is timed, or in the worker with its queue.`,
     `# TYPE ${VALIDATION} histogram`,
   ]
   for (const [where, { count, sum, buckets, bounds }] of Object.entries(validations)) {

@@ -29,10 +29,9 @@ function takersOf(
   const read = (after: string | undefined) =>
     broker.engine.clients(project, { of: 'readers', by: 'client_id', after, limit: PAGE })
   const visit = ({ items }: Page<ClientState>) => {
-    for (const client of items) {
-      const { client_id, session } = client
+    for (const { client_id, session } of items) {
       if (client_id === sender_id || !session || !matchesCapabilities(session.capabilities, filter)) continue
-      takers.push({ client_id, range: name === undefined ? undefined : rangeOf(client, name) })
+      takers.push({ client_id, range: name === undefined ? undefined : rangeOf(session, name) })
     }
     return true
   }

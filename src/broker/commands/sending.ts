@@ -6,7 +6,7 @@ import type { ProtocolCapability } from '../../core/protocol/definition.ts'
 import type { Appended, IdempotencyKey, Repeated } from '../../engine/values.ts'
 import type { Broker } from '../broker.ts'
 import { defineCommand } from '../command.ts'
-import type { Prepared, Terms } from '../protocols/typed-sends.ts'
+import type { Prepared, Sending, Terms } from '../protocols/typed-sends.ts'
 import { recipientOf } from '../recipient.ts'
 import { checkContent, content, type SendInput } from './content.ts'
 import {
@@ -39,11 +39,23 @@ export function prepare(
 ): MaybePromise<Prepared | Repeated> {
   if (input.protocol_name === undefined)
     return { message: broker.createMessage(input, sender_id, recipient_id), ...UNTYPED }
-  const typed = () => broker.protocols.sends.prepare({ project, sender_id, by }, input, recipient_id)
-  const { idempotency_key: key } = input
-  return key === undefined
-    ? typed()
-    : then(broker.engine.repeated(project, sender_id, key), (repeated) => repeated ?? typed())
+  return input.idempotency_key === undefined
+    ? broker.protocols.sends.prepare({ project, sender_id, by }, input, recipient_id)
+    : prepareOnce(broker, { project, sender_id, by }, input, recipient_id, input.idempotency_key)
+}
+
+function prepareOnce(
+  broker: Broker,
+  sending: Sending,
+  input: SendInput,
+  recipient_id: string,
+  key: string,
+): MaybePromise<Prepared | Repeated> {
+  const { project, sender_id } = sending
+  return then(
+    broker.engine.repeated(project, sender_id, key),
+    (repeated) => repeated ?? broker.protocols.sends.prepare(sending, input, recipient_id),
+  )
 }
 
 /** Stores what was prepared for its recipient. @throws BrokerError when its mailbox did not take it */
@@ -115,6 +127,20 @@ function sendDirect(
     return store(broker, project, message, recipient_id, key, UNTYPED)
   }
   const prepared = prepare(broker, project, input, sender_id, recipient_id, 'point_to_point')
+  return prepared instanceof Promise || broker.protocols.order.busy
+    ? sendInOrder(broker, project, sender_id, prepared, recipient_id, input)
+    : send(broker, project, prepared, recipient_id, input)
+}
+
+/** Apart, because a function that makes closures pays for them in calls that need none. */
+function sendInOrder(
+  broker: Broker,
+  project: string,
+  sender_id: string,
+  prepared: MaybePromise<Prepared | Repeated>,
+  recipient_id: string,
+  input: SendInput,
+): MaybePromise<DirectReceipt> {
   return broker.protocols.inOrder(project, sender_id, prepared, (prepared) =>
     send(broker, project, prepared, recipient_id, input),
   )

@@ -71,15 +71,23 @@ const ANSWERS_MAX = 1000
 /** All versions of one protocol in one project. */
 export class Family {
   readonly #versions = new Map<string, ProtocolVersion>()
+  /** The one asked for last: messages of one version come in runs. */
+  #last: ProtocolVersion | undefined
   #newest: readonly ProtocolVersion[] | undefined
   #choosable: readonly RegisteredVersion[] | undefined
   #chains: Chains | undefined
   readonly #choices = new Map<string, ChosenVersion | VersionRefusal>()
+  /** By the sender's version, then the recipient's range. */
+  readonly #deliveries = new Map<ProtocolVersion, Map<string | undefined, ChosenVersion | VersionRefusal>>()
 
   constructor(readonly name: string) {}
 
   get(version: string): ProtocolVersion | undefined {
-    return this.#versions.get(version)
+    const last = this.#last
+    if (last?.registered.version === version) return last
+    const found = this.#versions.get(version)
+    if (found) this.#last = found
+    return found
   }
 
   /** The newest first. */
@@ -90,10 +98,12 @@ export class Family {
 
   put(version: ProtocolVersion): void {
     this.#versions.set(version.version, version)
+    this.#last = undefined
     this.#newest = undefined
     this.#choosable = undefined
     this.#chains = undefined
     this.#choices.clear()
+    this.#deliveries.clear()
   }
 
   /** The shortest chain of adapters; undefined where there is none. */
@@ -118,16 +128,22 @@ export class Family {
   /**
    * What a recipient is given of a message whose sender names `version`.
    *
+   * @param version of this family
    * @param recipient_range what the recipient takes; undefined where it does not say
    */
-  delivery(version: string, recipient_range: string | undefined): ChosenVersion | VersionRefusal {
-    const key = recipient_range === undefined ? version : `${version} ${recipient_range}`
-    let choice = this.#choices.get(key)
-    if (!choice) {
-      const { choosable: versions, steps: adapted } = this
-      choice = versionToDeliver({ named: version, versions, recipient_range, adapted })
-      remember(this.#choices, key, choice)
-    }
+  delivery(version: ProtocolVersion, recipient_range: string | undefined): ChosenVersion | VersionRefusal {
+    const choice = this.#deliveries.get(version)?.get(recipient_range)
+    return choice ?? this.#findDelivery(version, recipient_range)
+  }
+
+  #findDelivery(version: ProtocolVersion, recipient_range: string | undefined) {
+    const { choosable: versions, steps: adapted } = this
+    const choice = versionToDeliver({ named: version.version, versions, recipient_range, adapted })
+    remember(
+      this.#deliveries.getOrInsertComputed(version, () => new Map()),
+      recipient_range,
+      choice,
+    )
     return choice
   }
 
@@ -148,7 +164,7 @@ export class Family {
 }
 
 /** Forgets everything when there is too much: callers choose ranges, so there may be any number. */
-function remember<V>(answers: Map<string, V>, key: string, answer: V): void {
+function remember<K, V>(answers: Map<K, V>, key: K, answer: V): void {
   if (answers.size >= ANSWERS_MAX) answers.clear()
   answers.set(key, answer)
 }

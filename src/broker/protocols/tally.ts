@@ -9,6 +9,9 @@ export class ProtocolTally {
   adapter_steps = 0
   /** Checks by where they ran: their number, their time in seconds, and how many fit each bucket. */
   readonly validations = { inline: newHistogram(), worker: newHistogram() }
+  /** Of the check in this thread that was timed last. */
+  #inline_seconds = 0
+  #inline_bucket = 0
 
   refused(errors: readonly { readonly rule: string }[]): void {
     const rule = errors[0]?.rule ?? 'unknown'
@@ -20,14 +23,25 @@ export class ProtocolTally {
   }
 
   validated(where: 'inline' | 'worker', ms: number): void {
-    const histogram = this.validations[where]
     const seconds = ms / 1000
-    histogram.count++
-    histogram.sum += seconds
     let bucket = 0
     while (bucket < BOUNDS.length && seconds > BOUNDS[bucket]!) bucket++
-    histogram.buckets[bucket]!++
+    count(this.validations[where], seconds, bucket)
+    if (where === 'worker') return
+    this.#inline_seconds = seconds
+    this.#inline_bucket = bucket
   }
+
+  /** A check in this thread that was not timed counts as the one that was timed last. */
+  validatedUntimed(): void {
+    count(this.validations.inline, this.#inline_seconds, this.#inline_bucket)
+  }
+}
+
+function count(histogram: Histogram, seconds: number, bucket: number): void {
+  histogram.count++
+  histogram.sum += seconds
+  histogram.buckets[bucket]!++
 }
 
 export interface Histogram {

@@ -3,6 +3,7 @@ import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import { type AdaptedFrom, type Content, rewriteMessage, type StoredMessage } from '../../core/message.ts'
 import type { ProtocolCapability } from '../../core/protocol/definition.ts'
 import type { ProtocolRules } from '../../core/protocol/rules.ts'
+import type { Session } from '../../core/session.ts'
 import type { Engine } from '../../engine/engine.ts'
 import type { ClientState, Variant } from '../../engine/values.ts'
 import type { Family, ProtocolVersion } from './family.ts'
@@ -69,6 +70,8 @@ export interface TypedSendsOptions {
   readonly tally: ProtocolTally
 }
 
+const NO_WARNINGS: readonly string[] = []
+
 /** Makes the messages that name a protocol: picks the version, holds the payload to it, adapts it. */
 export class TypedSends {
   constructor(private readonly options: TypedSendsOptions) {}
@@ -80,17 +83,37 @@ export class TypedSends {
    * @throws BrokerError when the protocol, its version or the payload will not do
    */
   prepare(sending: Sending, content: Content, recipient_id: string): MaybePromise<Prepared> {
-    const { project } = sending
-    return then(this.options.registry.of(project), (protocols) => {
-      const family = this.#familyOf(protocols, content)
-      if (family instanceof BrokerError) return this.#unchecked(sending, content, recipient_id, family)
-      return then(this.options.engine.client(project, { client_id: recipient_id }), (recipient) => {
-        const range = rangeOf(recipient, family.name)
-        return content.protocol_version === undefined
-          ? this.#byName(sending, content, recipient_id, family, range)
-          : this.#byVersion(sending, content, recipient_id, family, range)
-      })
-    })
+    const protocols = this.options.registry.of(sending.project)
+    return protocols instanceof Promise
+      ? protocols.then((protocols) => this.#inProject(sending, content, recipient_id, protocols))
+      : this.#inProject(sending, content, recipient_id, protocols)
+  }
+
+  #inProject(
+    sending: Sending,
+    content: Content,
+    recipient_id: string,
+    protocols: ProjectProtocols,
+  ): MaybePromise<Prepared> {
+    const family = this.#familyOf(protocols, content)
+    if (family instanceof BrokerError) return this.#unchecked(sending, content, recipient_id, family)
+    const recipient = this.options.engine.client(sending.project, { client_id: recipient_id })
+    return recipient instanceof Promise
+      ? recipient.then((recipient) => this.#to(recipient, sending, content, recipient_id, family))
+      : this.#to(recipient, sending, content, recipient_id, family)
+  }
+
+  #to(
+    recipient: ClientState | undefined,
+    sending: Sending,
+    content: Content,
+    recipient_id: string,
+    family: Family,
+  ): MaybePromise<Prepared> {
+    const range = rangeOf(recipient?.session, family.name)
+    return content.protocol_version === undefined
+      ? this.#byName(sending, content, recipient_id, family, range)
+      : this.#byVersion(sending, content, recipient_id, family, range)
   }
 
   /** The version that both take is sent. */
@@ -103,7 +126,7 @@ export class TypedSends {
   ): MaybePromise<Prepared> {
     const { project, sender_id } = sending
     return then(this.options.engine.client(project, { client_id: sender_id }), (sender) => {
-      const choice = family.choose(rangeOf(sender, family.name), range)
+      const choice = family.choose(rangeOf(sender?.session, family.name), range)
       if ('reason' in choice) throw noCommonVersion(family, choice, undefined, sender_id, recipient_id)
       const named = { ...content, protocol_version: choice.send }
       return this.#deliver(sending, named, recipient_id, family.get(choice.send)!, family, choice.deliver)
@@ -118,10 +141,11 @@ export class TypedSends {
     range: string | undefined,
   ): MaybePromise<Prepared> {
     const version = family.get(content.protocol_version!)!
-    const delivery = family.delivery(version.version, range)
+    const delivery = family.delivery(version, range)
     if ('reason' in delivery)
       throw noCommonVersion(family, delivery, version.version, sending.sender_id, recipient_id)
-    const warnings = range === undefined ? [`"${recipient_id}" does not say which versions it takes.`] : []
+    const warnings =
+      range === undefined ? [`"${recipient_id}" does not say which versions it takes.`] : NO_WARNINGS
     return this.#deliver(sending, content, recipient_id, version, family, delivery.deliver, warnings)
   }
 
@@ -132,18 +156,31 @@ export class TypedSends {
     version: ProtocolVersion,
     family: Family,
     deliver: string,
-    warnings: readonly string[] = [],
+    warnings: readonly string[] = NO_WARNINGS,
   ): MaybePromise<Prepared> {
     const told = withDeprecation(warnings, version)
-    return then(this.#fitting(sending, content, recipient_id, version), (message) => {
-      if (deliver === version.version) return { message, protocol_version: deliver, warnings: told }
-      return then(this.#adapt(sending, content, message, family, deliver), ({ message, adapted_from }) => ({
-        message,
-        protocol_version: deliver,
-        adapted_from,
-        warnings: told,
-      }))
-    })
+    const message = this.#fitting(sending, content, recipient_id, version)
+    return message instanceof Promise || deliver !== version.version
+      ? then(message, (message) => this.#made(sending, content, message, version, family, deliver, told))
+      : { message, protocol_version: deliver, warnings: told }
+  }
+
+  #made(
+    sending: Sending,
+    content: Content,
+    message: StoredMessage,
+    version: ProtocolVersion,
+    family: Family,
+    deliver: string,
+    warnings: readonly string[],
+  ): MaybePromise<Prepared> {
+    if (deliver === version.version) return { message, protocol_version: deliver, warnings }
+    return then(this.#adapt(sending, content, message, family, deliver), ({ message, adapted_from }) => ({
+      message,
+      protocol_version: deliver,
+      adapted_from,
+      warnings,
+    }))
   }
 
   /**
@@ -170,7 +207,7 @@ export class TypedSends {
         if (content.protocol_version !== undefined)
           return this.#deliverToMany(sending, content, family, takers)
         return then(this.options.engine.client(project, { client_id: sender_id }), (sender) => {
-          const choice = family.choose(rangeOf(sender, name), undefined)
+          const choice = family.choose(rangeOf(sender?.session, name), undefined)
           if ('reason' in choice) throw noCommonVersion(family, choice, undefined, sender_id, undefined)
           return this.#deliverToMany(sending, { ...content, protocol_version: choice.send }, family, takers)
         })
@@ -186,7 +223,7 @@ export class TypedSends {
   ): MaybePromise<PreparedMany> {
     const version = family.get(content.protocol_version!)!
     return then(this.#fitting(sending, content, undefined, version), (message) => {
-      const { groups, refused } = grouped(family, version.version, takers)
+      const { groups, refused } = grouped(family, version, takers)
       const making = [...groups].map(([deliver, recipients]) =>
         this.#variant(sending, content, message, family, deliver, recipients),
       )
@@ -233,7 +270,9 @@ export class TypedSends {
     if (!version.registered.capabilities.includes(sending.by)) throw lacksCapability(version, sending.by)
     const message = create(content, sending.sender_id, recipient_id)
     const payload = content.message ?? content.payload
-    return then(validation.check(version, sending, payload, message.bytes), (result) => {
+    const checked = validation.check(version, sending, payload, message.bytes)
+    if (checked === undefined) return message
+    return then(checked, (result) => {
       if (!result) return message
       tally.refused(result.errors)
       throw payloadInvalid(version, result, payload, content.message === undefined ? '/payload' : '/message')
@@ -291,9 +330,9 @@ function clientId({ client_id }: Taker): string {
   return client_id
 }
 
-/** What a client says of the versions of a protocol that it takes; undefined: nothing. */
-export function rangeOf(client: ClientState | undefined, name: string): string | undefined {
-  const protocols = client?.session?.capabilities.protocols
+/** What the client of a session says of the versions of a protocol that it takes; undefined: nothing. */
+export function rangeOf(session: Session | undefined, name: string): string | undefined {
+  const protocols = session?.capabilities.protocols
   return protocols && Object.hasOwn(protocols, name) ? protocols[name] : undefined
 }
 
@@ -302,13 +341,13 @@ function withDeprecation(warnings: readonly string[], version: ProtocolVersion):
 }
 
 /** The recipients by the version that they are given. */
-function grouped(family: Family, version: string, takers: readonly Taker[]) {
+function grouped(family: Family, version: ProtocolVersion, takers: readonly Taker[]) {
   const groups = new Map<string, string[]>()
   const refused: NotTaken[] = []
   for (const { client_id, range } of takers) {
     const delivery = family.delivery(version, range)
     if ('reason' in delivery) {
-      const detail = `${client_id} takes ${family.name} ${range}, and nothing leads there from ${version}.`
+      const detail = `${client_id} takes ${family.name} ${range}, and nothing leads there from ${version.version}.`
       refused.push({ recipient_id: client_id, reason: 'no_common_version', detail })
     } else groups.getOrInsertComputed(delivery.deliver, () => []).push(client_id)
   }
