@@ -176,7 +176,7 @@ describe('a problem', () => {
         send(url, { ...typed, protocol_name: 'endless', payload: JSON.parse(nested(40)) }),
         422,
         'validation_timeout',
-        undefined,
+        '/payload',
       ],
       [
         send(url, { ...typed, protocol_name: 'tree', payload: {} }),
