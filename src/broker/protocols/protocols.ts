@@ -34,8 +34,8 @@ export class Protocols {
   readonly sends: TypedSends
   /** Keeps the sends of each sender in order while one of them is being prepared. */
   readonly order = new SenderOrder()
-  /** Registrations of a project come one after the other, so that each sees what the one before has kept. */
-  readonly registrations = new SenderOrder(REGISTRATIONS_WAITING_MAX, 'registrations in this project')
+  /** Those of one protocol come one after the other, so that each is compared with the one before. */
+  readonly registrations = new SenderOrder(REGISTRATIONS_WAITING_MAX, 'registrations of this protocol')
 
   constructor({ engine, rules, bounds, now, report, create }: ProtocolsOptions) {
     const { tally } = this

@@ -92,7 +92,7 @@ export async function register(
     adapters: checkAdapters(input.adapters ?? [], version, '/adapters'),
     registered_ms: now(),
   }
-  return registrations.run(from.project, '', async () => {
+  return registrations.run(from.project, input.name, async () => {
     for (let tries = 1; ; tries++) {
       const protocols = await registry.of(from.project)
       const before = protocols.has(input.name) ? protocols.family(input.name)?.get(version) : undefined
@@ -167,8 +167,7 @@ async function registerNew(
   const { registry, validation } = parts
   const { name, version, metadata, adapters } = definition
   const bytes = JSON.stringify(definition).length
-  checkCount(protocols, parts.rules)
-  checkBytes(protocols, bytes, parts.rules)
+  checkRoom(protocols, bytes, parts.rules)
   const candidate = new ProtocolVersion(definition, from.project, 0, bytes)
   const compiled = await compiledInWorker(validation, from, candidate, parts.bounds)
   if (compiled.ms > COMPILE_MS_MAX) candidate.slow = true
@@ -203,13 +202,18 @@ async function registerNew(
     warnings.push('No example was given or could be made, so an error about a payload will show none.')
   const answer = { name, version, created: true, updated: false, ...relations, reasons, warnings }
   if (input.dry_run) return answer
+  // Other protocols may have taken the room meanwhile.
+  checkRoom(await registry.of(from.project), bytes, parts.rules)
   return (await registry.write(from.project, registered, 0)) && answer
 }
 
 /** @throws BrokerError `protocol_limit` */
-function checkCount({ count }: ProjectProtocols, { protocols_max }: ProtocolRules): void {
-  if (count >= protocols_max)
-    throw new BrokerError('protocol_limit', { detail: `The project holds ${count} protocol versions.` })
+function checkRoom(protocols: ProjectProtocols, more: number, rules: ProtocolRules): void {
+  if (protocols.count >= rules.protocols_max)
+    throw new BrokerError('protocol_limit', {
+      detail: `The project holds ${protocols.count} protocol versions.`,
+    })
+  checkBytes(protocols, more, rules)
 }
 
 /** @throws BrokerError `protocol_limit` */

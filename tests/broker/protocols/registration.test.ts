@@ -178,6 +178,18 @@ describe('two registrations at once', () => {
     expect(done).toMatchObject([{ status: 'fulfilled' }, { reason: { code: 'protocol_breaking' } }])
   })
 
+  test('are not too many', async () => {
+    await using app = await startBroker()
+    const versions = Array.from({ length: 36 }, (_, i) => ({ ...V1, version: `${i + 1}.0.0` }))
+    const done = await Promise.allSettled(versions.map((one) => run(app, 'register_protocol', one)))
+    const refused = done.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
+    expect(refused).toHaveLength(3)
+    expect(refused[0]).toMatchObject({
+      code: 'validation_busy',
+      message: '32 registrations of this protocol wait for an earlier one to be checked.',
+    })
+  })
+
   test('do not get round the limits', async () => {
     await using app = await startBroker({ protocols_max: 3 })
     const done = await Promise.allSettled(

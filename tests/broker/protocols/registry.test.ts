@@ -93,6 +93,18 @@ describe('two brokers that share records', () => {
     await knows(b, 'note', ['1.0.0'])
   })
 
+  test('read everything again when one change could not be read', async () => {
+    const shared = new Shared()
+    let failed = 0
+    const fails = (method: string) => (method === 'get' && failed++ === 0 ? 'before' : undefined)
+    await using a = await startBroker({}, shared.around({ turns: () => 1 }))
+    await using b = await startBroker({}, shared.around({ turns: () => 1, fails }))
+    expect(await versionsAt(b, 'note')).toEqual([])
+    await register(a, NOTE)
+    await knows(b, 'note', ['1.0.0'])
+    expect(failed).toBeGreaterThan(0)
+  })
+
   test('which register the same version at once: one wins; the same definition is the same answer', async () => {
     const shared = new Shared()
     await using a = await startBroker({}, shared.around({ turns: () => 2 }))

@@ -216,6 +216,20 @@ for (const era of ERAS)
     })
   })
 
+test('protocols are listed after the inboxes, a page at a time', async () => {
+  await using app = await startBroker({ protocols_builtin: false })
+  await using alice = await agent('2025', app, 'alice')
+  const names = Array.from({ length: 105 }, (_, i) => `p${i + 100}`)
+  for (const name of names) await alice.call('register_protocol', { name, version: '1.0.0', schema: true })
+  const first = await alice.client.listResources()
+  const second = await alice.client.listResources({ cursor: first.nextCursor })
+  expect(second.nextCursor).toBeUndefined()
+  expect([...first.resources, ...second.resources].map(({ uri }) => uri)).toEqual([
+    'inbox://alice',
+    ...names.map((name) => `protocol://${name}/1.0.0`),
+  ])
+})
+
 test('a broadcast reaches clients of both eras, each in its version', async () => {
   await using app = await startBroker()
   await using old = await agent('2025', app, 'old')

@@ -230,3 +230,21 @@ test('negotiations, discoveries, trials and deprecations go over a WebSocket', a
   old.close()
   recent.close()
 })
+
+test('a shutdown answers what is being checked', async () => {
+  const app = await startBroker()
+  try {
+    const alice = await checkedIn(app.url, 'alice')
+    await register(alice, { name: 'endless', version: '1.0.0', schema: RUNAWAY })
+    const endless = { recipient_id: 'bob', protocol_name: 'endless', payload: JSON.parse(nested(40)) }
+    const asked = Array.from({ length: 2 }, () => refused(alice.call('send_message', endless)))
+    // Answered in order: by now the others are under way.
+    await alice.call('list_sessions')
+    await app.stop()
+    for (const answer of await Promise.all(asked))
+      expect(['validation_timeout', 'shutting_down']).toContain((answer.data as { code: string }).code)
+    expect(app.broker.protocols.validation.worker.threads).toBeLessThanOrEqual(1)
+  } finally {
+    await app.stop()
+  }
+})
