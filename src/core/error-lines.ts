@@ -2,7 +2,8 @@ import type { ErrorBody } from './errors.ts'
 import type { ToldReason } from './protocol/evolution/relation.ts'
 
 const WITNESS_CHARS_MAX = 400
-const EXAMPLE_CHARS_MAX = 2000
+/** No example is longer, so none is cut. */
+const EXAMPLE_CHARS_MAX = 4096
 
 /**
  * What an error says to people and models beyond what is wrong and what to do, one line each: where in a schema,

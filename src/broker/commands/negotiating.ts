@@ -6,7 +6,7 @@ import { type Negotiation, negotiate, type Party } from '../../core/protocol/neg
 import { parseRequired } from '../../core/protocol/required.ts'
 import type { Broker } from '../broker.ts'
 import { defineCommand } from '../command.ts'
-import { briefly, closed, count, inline, named, RecipientId, unlisted } from './schema.ts'
+import { briefly, closed, count, inline, named, RecipientId, sentence, unlisted } from './schema.ts'
 
 /** Pairs that the text for a model names; the output has all. */
 const PAIRS_SHOWN_MAX = 20
@@ -167,9 +167,9 @@ function negotiationText({
   for (const [name, version] of Object.entries(supported))
     lines.push(`- ${inline(name)}: ${version ?? 'by adapters'}`)
   for (const [name, detail] of Object.entries(details))
-    if ('reason' in detail) lines.push(`- ${inline(name)}: ${inline(detail.sentence)}`)
+    if ('reason' in detail) lines.push(`- ${inline(name)}: ${sentence(detail.sentence)}`)
   if (features.length > 0) lines.push(`Both have ${features.map(inline).join(', ')}.`)
-  for (const { sentence } of suggestions) lines.push(`Suggestion: ${inline(sentence)}`)
+  for (const suggestion of suggestions) lines.push(`Suggestion: ${sentence(suggestion.sentence)}`)
   return lines.join('\n')
 }
 
