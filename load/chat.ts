@@ -9,7 +9,11 @@ export interface ChatPayload {
   readonly data: Payload
 }
 
-/** The JSON of a chat payload, for what is sent in place of `payloadJson`. @param chars about how long it is to be */
+/**
+ * The JSON of a chat payload, for what is sent in place of `payloadJson`.
+ *
+ * @param chars about how long it is to be
+ */
 export function chatJson(n: number, intended_ms: number, chars = 200): string {
   const head = `{"data":{"n":${n},"t":${intended_ms}},"text":"`
   // The protocol wants a text.

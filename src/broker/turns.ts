@@ -100,8 +100,8 @@ export class Turns {
 }
 
 /**
- * For work of many small steps that awaits between them: has the event loop go on where the work has held it for
- * as long as a turn allows.
+ * For work of many small steps that awaits between them: has the event loop go on where the work has held it
+ * for as long as a turn allows.
  *
  * @returns what to await after each step
  */

@@ -158,7 +158,10 @@ async function refusal(response: Response, target: Target): Promise<CliError> {
   return brokersError(body, target)
 }
 
-/** The broker's error in its own words, with what it lists below; for a missing or wrong key, the hint names the variable to set. */
+/**
+ * The broker's error in its own words, with what it lists below; for a missing or wrong key, the hint names
+ * the variable to set.
+ */
 export function brokersError(body: Partial<ErrorBody>, { key }: Target): CliError {
   if (body.code === 'unauthenticated')
     return new CliError(

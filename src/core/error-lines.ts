@@ -6,8 +6,8 @@ const WITNESS_CHARS_MAX = 400
 const EXAMPLE_CHARS_MAX = 4096
 
 /**
- * What an error says to people and models beyond what is wrong and what to do, one line each: where in a schema,
- * the errors of a payload after the first, why versions do not go together, and a payload that fits.
+ * What an error says to people and models beyond what is wrong and what to do, one line each: where in a
+ * schema, the errors of a payload after the first, why versions do not go together, and a payload that fits.
  */
 export function errorLines(body: Partial<ErrorBody>): string[] {
   const { path, rule, errors, errors_total, reasons, example } = body

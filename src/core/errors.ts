@@ -29,7 +29,9 @@ export interface ErrorDetail {
   readonly retry_after_ms?: number
   /** What to do in this case. Defaults to the entry's `next`. */
   readonly next?: string
-  /** Further members for programs, such as the `errors` of a payload; none has a name of {@link ErrorBody}. */
+  /**
+   * Further members for programs, such as the `errors` of a payload; none has a name of {@link ErrorBody}.
+   */
   readonly more?: Readonly<Record<string, unknown>>
 }
 

@@ -164,7 +164,9 @@ export class Metrics {
 
 const VALIDATION = 'mcp_broker_validation_seconds'
 
-/** The histogram of validation times. It is kept where messages are checked, so only its text is made here. */
+/**
+ * The histogram of validation times. It is kept where messages are checked, so only its text is made here.
+ */
 function validationText(validations: Readings['protocols']['validations']): string {
   const lines = [
     `# HELP ${VALIDATION} Time to check a payload, in seconds, by where: inline, where one in 16 is timed, or in the worker with its queue.`,

@@ -69,7 +69,9 @@ function delayMs(pid: number): number {
   return delayIn(`/proc/${pid}/schedstat`) + delayIn('/proc/thread-self/schedstat')
 }
 
-/** Source: the kernel's sched-stats.rst: time on the processor, time waiting for one, both in ns, and runs. */
+/**
+ * Source: the kernel's sched-stats.rst: time on the processor, time waiting for one, both in ns, and runs.
+ */
 function delayIn(path: string): number {
   return read(path, ' ')[1]! / 1e6
 }

@@ -47,7 +47,9 @@ export class ProtocolVersion {
     return this.registered.version
   }
 
-  /** Names the schema for the worker. It says what is in it: a definition that was refused leaves no trace. */
+  /**
+   * Names the schema for the worker. It says what is in it: a definition that was refused leaves no trace.
+   */
   get key(): string {
     this.#key ??= `${this.project}/${sha256(JSON.stringify(this.registered.schema))}`
     return this.#key

@@ -101,7 +101,11 @@ export interface Neighbourly extends Partial<Pick<Comparison, 'relation' | 'stri
   readonly reasons: readonly Reason[]
 }
 
-/** Compares with the version before, and with the one after, if any. @throws BrokerError `protocol_breaking` */
+/**
+ * Compares with the version before, and with the one after, if any.
+ *
+ * @throws BrokerError `protocol_breaking`
+ */
 export async function compareWithNeighbours(
   { worker }: Validation,
   from: From,

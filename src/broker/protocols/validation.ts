@@ -16,7 +16,9 @@ const NODE_BYTES_MIN = 2
 const CHECKERS_MAX = 256
 const CHECKERS_BYTES_MAX = 32 * 1024 * 1024
 
-/** Of the checks in this thread, one in so many is timed: reading the clock twice takes longer than a check. */
+/**
+ * Of the checks in this thread, one in so many is timed: reading the clock twice takes longer than a check.
+ */
 const TIMED_EVERY = 16
 
 /** Whose payload is checked: turns in the worker go round over projects, then senders. */

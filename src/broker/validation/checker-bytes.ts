@@ -9,8 +9,8 @@ const STATE_BYTES = 120
 const PROPERTY_BYTES = 24_000
 
 /**
- * About how much memory a compiled schema takes, in bytes. It is more than its text by far: a few kilobytes of
- * patterns may take several megabytes.
+ * About how much memory a compiled schema takes, in bytes. It is more than its text by far: a few kilobytes
+ * of patterns may take several megabytes.
  *
  * @param chars of the schema as JSON
  */

@@ -20,7 +20,9 @@ export interface CompileTask {
   readonly keep?: string
 }
 
-/** Answered by {@link CheckResult}, `unknown` if the worker has no checker of that key, or {@link Refused}. */
+/**
+ * Answered by {@link CheckResult}, `unknown` if the worker has no checker of that key, or {@link Refused}.
+ */
 export interface CheckTask {
   readonly do: 'check'
   readonly key: string
@@ -28,7 +30,9 @@ export interface CheckTask {
   readonly payload: string
 }
 
-/** Asks for a payload that fits, as small as one can be made. Answered by {@link Made}, or {@link Refused}. */
+/**
+ * Asks for a payload that fits, as small as one can be made. Answered by {@link Made}, or {@link Refused}.
+ */
 export interface ExampleTask {
   readonly do: 'example'
   /** JSON text. */

@@ -7,7 +7,9 @@ export function fileError({ what, fix, ...place }: DefinitionProblem): CliError 
   return new CliError(`${placeText(place)}: ${what}`, fix, false, { ...place })
 }
 
-/** A broker's error with what it is about before its words, what it lists below, and the place for programs. */
+/**
+ * A broker's error with what it is about before its words, what it lists below, and the place for programs.
+ */
 export function located({ what, fix, error }: CliError, about: string, place: Partial<Place> = {}): CliError {
   return new CliError(`${about}: ${what}`, fix, false, { ...error, ...place }, errorLines(error ?? {}))
 }
