@@ -10,6 +10,8 @@ import type { ProtocolTally } from './tally.ts'
 
 /** What a check in this thread may cost: the schema's weight times the parts of the payload. */
 const INLINE_COST_MAX = 200_000
+/** In the worker, what surely costs no more than this does not wait behind what may cost anything. */
+const QUICK_COST_MAX = 2_000_000
 /** Each part of a payload takes at least this many bytes of its message. */
 const NODE_BYTES_MIN = 2
 /** Compiled schemas that are kept, and the bytes that they may take together; most take some 20 kB. */
@@ -54,14 +56,15 @@ export class Validation {
   }
 
   async #checkInWorker(
-    { key, registered }: ProtocolVersion,
+    { key, registered, weight_once }: ProtocolVersion,
     { project, sender_id }: From,
     payload: unknown,
   ): Promise<Explanation | undefined> {
     const began_ms = performance.now()
     try {
       const text = JSON.stringify(payload)
-      const result = await this.worker.check(project, sender_id, key, registered.schema, text)
+      const quick = weight_once * effortWithin(payload, QUICK_COST_MAX / weight_once) <= QUICK_COST_MAX
+      const result = await this.worker.check(project, sender_id, key, registered.schema, text, quick)
       return result === true ? undefined : result
     } finally {
       this.tally.validated('worker', performance.now() - began_ms)
