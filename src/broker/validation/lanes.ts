@@ -13,12 +13,9 @@ export class Lanes<T> {
   /** Of each lane, how many items in a row were taken from it while a later one had to wait. */
   readonly #in_a_row: number[]
 
-  /**
-   * @param count of lanes
-   * @param project_max how many items of one project may wait in one lane
-   */
-  constructor(count: number, project_max: number) {
-    this.#lanes = Array.from({ length: count }, () => new FairQueue<T>(project_max))
+  /** @param project_max of each lane, how many items of one project may wait in it */
+  constructor(project_max: readonly number[]) {
+    this.#lanes = project_max.map((max) => new FairQueue<T>(max))
     this.#in_a_row = this.#lanes.map(() => 0)
   }
 

@@ -9,12 +9,12 @@ import { type Loss, TASK_MS_MAX, ValidationThread } from './thread.ts'
 
 /** Threads that have not closed, the one that takes tasks included. */
 const THREADS_MAX = 2
-/** Jobs of one project that may wait in one lane. */
-const WAITING_MAX = 32
 /** Lanes: what is surely quick, what may take any time, and that of those who took too long of late. */
 const QUICK = 0
 const ORDINARY = 1
 const SUSPECT = 2
+/** Jobs of one project that may wait in each lane. */
+const WAITING_MAX = [1000, 32, 32]
 /** A thread without work for so long is ended, which frees about 5 MB. */
 const IDLE_MS_MAX = 60_000
 /** A job that has waited for so long is refused, so that its caller hears within a few seconds. */
@@ -64,7 +64,7 @@ interface Job {
  * | held up | none | none | one of two ended threads closes; when both are stuck, jobs are refused |
  */
 export class ValidationWorker {
-  readonly #queue = new Lanes<Job>(3, WAITING_MAX)
+  readonly #queue = new Lanes<Job>(WAITING_MAX)
   readonly #strikes = new Strikes()
   readonly #bounds: SchemaBounds
   readonly #entry: string
