@@ -114,6 +114,46 @@ export function breather(): () => Promise<void> {
   }
 }
 
+/** Takes all steps, in as many turns as that takes. @returns what they come to */
+export async function inTurns<R>(steps: Generator<void, R>): Promise<R> {
+  const breathe = breather()
+  for (let step = steps.next(); ; step = steps.next()) {
+    if (step.done) return step.value
+    await breathe()
+  }
+}
+
+/**
+ * Maps items one after the other, in as many turns as that takes: at once where it is quick.
+ *
+ * @param map where it answers a promise, the next item waits for it
+ */
+export function mapInTurns<T, R>(items: readonly T[], map: (item: T) => MaybePromise<R>): MaybePromise<R[]> {
+  const results: R[] = []
+  const end_ms = performance.now() + TURN_MS_MAX
+  for (const item of items) {
+    const result = map(item)
+    if (result instanceof Promise || performance.now() > end_ms) return mapRest(items, map, results, result)
+    results.push(result)
+  }
+  return results
+}
+
+async function mapRest<T, R>(
+  items: readonly T[],
+  map: (item: T) => MaybePromise<R>,
+  results: R[],
+  next: MaybePromise<R>,
+): Promise<R[]> {
+  const breathe = breather()
+  results.push(await next)
+  while (results.length < items.length) {
+    await breathe()
+    results.push(await map(items[results.length]!))
+  }
+  return results
+}
+
 function goesOn<P extends { readonly next: string | undefined }>(
   page: P,
   visit: (page: P) => boolean,
