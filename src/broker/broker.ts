@@ -101,6 +101,7 @@ export class Broker implements EngineEvents {
       now: options.now,
       report: options.report,
       create: this.createMessage.bind(this),
+      turns: this.turns,
     })
   }
 

@@ -69,14 +69,19 @@ export class Turns {
     }
   }
 
+  /** Counts time that a call took of this turn. */
+  spend(ms: number): void {
+    this.#spent_ms += ms
+    this.#schedule()
+  }
+
   /** Runs a long call at once, and counts its time. */
   timed<R>(call: () => R): R {
     const began_ms = performance.now()
     try {
       return call()
     } finally {
-      this.#spent_ms += performance.now() - began_ms
-      this.#schedule()
+      this.spend(performance.now() - began_ms)
     }
   }
 

@@ -2,6 +2,7 @@ import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import type { ProtocolRules } from '../../core/protocol/rules.ts'
 import type { SchemaBounds } from '../../core/protocol/schema/bounds.ts'
 import type { Engine } from '../../engine/engine.ts'
+import type { Turns } from '../turns.ts'
 import { SenderOrder } from '../validation/order.ts'
 import { ValidationWorker } from '../validation/validation-worker.ts'
 import { Registry } from './registry.ts'
@@ -19,6 +20,8 @@ export interface ProtocolsOptions {
   readonly report: (error: unknown) => void
   /** Makes a message without storing it. */
   readonly create: TypedSendsOptions['create']
+  /** What long checks share a turn with. */
+  readonly turns: Turns
 }
 
 /** All that the broker has for protocols. */
@@ -33,13 +36,13 @@ export class Protocols {
   /** Keeps the sends of each sender in order while one of them is being prepared. */
   readonly order = new SenderOrder()
 
-  constructor({ engine, rules, bounds, now, report, create }: ProtocolsOptions) {
+  constructor({ engine, rules, bounds, now, report, create, turns }: ProtocolsOptions) {
     const { tally } = this
     this.rules = rules
     this.bounds = bounds
     this.now = now
     this.registry = new Registry(engine.records, rules.protocols_builtin)
-    this.validation = new Validation(new ValidationWorker({ now, report, bounds }), tally)
+    this.validation = new Validation(new ValidationWorker({ now, report, bounds }), tally, turns)
     const { registry, validation } = this
     this.sends = new TypedSends({ engine, registry, validation, rules, create, tally })
   }

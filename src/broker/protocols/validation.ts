@@ -3,6 +3,7 @@ import type { MaybePromise } from '../../core/maybe-promise.ts'
 import { compileSchema } from '../../core/protocol/schema/checker.ts'
 import type { Explanation } from '../../core/protocol/schema/explain.ts'
 import { effortWithin, nodesWithin, TYPED_NODES_MAX } from '../../core/protocol/schema/nodes.ts'
+import type { Turns } from '../turns.ts'
 import { checkerBytes } from '../validation/checker-bytes.ts'
 import type { ValidationWorker } from '../validation/validation-worker.ts'
 import type { ProtocolVersion } from './family.ts'
@@ -10,6 +11,10 @@ import type { ProtocolTally } from './tally.ts'
 
 /** What a check in this thread may cost: the schema's weight times the parts of the payload. */
 const INLINE_COST_MAX = 200_000
+/** What costs no more never waits for a later turn. */
+const SMALL_COST_MAX = 2000
+/** A check that took longer counts for what long calls may take of a turn. */
+const SHORT_MS = 0.02
 /** In the worker, what surely costs no more than this does not wait behind what may cost anything. */
 const QUICK_COST_MAX = 2_000_000
 /** Each part of a payload takes at least this many bytes of its message. */
@@ -33,6 +38,7 @@ export class Validation {
   constructor(
     readonly worker: ValidationWorker,
     private readonly tally: ProtocolTally,
+    private readonly turns: Turns,
   ) {}
 
   /**
@@ -46,13 +52,27 @@ export class Validation {
     payload: unknown,
     bytes: number,
   ): MaybePromise<Explanation | undefined> {
-    if (!this.#isCheap(version, payload, bytes)) return this.#checkInWorker(version, from, payload)
+    const cost = this.#costOf(version, payload, bytes)
+    if (cost > INLINE_COST_MAX) return this.#checkInWorker(version, from, payload)
+    return cost > SMALL_COST_MAX && this.turns.full
+      ? this.turns.inLaterTurn(() => this.#checkHere(version, payload))
+      : this.#checkHere(version, payload)
+  }
+
+  #checkHere(version: ProtocolVersion, payload: unknown): MaybePromise<Explanation | undefined> {
     const began_ms = performance.now()
     const checker = version.checker ?? this.#compile(version)
     version.used = true
-    const result = checker.check(payload) ? undefined : checker.errors(payload)
-    this.tally.validated('inline', performance.now() - began_ms)
-    return result
+    const fits = checker.check(payload)
+    this.#took('inline', performance.now() - began_ms)
+    if (fits) return undefined
+    return this.turns.run(() => checker.errors(payload))
+  }
+
+  /** Many short checks in one turn make it a long one, so those that are not quite short count. */
+  #took(where: 'inline' | 'worker', ms: number): void {
+    this.tally.validated(where, ms)
+    if (where === 'inline' && ms > SHORT_MS) this.turns.spend(ms)
   }
 
   async #checkInWorker(
@@ -67,20 +87,21 @@ export class Validation {
       const result = await this.worker.check(project, sender_id, key, registered.schema, text, quick)
       return result === true ? undefined : result
     } finally {
-      this.tally.validated('worker', performance.now() - began_ms)
+      this.#took('worker', performance.now() - began_ms)
     }
   }
 
-  #isCheap({ weight }: ProtocolVersion, payload: unknown, bytes: number): boolean {
+  /** An upper bound of what a check in this thread costs, in checks of a scalar. */
+  #costOf({ weight }: ProtocolVersion, payload: unknown, bytes: number): number {
     const nodes_most = bytes / NODE_BYTES_MIN
-    if (nodes_most <= TYPED_NODES_MAX && weight * nodes_most <= INLINE_COST_MAX) return true
+    if (nodes_most <= TYPED_NODES_MAX && weight * nodes_most <= SMALL_COST_MAX) return weight * nodes_most
     const nodes = nodesWithin(payload, TYPED_NODES_MAX + 1)
     if (nodes > TYPED_NODES_MAX)
       throw new BrokerError('payload_too_complex', {
         field: '/payload',
         detail: `The payload has more than ${TYPED_NODES_MAX} values; a message with a protocol has no more.`,
       })
-    return weight * effortWithin(payload, INLINE_COST_MAX / weight) <= INLINE_COST_MAX
+    return weight * effortWithin(payload, INLINE_COST_MAX / weight)
   }
 
   #compile(version: ProtocolVersion) {
