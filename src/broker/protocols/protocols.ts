@@ -44,7 +44,7 @@ export class Protocols {
     this.registry = new Registry(engine.records, rules.protocols_builtin)
     this.validation = new Validation(new ValidationWorker({ now, report, bounds }), tally, turns)
     const { registry, validation } = this
-    this.sends = new TypedSends({ engine, registry, validation, rules, create, tally })
+    this.sends = new TypedSends({ engine, registry, validation, rules, create, tally, turns })
   }
 
   /**

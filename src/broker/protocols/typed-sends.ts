@@ -6,7 +6,7 @@ import type { ProtocolCapability } from '../../core/protocol/definition.ts'
 import type { ProtocolRules } from '../../core/protocol/rules.ts'
 import type { Engine } from '../../engine/engine.ts'
 import type { ClientState, Variant } from '../../engine/values.ts'
-import { mapInTurns } from '../turns.ts'
+import { mapInTurns, type Turns } from '../turns.ts'
 import type { Family, ProtocolVersion } from './family.ts'
 import {
   adaptedMisfit,
@@ -69,6 +69,8 @@ export interface TypedSendsOptions {
   readonly rules: ProtocolRules
   readonly create: (content: Content, sender_id: string, recipient_id: string | undefined) => StoredMessage
   readonly tally: ProtocolTally
+  /** What adapters share a turn with. */
+  readonly turns: Turns
 }
 
 /** Makes the messages that name a protocol: picks the version, holds the payload to it, adapts it. */
@@ -256,18 +258,21 @@ export class TypedSends {
   ): MaybePromise<{ readonly message: StoredMessage; readonly adapted_from: AdaptedFrom }> {
     const version = protocol_version!
     const chain = family.chain(version, deliver)!
-    const adapted = adaptOrRefuse(text ?? payload, chain, family.name)
-    this.options.tally.adapted(chain.length)
-    const adapted_from = { version, steps: adapted.steps }
-    const changed = rewriteMessage(message, {
-      payload: adapted.payload,
-      protocol_version: deliver,
-      adapted_from,
-    })
-    const target = family.get(deliver)!
-    return then(this.options.validation.check(target, sending, adapted.payload, changed.bytes), (result) => {
-      if (result) throw adaptedMisfit(target, version, result)
-      return { message: changed, adapted_from }
+    const { turns, tally, validation } = this.options
+    const adapting = turns.run(() => adaptOrRefuse(text ?? payload, chain, family.name))
+    return then(adapting, (adapted) => {
+      tally.adapted(chain.length)
+      const adapted_from = { version, steps: adapted.steps }
+      const changed = rewriteMessage(message, {
+        payload: adapted.payload,
+        protocol_version: deliver,
+        adapted_from,
+      })
+      const target = family.get(deliver)!
+      return then(validation.check(target, sending, adapted.payload, changed.bytes), (result) => {
+        if (result) throw adaptedMisfit(target, version, result)
+        return { message: changed, adapted_from }
+      })
     })
   }
 
