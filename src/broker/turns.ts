@@ -1,7 +1,7 @@
 import type { MaybePromise } from '../core/maybe-promise.ts'
 
 /** How much of one turn of the event loop all long calls together may take, in milliseconds. */
-const TURN_MS_MAX = 3
+export const TURN_MS_MAX = 3
 
 /**
  * Keeps long calls from holding up the others. All long calls together get a few milliseconds of each turn
@@ -114,9 +114,14 @@ export function breather(): () => Promise<void> {
   let began_ms = performance.now()
   return async () => {
     if (performance.now() - began_ms < TURN_MS_MAX) return
-    await new Promise<void>((resolve) => setTimeout(resolve, 0))
+    await nextTurn()
     began_ms = performance.now()
   }
+}
+
+/** Resolves in the next turn of the event loop. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0))
 }
 
 /** Takes all steps, in as many turns as that takes. @returns what they come to */
