@@ -17,7 +17,6 @@ const SUSPECT = 2
 const WAITING_MAX = [1000, 32, 32]
 /** A thread without work for so long is ended, which frees about 5 MB. */
 const IDLE_MS_MAX = 60_000
-/** A job that has waited for so long is refused, so that its caller hears within a few seconds. */
 const WAITING_MS_MAX = 3000
 const RETRY_MS = 1000
 
@@ -33,6 +32,8 @@ export interface ValidationWorkerOptions {
   readonly bounds?: SchemaBounds
   /** The URL of the file that a thread runs. */
   readonly entry?: string
+  /** A job that has waited for so long is refused, so that its caller hears within a few seconds. */
+  readonly waiting_ms_max?: number
 }
 
 /** What a caller waits for. A check may need two tasks more, if its schema has to be compiled again. */
@@ -68,6 +69,7 @@ export class ValidationWorker {
   readonly #strikes = new Strikes()
   readonly #bounds: SchemaBounds
   readonly #entry: string
+  readonly #waiting_ms_max: number
   /** Threads that were told to end and have not closed. */
   readonly #ending = new Set<ValidationThread>()
   #thread: ValidationThread | undefined
@@ -81,6 +83,7 @@ export class ValidationWorker {
   constructor(private readonly options: ValidationWorkerOptions) {
     this.#bounds = options.bounds ?? SCHEMA_BOUNDS
     this.#entry = options.entry ?? ENTRY
+    this.#waiting_ms_max = options.waiting_ms_max ?? WAITING_MS_MAX
   }
 
   /** Threads that have not closed; at most two. */
@@ -122,7 +125,12 @@ export class ValidationWorker {
     payload: string,
     quick = false,
   ): Promise<CheckResult> {
-    return this.#run(project, sender, { do: 'check', key, payload }, `check ${key}`, schema, quick)
+    const task: Task = { do: 'check', key, payload }
+    const quick_key = `quick check ${key}`
+    // What was taken for quick and was not has a mistake in it.
+    if (quick && !this.#strikes.failedOfLate(quick_key, this.options.now()))
+      return this.#run(project, sender, task, quick_key, schema, true)
+    return this.#run(project, sender, task, `check ${key}`, schema)
   }
 
   /**
@@ -205,7 +213,7 @@ export class ValidationWorker {
       const lane = quick ? QUICK : this.#isSuspect(job) ? SUSPECT : ORDINARY
       this.#queue.push(lane, project, sender, job)?.reject(busy())
       this.#next()
-      if (this.#running !== job) job.waits = setTimeout(() => giveUp(job), WAITING_MS_MAX).unref()
+      if (this.#running !== job) job.waits = setTimeout(() => giveUp(job), this.#waiting_ms_max).unref()
     })
   }
 
