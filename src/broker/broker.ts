@@ -94,14 +94,8 @@ export class Broker implements EngineEvents {
     this.waiters = new Waiters(options.waiting_max, following)
     this.sessions = new Sessions(options.engine, options.now, options.limits)
     this.near_names = new NearNames(options.now)
-    this.protocols = new Protocols({
-      engine: options.engine,
-      rules: options.protocols,
-      bounds: options.schema_bounds,
-      now: options.now,
-      report: options.report,
-      create: this.createMessage.bind(this),
-    })
+    const create = this.createMessage.bind(this)
+    this.protocols = new Protocols({ ...options, create, turns: this.turns })
   }
 
   get stopping(): boolean {

@@ -1,11 +1,12 @@
 import { Type } from '@sinclair/typebox'
 import { ownClientId } from '../../auth/identity.ts'
 import { BrokerError } from '../../core/errors.ts'
-import { MATRIX_PARTIES_MAX, type Matrix, matrix } from '../../core/protocol/matrix.ts'
+import { MATRIX_PARTIES_MAX, type Matrix, matrixSteps } from '../../core/protocol/matrix.ts'
 import { type Negotiation, negotiate, type Party } from '../../core/protocol/negotiation.ts'
 import { parseRequired } from '../../core/protocol/required.ts'
 import type { Broker } from '../broker.ts'
 import { defineCommand } from '../command.ts'
+import { inTurns } from '../turns.ts'
 import { briefly, closed, count, inline, named, RecipientId, sentence, unlisted } from './schema.ts'
 
 /** Pairs that the text for a model names; the output has all. */
@@ -132,7 +133,7 @@ export const negotiateCapabilities = defineCommand({
       const parties: Party[] = []
       for (const [i, id] of session_ids.entries())
         parties.push(await partyOf(broker, project, id, `/session_ids/${i}`))
-      const found = matrix(parties, registered, adapted)
+      const found = await inTurns(matrixSteps(parties, registered, adapted))
       return { compatible: found.pairs.every(({ compatible }) => compatible), matrix: found }
     }
     if (target_id === undefined)

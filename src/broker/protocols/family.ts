@@ -10,7 +10,15 @@ import type { RegisteredProtocol } from '../../core/protocol/definition.ts'
 import { type AdmittedSchema, admitSchema } from '../../core/protocol/schema/admit.ts'
 import { NO_BOUNDS } from '../../core/protocol/schema/bounds.ts'
 import type { Checker } from '../../core/protocol/schema/checker.ts'
+import { descendsOnce } from '../../core/protocol/schema/descent.ts'
+import { weightOf } from '../../core/protocol/schema/weight.ts'
 import { newestFirst } from '../../core/protocol/versions.ts'
+
+/** Upper bounds of the checks per node of a payload. */
+interface Weights {
+  readonly weight: number
+  readonly weight_once: number
+}
 
 /** One version of a protocol, as this instance holds it. */
 export class ProtocolVersion {
@@ -22,7 +30,7 @@ export class ProtocolVersion {
   checker_bytes = 0
   /** It took long to compile: that is done by the worker only, and so are all checks. */
   slow: boolean
-  #weight: number | undefined
+  #weights: Weights | undefined
   #key: string | undefined
 
   /**
@@ -57,8 +65,21 @@ export class ProtocolVersion {
 
   /** As in `AdmittedSchema`; for a version that is slow it has no bound. */
   get weight(): number {
-    this.#weight ??= this.slow ? Number.POSITIVE_INFINITY : this.admit().weight
-    return this.#weight
+    this.#weights ??= this.#weigh()
+    return this.#weights.weight
+  }
+
+  /** As {@link weight}, but with a bound too for a recursive schema that goes down each payload once. */
+  get weight_once(): number {
+    this.#weights ??= this.#weigh()
+    return this.#weights.weight_once
+  }
+
+  #weigh(): Weights {
+    if (this.slow) return { weight: Number.POSITIVE_INFINITY, weight_once: Number.POSITIVE_INFINITY }
+    const { schema, patterns, weight } = this.admit()
+    const once = weight === Number.POSITIVE_INFINITY && descendsOnce(schema)
+    return { weight, weight_once: once ? weightOf(schema, patterns, 0) : weight }
   }
 
   /** Not kept, since it may take much more memory than the schema. */

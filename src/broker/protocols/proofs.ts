@@ -62,7 +62,10 @@ export async function checkOwnExamples(
       })
 }
 
-/** Compares two versions where it can be stopped; once more without payloads, if these took too long. */
+/**
+ * Compares two versions where it can be stopped; once more without payloads, if these took too long. What takes
+ * too long even so is not decided, and counts as breaking.
+ */
 async function compared(
   worker: ValidationWorker,
   { project }: From,
@@ -74,8 +77,28 @@ async function compared(
     return await worker.compare(project, key, older, newer)
   } catch (error) {
     if (!isTimeout(error)) throw error
-    return worker.compare(project, key, older, newer, true)
   }
+  try {
+    return await worker.compare(project, key, older, newer, true)
+  } catch (error) {
+    if (!isTimeout(error)) throw error
+    return UNDECIDED
+  }
+}
+
+const undecided = (direction: 'backward' | 'forward') => ({
+  direction,
+  rule: 'not_decidable',
+  path: '',
+  sentence: `Comparing the versions takes too long, so it is not known whether ${
+    direction === 'backward' ? 'the newer reads what the older sends' : 'the older reads what the newer sends'
+  }.`,
+})
+const UNDECIDED: Comparison = {
+  relation: 'breaking',
+  strict_relation: 'breaking',
+  reasons: [undecided('backward'), undecided('forward')],
+  strict_reasons: [],
 }
 
 function isTimeout(error: unknown): boolean {

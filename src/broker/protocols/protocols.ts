@@ -2,6 +2,7 @@ import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import type { ProtocolRules } from '../../core/protocol/rules.ts'
 import type { SchemaBounds } from '../../core/protocol/schema/bounds.ts'
 import type { Engine } from '../../engine/engine.ts'
+import type { Turns } from '../turns.ts'
 import { SenderOrder } from '../validation/order.ts'
 import { ValidationWorker } from '../validation/validation-worker.ts'
 import { Registry } from './registry.ts'
@@ -11,14 +12,17 @@ import { Validation } from './validation.ts'
 
 export interface ProtocolsOptions {
   readonly engine: Engine
-  readonly rules: ProtocolRules
-  readonly bounds: SchemaBounds
+  /** The rules that messages and registrations are held to. */
+  readonly protocols: ProtocolRules
+  readonly schema_bounds: SchemaBounds
   /** Milliseconds since the epoch. */
   readonly now: () => number
   /** Takes faults of the validation worker. */
   readonly report: (error: unknown) => void
   /** Makes a message without storing it. */
   readonly create: TypedSendsOptions['create']
+  /** What long checks share a turn with. */
+  readonly turns: Turns
 }
 
 const REGISTRATIONS_WAITING_MAX = 32
@@ -37,15 +41,16 @@ export class Protocols {
   /** Those of one protocol come one after the other, so that each is compared with the one before. */
   readonly registrations = new SenderOrder(REGISTRATIONS_WAITING_MAX, 'registrations of this protocol')
 
-  constructor({ engine, rules, bounds, now, report, create }: ProtocolsOptions) {
+  constructor(options: ProtocolsOptions) {
+    const { engine, protocols: rules, now, report, create, turns } = options
     const { tally } = this
     this.rules = rules
-    this.bounds = bounds
+    this.bounds = options.schema_bounds
     this.now = now
     this.registry = new Registry(engine.records, rules.protocols_builtin)
-    this.validation = new Validation(new ValidationWorker({ now, report }), tally)
+    this.validation = new Validation(new ValidationWorker({ now, report }), tally, turns)
     const { registry, validation } = this
-    this.sends = new TypedSends({ engine, registry, validation, rules, create, tally })
+    this.sends = new TypedSends({ engine, registry, validation, rules, create, tally, turns })
   }
 
   /**

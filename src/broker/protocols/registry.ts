@@ -3,12 +3,13 @@ import type { RegisteredProtocol } from '../../core/protocol/definition.ts'
 import { READY_PROTOCOLS } from '../../core/protocol/ready/index.ts'
 import type { Records } from '../../engine/engine.ts'
 import type { Page, Versioned } from '../../engine/values.ts'
+import { nextTurn, TURN_MS_MAX } from '../turns.ts'
 import { Family, ProtocolVersion } from './family.ts'
 
 /** The kind of the records; an id is `name/version`. */
 const KIND = 'protocol'
-/** Records in one page of a project's protocols. */
-const PAGE = 100
+/** Records in one page of a project's protocols; each may have a hundred kilobytes, which are measured. */
+const PAGE = 32
 /** Bytes of definitions that an instance holds of all projects; those that are used least are read again. */
 const HELD_BYTES_MAX = 64 * 1024 * 1024
 
@@ -108,10 +109,16 @@ export class Registry {
 
   #load(project: string): MaybePromise<ProjectProtocols> {
     const protocols = new ProjectProtocols(project, this.ready)
+    let turn_ms = performance.now()
     const read = (after?: string): MaybePromise<void> =>
       then(this.records.list(KIND, project, '', after, PAGE), ({ items, next }: Page<Versioned>) => {
         for (const record of items) protocols.put(record)
-        return next === undefined ? undefined : read(next)
+        if (next === undefined) return
+        if (performance.now() - turn_ms < TURN_MS_MAX) return read(next)
+        return nextTurn().then(() => {
+          turn_ms = performance.now()
+          return read(next)
+        })
       })
     const reading = read()
     if (!(reading instanceof Promise)) return this.#hold(project, protocols)

@@ -1,11 +1,13 @@
 import { BrokerError } from '../../core/errors.ts'
 import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import { type AdaptedFrom, type Content, rewriteMessage, type StoredMessage } from '../../core/message.ts'
+import type { ChosenVersion, VersionRefusal } from '../../core/protocol/choice.ts'
 import type { ProtocolCapability } from '../../core/protocol/definition.ts'
 import type { ProtocolRules } from '../../core/protocol/rules.ts'
 import type { Session } from '../../core/session.ts'
 import type { Engine } from '../../engine/engine.ts'
 import type { ClientState, Variant } from '../../engine/values.ts'
+import { mapInTurns, type Turns } from '../turns.ts'
 import type { Family, ProtocolVersion } from './family.ts'
 import {
   adaptedMisfit,
@@ -68,6 +70,8 @@ export interface TypedSendsOptions {
   readonly rules: ProtocolRules
   readonly create: (content: Content, sender_id: string, recipient_id: string | undefined) => StoredMessage
   readonly tally: ProtocolTally
+  /** What adapters share a turn with. */
+  readonly turns: Turns
 }
 
 const NO_WARNINGS: readonly string[] = []
@@ -223,16 +227,20 @@ export class TypedSends {
   ): MaybePromise<PreparedMany> {
     const version = family.get(content.protocol_version!)!
     return then(this.#fitting(sending, content, undefined, version), (message) => {
-      const { groups, refused } = grouped(family, version, takers)
-      const making = [...groups].map(([deliver, recipients]) =>
-        this.#variant(sending, content, message, family, deliver, recipients),
-      )
-      return then(all(making), (made) => ({
-        variants: made.flatMap((one) => ('message' in one ? [one] : [])),
-        refused: [...refused, ...made.flatMap((one) => ('message' in one ? [] : one.refused))],
-        protocol_version: version.version,
-        warnings: withDeprecation([], version),
-      }))
+      // Each may have a range of its own, and each version adapters of its own, so this may take long.
+      const choosing = mapInTurns(takers, ({ range }) => family.delivery(version, range))
+      return then(choosing, (choices) => {
+        const { groups, refused } = grouped(family, version, takers, choices)
+        const making = mapInTurns([...groups], ([deliver, recipients]) =>
+          this.#variant(sending, content, message, family, deliver, recipients),
+        )
+        return then(making, (made) => ({
+          variants: made.flatMap((one) => ('message' in one ? [one] : [])),
+          refused: [...refused, ...made.flatMap((one) => ('message' in one ? [] : one.refused))],
+          protocol_version: version.version,
+          warnings: withDeprecation([], version),
+        }))
+      })
     })
   }
 
@@ -289,18 +297,21 @@ export class TypedSends {
   ): MaybePromise<{ readonly message: StoredMessage; readonly adapted_from: AdaptedFrom }> {
     const version = protocol_version!
     const chain = family.chain(version, deliver)!
-    const adapted = adaptOrRefuse(text ?? payload, chain, family.name)
-    this.options.tally.adapted(chain.length)
-    const adapted_from = { version, steps: adapted.steps }
-    const changed = rewriteMessage(message, {
-      payload: adapted.payload,
-      protocol_version: deliver,
-      adapted_from,
-    })
-    const target = family.get(deliver)!
-    return then(this.options.validation.check(target, sending, adapted.payload, changed.bytes), (result) => {
-      if (result) throw adaptedMisfit(target, version, result)
-      return { message: changed, adapted_from }
+    const { turns, tally, validation } = this.options
+    const adapting = turns.run(() => adaptOrRefuse(text ?? payload, chain, family.name))
+    return then(adapting, (adapted) => {
+      tally.adapted(chain.length)
+      const adapted_from = { version, steps: adapted.steps }
+      const changed = rewriteMessage(message, {
+        payload: adapted.payload,
+        protocol_version: deliver,
+        adapted_from,
+      })
+      const target = family.get(deliver)!
+      return then(validation.check(target, sending, adapted.payload, changed.bytes), (result) => {
+        if (result) throw adaptedMisfit(target, version, result)
+        return { message: changed, adapted_from }
+      })
     })
   }
 
@@ -340,21 +351,21 @@ function withDeprecation(warnings: readonly string[], version: ProtocolVersion):
   return version.registered.deprecated ? [...warnings, deprecationWarning(version)] : warnings
 }
 
-/** The recipients by the version that they are given. */
-function grouped(family: Family, version: ProtocolVersion, takers: readonly Taker[]) {
+/** The recipients by the version that they are given. @param choices one for each */
+function grouped(
+  family: Family,
+  version: ProtocolVersion,
+  takers: readonly Taker[],
+  choices: readonly (ChosenVersion | VersionRefusal)[],
+) {
   const groups = new Map<string, string[]>()
   const refused: NotTaken[] = []
-  for (const { client_id, range } of takers) {
-    const delivery = family.delivery(version, range)
+  for (const [at, { client_id, range }] of takers.entries()) {
+    const delivery = choices[at]!
     if ('reason' in delivery) {
       const detail = `${client_id} takes ${family.name} ${range}, and nothing leads there from ${version.version}.`
       refused.push({ recipient_id: client_id, reason: 'no_common_version', detail })
     } else groups.getOrInsertComputed(delivery.deliver, () => []).push(client_id)
   }
   return { groups, refused }
-}
-
-/** All values, at once if all are there. */
-function all<T>(values: MaybePromise<T>[]): MaybePromise<T[]> {
-  return values.some((value) => value instanceof Promise) ? Promise.all(values) : (values as T[])
 }

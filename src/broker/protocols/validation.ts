@@ -1,8 +1,9 @@
 import { BrokerError } from '../../core/errors.ts'
 import type { MaybePromise } from '../../core/maybe-promise.ts'
-import { compileSchema } from '../../core/protocol/schema/checker.ts'
+import { type Checker, compileSchema } from '../../core/protocol/schema/checker.ts'
 import type { Explanation } from '../../core/protocol/schema/explain.ts'
 import { effortWithin, nodesWithin, TYPED_NODES_MAX } from '../../core/protocol/schema/nodes.ts'
+import type { Turns } from '../turns.ts'
 import { checkerBytes } from '../validation/checker-bytes.ts'
 import type { ValidationWorker } from '../validation/validation-worker.ts'
 import type { ProtocolVersion } from './family.ts'
@@ -10,6 +11,12 @@ import type { ProtocolTally } from './tally.ts'
 
 /** What a check in this thread may cost: the schema's weight times the parts of the payload. */
 const INLINE_COST_MAX = 200_000
+/** What costs no more never waits for a later turn. */
+const SMALL_COST_MAX = 2000
+/** A check that took longer counts for what long calls may take of a turn. */
+const SHORT_MS = 0.02
+/** In the worker, what surely costs no more than this does not wait behind what may cost anything. */
+const QUICK_COST_MAX = 2_000_000
 /** Each part of a payload takes at least this many bytes of its message. */
 const NODE_BYTES_MIN = 2
 /** Compiled schemas that are kept, and the bytes that they may take together; most take some 20 kB. */
@@ -38,6 +45,7 @@ export class Validation {
   constructor(
     readonly worker: ValidationWorker,
     private readonly tally: ProtocolTally,
+    private readonly turns: Turns,
   ) {}
 
   /**
@@ -51,49 +59,70 @@ export class Validation {
     payload: unknown,
     bytes: number,
   ): MaybePromise<Explanation | undefined> {
-    if (!this.#isCheap(version, payload, bytes)) return this.#checkInWorker(version, from, payload)
+    const cost = this.#costOf(version, payload, bytes)
+    if (cost > INLINE_COST_MAX) return this.#checkInWorker(version, from, payload)
+    if (cost > SMALL_COST_MAX && this.turns.full) return this.#checkLater(version, payload)
     const { checker } = version
+    if (!checker || cost > SMALL_COST_MAX || this.#checks++ % TIMED_EVERY === 0)
+      return this.#checkTimed(version, payload)
     version.used = true
-    if (!checker || this.#checks++ % TIMED_EVERY === 0) return this.#checkTimed(version, payload)
     this.tally.validatedUntimed()
-    return checker.check(payload) ? undefined : checker.errors(payload)
+    return checker.check(payload) ? undefined : this.#explain(checker, payload)
   }
 
-  #checkTimed(version: ProtocolVersion, payload: unknown): Explanation | undefined {
+  #checkLater(version: ProtocolVersion, payload: unknown): Promise<Explanation | undefined> {
+    return this.turns.inLaterTurn(() => this.#checkTimed(version, payload))
+  }
+
+  /** Takes longer than the check. */
+  #explain(checker: Checker, payload: unknown): MaybePromise<Explanation> {
+    return this.turns.run(() => checker.errors(payload))
+  }
+
+  #checkTimed(version: ProtocolVersion, payload: unknown): MaybePromise<Explanation | undefined> {
     const began_ms = performance.now()
     const checker = version.checker ?? this.#compile(version)
-    const result = checker.check(payload) ? undefined : checker.errors(payload)
-    this.tally.validated('inline', performance.now() - began_ms)
-    return result
+    version.used = true
+    const fits = checker.check(payload)
+    this.#took('inline', performance.now() - began_ms)
+    return fits ? undefined : this.#explain(checker, payload)
+  }
+
+  /** Many short checks in one turn make it a long one, so those that are not quite short count. */
+  #took(where: 'inline' | 'worker', ms: number): void {
+    this.tally.validated(where, ms)
+    if (where === 'inline' && ms > SHORT_MS) this.turns.spend(ms)
   }
 
   async #checkInWorker(
-    { key, registered, weight }: ProtocolVersion,
+    { key, registered, weight, weight_once }: ProtocolVersion,
     { project, sender_id }: From,
     payload: unknown,
   ): Promise<Explanation | undefined> {
     const began_ms = performance.now()
     try {
       const text = JSON.stringify(payload)
-      const result = await this.worker.check(project, sender_id, key, registered.schema, text)
+      const quick = weight_once * effortWithin(payload, QUICK_COST_MAX / weight_once) <= QUICK_COST_MAX
+      const result = await this.worker.check(project, sender_id, key, registered.schema, text, quick)
       return result === true ? undefined : result
     } catch (error) {
       throw withWeight(error, weight)
     } finally {
-      this.tally.validated('worker', performance.now() - began_ms)
+      this.#took('worker', performance.now() - began_ms)
     }
   }
 
-  #isCheap({ weight }: ProtocolVersion, payload: unknown, bytes: number): boolean {
+  /** An upper bound of what a check in this thread costs, in checks of a scalar. */
+  #costOf({ weight }: ProtocolVersion, payload: unknown, bytes: number): number {
     const nodes_most = bytes / NODE_BYTES_MIN
-    if (nodes_most <= TYPED_NODES_MAX && weight * nodes_most <= INLINE_COST_MAX) return true
+    if (nodes_most <= TYPED_NODES_MAX && weight * nodes_most <= SMALL_COST_MAX) return weight * nodes_most
     const nodes = nodesWithin(payload, TYPED_NODES_MAX + 1)
     if (nodes > TYPED_NODES_MAX)
       throw new BrokerError('payload_too_complex', {
         field: '/payload',
         detail: `The payload has more than ${TYPED_NODES_MAX} values; a message with a protocol has no more.`,
       })
-    return weight * effortWithin(payload, INLINE_COST_MAX / weight) <= INLINE_COST_MAX
+    return weight * effortWithin(payload, INLINE_COST_MAX / weight)
   }
 
   #compile(version: ProtocolVersion) {

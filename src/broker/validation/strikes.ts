@@ -20,6 +20,12 @@ export class Strikes {
     return times?.length === STRIKES_MAX ? Math.max(0, times[STRIKES_MAX - 1]! + BLOCKED_MS - now_ms) : 0
   }
 
+  /** Whether the key has failed within the last minute. */
+  failedOfLate(key: string, now_ms: number): boolean {
+    const last_ms = this.#failed.size === 0 ? undefined : this.#failed.get(key)?.at(-1)
+    return last_ms !== undefined && last_ms > now_ms - WINDOW_MS
+  }
+
   add(key: string, now_ms: number): void {
     const recent = (this.#failed.get(key) ?? []).filter((time) => time > now_ms - WINDOW_MS)
     this.#failed.delete(key)

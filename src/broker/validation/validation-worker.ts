@@ -2,17 +2,22 @@ import { BrokerError } from '../../core/errors.ts'
 import type { Comparison } from '../../core/protocol/evolution/relation.ts'
 import type { JsonSchema } from '../../core/protocol/json-schema.ts'
 import { NO_BOUNDS, type SchemaBounds } from '../../core/protocol/schema/bounds.ts'
-import { FairQueue } from './fair-queue.ts'
+import { Lanes } from './lanes.ts'
 import type { Answer, CheckResult, Compared, Compiled, Made, Refused, Task } from './messages.ts'
 import { Strikes } from './strikes.ts'
 import { type Loss, TASK_MS_MAX, ValidationThread } from './thread.ts'
 
 /** Threads that have not closed, the one that takes tasks included. */
 const THREADS_MAX = 2
-/** Jobs of one project that may wait. */
-const WAITING_MAX = 32
+/** Lanes: what is surely quick, what may take any time, and that of those who took too long of late. */
+const QUICK = 0
+const ORDINARY = 1
+const SUSPECT = 2
+/** Jobs of one project that may wait in each lane. */
+const WAITING_MAX = [1000, 32, 32]
 /** A thread without work for so long is ended, which frees about 5 MB. */
 const IDLE_MS_MAX = 60_000
+const WAITING_MS_MAX = 3000
 const RETRY_MS = 1000
 
 /** The build names this file as an entry point. In the binary, Bun finds it by the same name. */
@@ -27,6 +32,8 @@ export interface ValidationWorkerOptions {
   readonly bounds?: SchemaBounds
   /** The URL of the file that a thread runs. */
   readonly entry?: string
+  /** A job that has waited for so long is refused, so that its caller hears within a few seconds. */
+  readonly waiting_ms_max?: number
 }
 
 /** What a caller waits for. A check may need two tasks more, if its schema has to be compiled again. */
@@ -34,14 +41,21 @@ interface Job {
   readonly task: Task
   /** What its failures count for; see {@link Strikes}. */
   readonly counts_for: string
+  /** Whose failure it is, too. */
+  readonly sender_counts_for: string
   readonly schema: JsonSchema
+  /** It surely takes little time, whatever became of others. */
+  readonly quick: boolean
+  /** Refuses it if its turn does not come. */
+  waits: ReturnType<typeof setTimeout> | undefined
+  given_up: boolean
   readonly resolve: (answer: Answer) => void
   readonly reject: (error: BrokerError) => void
 }
 
 /**
  * Checks payloads and compiles schemas that may take long, in a thread that is killed when they do. One job
- * at a time is in the thread; the others wait in turns that go round projects, then senders.
+ * at a time is in the thread; the others wait in lanes, and in each in turns that go round projects, then senders.
  *
  * | state | `#running` | `#thread` | leaves it by |
  * |---|---|---|---|
@@ -51,10 +65,11 @@ interface Job {
  * | held up | none | none | one of two ended threads closes; when both are stuck, jobs are refused |
  */
 export class ValidationWorker {
-  readonly #queue = new FairQueue<Job>(WAITING_MAX)
+  readonly #queue = new Lanes<Job>(WAITING_MAX)
   readonly #strikes = new Strikes()
   readonly #bounds: SchemaBounds
   readonly #entry: string
+  readonly #waiting_ms_max: number
   /** Threads that were told to end and have not closed. */
   readonly #ending = new Set<ValidationThread>()
   #thread: ValidationThread | undefined
@@ -68,6 +83,7 @@ export class ValidationWorker {
   constructor(private readonly options: ValidationWorkerOptions) {
     this.#bounds = options.bounds ?? NO_BOUNDS
     this.#entry = options.entry ?? ENTRY
+    this.#waiting_ms_max = options.waiting_ms_max ?? WAITING_MS_MAX
   }
 
   /** Threads that have not closed; at most two. */
@@ -96,8 +112,9 @@ export class ValidationWorker {
    * @param sender whose turn it takes
    * @param key names one schema for the life of the process; the worker keeps its checker under it
    * @param payload JSON text
+   * @param quick it surely takes no more than some 20 ms, so it does not wait behind what may take longer
    * @throws BrokerError as a rejection: `validation_timeout` after 250 ms; `validation_busy` when too many
-   *   wait, when the key ran out of time three times in a minute, or when the threads do not end;
+   *   wait, when its turn does not come within three seconds, when the key ran out of time three times in a minute, or when the threads do not end;
    *   `payload_too_complex`, `shutting_down`, `internal`
    */
   check(
@@ -106,8 +123,14 @@ export class ValidationWorker {
     key: string,
     schema: JsonSchema,
     payload: string,
+    quick = false,
   ): Promise<CheckResult> {
-    return this.#run(project, sender, { do: 'check', key, payload }, `check ${key}`, schema)
+    const task: Task = { do: 'check', key, payload }
+    const quick_key = `quick check ${key}`
+    // What was taken for quick and was not has a mistake in it.
+    if (quick && !this.#strikes.failedOfLate(quick_key, this.options.now()))
+      return this.#run(project, sender, task, quick_key, schema, true)
+    return this.#run(project, sender, task, `check ${key}`, schema)
   }
 
   /**
@@ -170,13 +193,27 @@ export class ValidationWorker {
     task: Task,
     counts_for: string,
     schema: JsonSchema,
+    quick = false,
   ): Promise<A> {
     return new Promise<A>((resolve, reject) => {
       if (this.#stopped) return reject(shuttingDown())
-      const job: Job = { task, counts_for, schema, resolve: resolve as Job['resolve'], reject }
+      const sender_counts_for = `sender ${project}/${sender}`
+      const job: Job = {
+        task,
+        counts_for,
+        sender_counts_for,
+        schema,
+        quick,
+        waits: undefined,
+        given_up: false,
+        resolve: resolve as Job['resolve'],
+        reject,
+      }
       if (this.#refusesBlocked(job)) return
-      this.#queue.push(project, sender, job)?.reject(busy())
+      const lane = quick ? QUICK : this.#isSuspect(job) ? SUSPECT : ORDINARY
+      this.#queue.push(lane, project, sender, job)?.reject(busy())
       this.#next()
+      if (this.#running !== job) job.waits = setTimeout(() => giveUp(job), this.#waiting_ms_max).unref()
     })
   }
 
@@ -189,14 +226,24 @@ export class ValidationWorker {
         return
       }
       const job = this.#queue.take()!
-      if (this.#refusesBlocked(job)) continue
+      if (job.given_up || this.#refusesBlocked(job)) continue
+      clearTimeout(job.waits)
       this.#thread ??= this.#newThread()
       this.#running = job
       this.#post(job.task)
     }
   }
 
+  /** Whether its schema or its sender took too long of late. */
+  #isSuspect({ counts_for, sender_counts_for }: Job): boolean {
+    const now_ms = this.options.now()
+    return (
+      this.#strikes.failedOfLate(counts_for, now_ms) || this.#strikes.failedOfLate(sender_counts_for, now_ms)
+    )
+  }
+
   #refusesBlocked(job: Job): boolean {
+    if (job.quick) return false
     const blocked_ms = this.#strikes.blockedMs(job.counts_for, this.options.now())
     if (blocked_ms > 0) job.reject(blocked(blocked_ms))
     return blocked_ms > 0
@@ -258,7 +305,11 @@ export class ValidationWorker {
     this.#endThread()
     const task = this.#task
     const job = this.#finish()
-    if (why === 'late' && job) this.#strikes.add(job.counts_for, this.options.now())
+    if (why === 'late' && job) {
+      const now_ms = this.options.now()
+      this.#strikes.add(job.counts_for, now_ms)
+      if (job.task.do === 'check') this.#strikes.add(job.sender_counts_for, now_ms)
+    }
     if (why instanceof Error) this.options.report(why)
     job?.reject(lossError(why, task))
     this.#next()
@@ -272,6 +323,11 @@ export class ValidationWorker {
     this.#worked_ms = this.options.now()
     return job
   }
+}
+
+function giveUp(job: Job): void {
+  job.given_up = true
+  job.reject(busy())
 }
 
 function isCompiled(answer: Answer): answer is Compiled {

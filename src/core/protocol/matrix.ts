@@ -65,6 +65,16 @@ interface Topic {
  * @throws BrokerError `invalid_params` for more clients
  */
 export function matrix(parties: readonly Party[], registered: Registered, adapted: Adapted): Matrix {
+  const steps = matrixSteps(parties, registered, adapted)
+  for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value
+}
+
+/** As {@link matrix}, in steps of a few milliseconds each: many ranges of many versions take long. */
+export function* matrixSteps(
+  parties: readonly Party[],
+  registered: Registered,
+  adapted: Adapted,
+): Generator<void, Matrix> {
   if (parties.length > MATRIX_PARTIES_MAX)
     throw new BrokerError('invalid_params', {
       field: '/session_ids',
@@ -88,20 +98,25 @@ export function matrix(parties: readonly Party[], registered: Registered, adapte
       return kept(byVersions, which, () => ({ number: count++, takes, meets: new Map() }))
     })
   }
-  const members = parties.map(({ client_id, protocols }): Member => {
+  const members: Member[] = []
+  for (const { client_id, protocols } of parties) {
     const stated = Object.entries(protocols ?? {}).sort(byName)
     const offers = stated.map(([name, range]) => [name, offerOf(name, range)] as const)
     const which = offers.map(([, { number }]) => number).join(' ')
-    return { client_id, group: kept(groups, which, () => ({ offers: new Map(offers), pairs: new Map() })) }
-  })
+    const group = kept(groups, which, () => ({ offers: new Map(offers), pairs: new Map() }))
+    members.push({ client_id, group })
+    yield
+  }
   const pairs: MatrixPair[] = []
-  for (const [at, a] of members.entries())
+  for (const [at, a] of members.entries()) {
     for (const b of members.slice(at + 1)) {
       const protocols = kept(a.group.pairs, b.group, () => between(a.group, b.group, topics))
       const silent = a.group.offers.size === 0 && b.group.offers.size === 0
       const compatible = silent || Object.keys(protocols).length > 0
       pairs.push({ a: a.client_id, b: b.client_id, compatible, protocols })
     }
+    yield
+  }
   const all = [...topics].sort(byName)
   return {
     pairs,

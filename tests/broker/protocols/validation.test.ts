@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test'
 import { ProtocolVersion } from '../../../src/broker/protocols/family.ts'
 import { ProtocolTally } from '../../../src/broker/protocols/tally.ts'
 import { Validation } from '../../../src/broker/protocols/validation.ts'
+import { Turns } from '../../../src/broker/turns.ts'
 import { ValidationWorker } from '../../../src/broker/validation/validation-worker.ts'
 import { CHAT } from '../../../src/core/protocol/ready/chat.ts'
 
@@ -13,7 +14,10 @@ function validation() {
     throw error
   }
   const tally = new ProtocolTally()
-  return { tally, checks: new Validation(new ValidationWorker({ now: Date.now, report }), tally) }
+  return {
+    tally,
+    checks: new Validation(new ValidationWorker({ now: Date.now, report }), tally, new Turns()),
+  }
 }
 
 function chat(): ProtocolVersion {

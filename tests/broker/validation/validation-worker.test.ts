@@ -213,6 +213,50 @@ describe('turns', () => {
     expect(codes.validation_busy?.length).toBe(28)
     expect((codes.validation_timeout?.length ?? 0) + (codes.shutting_down?.length ?? 0)).toBe(32)
   })
+
+  test('what is surely quick comes before what may take any time, and is not blocked by it', async () => {
+    await using rig = start()
+    for (const [key, schema] of [
+      ['runaway', RUNAWAY],
+      ['other', RUNAWAY],
+    ] as const)
+      for (let n = 0; n < 3; n++) void refusal(rig.check(key, schema, nested(40), `hostile ${n}`))
+    const began_ms = performance.now()
+    expect(await rig.worker.check('p', 'honest', 'runaway', RUNAWAY, '1', true)).toMatchObject({ total: 1 })
+    expect(performance.now() - began_ms).toBeLessThan(DEADLINE_MS + MARGIN_MS)
+    await until('the block', async () =>
+      (await codeOf(rig.check('runaway', RUNAWAY, '1'))) === 'validation_busy' ? true : undefined,
+    )
+    expect(await rig.worker.check('p', 'honest', 'runaway', RUNAWAY, '1', true)).toMatchObject({ total: 1 })
+  })
+
+  test('what was taken for quick and was not is held to be ordinary', async () => {
+    await using rig = start()
+    const check = (payload: string) => codeOf(rig.worker.check('p', 's', 'runaway', RUNAWAY, payload, true))
+    const codes: unknown[] = []
+    for (let n = 0; n < 5; n++) codes.push(await check(nested(40)))
+    expect(codes).toEqual([...Array(4).fill('validation_timeout'), 'validation_busy'])
+  })
+
+  test('a sender that took too long of late lets others go first', async () => {
+    await using rig = start()
+    await refusal(rig.check('runaway', RUNAWAY, nested(40), 'hostile'))
+    const order: string[] = []
+    const run = (sender: string, schema: JsonSchema) =>
+      refusal(rig.check(`of ${sender}`, schema, nested(40), sender)).then(() => order.push(sender))
+    await Promise.all([run('first', RUNAWAY), run('hostile', TREE), run('honest', TREE)])
+    expect(order).toEqual(['first', 'honest', 'hostile'])
+  })
+
+  test('a job whose turn does not come is refused in the end', async () => {
+    await using rig = start({ waiting_ms_max: 50 })
+    const first = codeOf(rig.check('runaway', RUNAWAY, nested(40), 'a'))
+    const began_ms = performance.now()
+    expect(await codeOf(rig.check('tree', TREE, FITS, 'b'))).toBe('validation_busy')
+    expect(performance.now() - began_ms).toBeLessThan(DEADLINE_MS)
+    expect(await first).toBe('validation_timeout')
+    expect(await rig.check('tree', TREE, FITS, 'b')).toBeTrue()
+  })
 })
 
 describe('threads', () => {

@@ -21,9 +21,15 @@ const UNEVALUATED_FACTOR = 10
 /**
  * An upper bound of the checks per node of a payload (with 64 characters of text as one node more), so that
  * weight times nodes bounds the time; Infinity where a schema reaches itself.
+ *
+ * @param again what it counts for that a schema reaches itself; 0 for one that goes down each payload once
  */
-export function weightOf(root: LinkedSchema, patterns: ReadonlyMap<string, LinearPattern>): number {
-  const scale = new Scale(root, patterns)
+export function weightOf(
+  root: LinkedSchema,
+  patterns: ReadonlyMap<string, LinearPattern>,
+  again = ENDLESS,
+): number {
+  const scale = new Scale(root, patterns, again)
   const { here, below } = scale.costOf(root)
   return Math.max(1, here, below) * (scale.unevaluated ? UNEVALUATED_FACTOR : 1)
 }
@@ -34,7 +40,11 @@ class Scale {
   private readonly patterns: ReadonlyMap<string, LinearPattern>
   private readonly known = new Map<SchemaObject, Cost | 'open'>()
 
-  constructor(root: LinkedSchema, patterns: ReadonlyMap<string, LinearPattern>) {
+  constructor(
+    root: LinkedSchema,
+    patterns: ReadonlyMap<string, LinearPattern>,
+    private readonly again: number,
+  ) {
     this.definitions = new Definitions(root)
     this.patterns = patterns
   }
@@ -43,7 +53,7 @@ class Scale {
   costOf(schema: LinkedSchema | undefined): Cost {
     if (!isSchemaObject(schema)) return NOTHING
     const known = this.known.get(schema)
-    if (known === 'open') return { here: ENDLESS, below: ENDLESS }
+    if (known === 'open') return { here: this.again, below: this.again }
     if (known !== undefined) return known
     this.known.set(schema, 'open')
     const cost = this.weigh(schema)
