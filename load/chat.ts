@@ -9,7 +9,7 @@ export interface ChatPayload {
   readonly data: Payload
 }
 
-/** The JSON of a chat payload, for what is sent in place of `payloadJson`. @param chars about how long it is to be */
+/** The JSON of a chat payload, for what is sent in place of `payloadJson`. @param chars about its length */
 export function chatJson(n: number, intended_ms: number, chars = 200): string {
   const head = `{"data":{"n":${n},"t":${intended_ms}},"text":"`
   // The protocol wants a text.
@@ -18,6 +18,6 @@ export function chatJson(n: number, intended_ms: number, chars = 200): string {
 
 /** A `send_message` of the protocol that wants no answer, as JSON. @param payload as JSON */
 export function chatRequest(recipient: string, payload: string): string {
-  const params = `"recipient_id":"${recipient}","protocol_name":"chat","protocol_version":"1.0.0","payload":${payload}`
-  return `{"jsonrpc":"2.0","method":"send_message","params":{${params}}}`
+  const named = `"recipient_id":"${recipient}","protocol_name":"chat","protocol_version":"1.0.0"`
+  return `{"jsonrpc":"2.0","method":"send_message","params":{${named},"payload":${payload}}}`
 }

@@ -22,7 +22,7 @@ const VERSIONS = ['1.0.0', '1.1.0', '1.2.0', '2.0.0', '2.1.0']
 /** Two of these meet in one way or another, or not at all. */
 const RANGES = ['^1.0.0', '>=1.1 <3', '^2.0.0', '~1.0.0', '1.2.0 || 2.1.0']
 
-/** A chat payload of 200 characters, checked in this thread. @param closed as the ready protocol is; else open */
+/** A chat payload of 200 characters, checked in this thread. @param closed as the ready protocol is */
 export function check(closed: boolean): Micro {
   return {
     name: `check chat payload, ${closed ? 'closed' : 'open'}`,
