@@ -14,6 +14,6 @@ const protocols = [check(true), check(false), compile, registration, negotiation
 for (const micro of [...paths, mailbox, encode, frames, ...protocols]) {
   if (words.length > 0 && !words.some((word) => micro.name.includes(word))) continue
   const cpu_us = await measureMicro(micro)
-  console.log(`${micro.name.padEnd(36)}${cpu_us.toFixed(3)} µs of CPU per ${micro.item}`)
+  console.log(`${micro.name.padEnd(38)}${cpu_us.toFixed(3)} µs of CPU per ${micro.item}`)
 }
 process.exit(0)
