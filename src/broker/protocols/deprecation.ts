@@ -23,7 +23,7 @@ export function deprecate(
   const { name, version, message, successor } = input
   return then(registry.of(project), (protocols) => {
     const family = protocols.family(name)
-    if (!family) throw unknownProtocol(name, protocols.names(), '/name')
+    if (!family) throw unknownProtocol(name, protocols.near(name), '/name')
     const held = family.get(version)
     if (!held) throw unknownVersion(family, version, '/version')
     if (!protocols.has(name))

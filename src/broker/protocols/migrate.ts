@@ -36,7 +36,7 @@ export async function migrate(
   const { registry, validation } = broker.protocols
   const protocols = await registry.of(project)
   const family = protocols.family(name)
-  if (!family) throw unknownProtocol(name, protocols.names(), '/name')
+  if (!family) throw unknownProtocol(name, protocols.near(name), '/name')
   const target = family.get(to_version)
   if (!target) throw unknownVersion(family, to_version, '/to_version')
   const others = family.newest

@@ -47,7 +47,7 @@ export class Protocols {
     this.rules = rules
     this.bounds = options.schema_bounds
     this.now = now
-    this.registry = new Registry(engine.records, rules.protocols_builtin)
+    this.registry = new Registry(engine.records, rules.protocols_builtin, now)
     this.validation = new Validation(new ValidationWorker({ now, report }), tally, turns)
     const { registry, validation } = this
     this.sends = new TypedSends({ engine, registry, validation, rules, create, tally, turns })

@@ -4,7 +4,6 @@ import { AdapterFailure } from '../../core/protocol/adapter/failure.ts'
 import type { VersionRefusal } from '../../core/protocol/choice.ts'
 import type { ProtocolCapability } from '../../core/protocol/definition.ts'
 import type { Explanation } from '../../core/protocol/schema/explain.ts'
-import { nearestNames } from '../../core/routing.ts'
 import { shortened } from '../../core/shortened.ts'
 import { fittingExample } from './examples.ts'
 import type { Family, ProtocolVersion } from './family.ts'
@@ -12,12 +11,12 @@ import type { Family, ProtocolVersion } from './family.ts'
 /** Versions that an error lists. */
 const VERSIONS_SHOWN_MAX = 10
 
+/** @param near the known names nearest to it */
 export function unknownProtocol(
   name: string,
-  known: readonly string[],
+  near: readonly string[],
   field = '/protocol_name',
 ): BrokerError {
-  const near = nearestNames(name, known)
   const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''
   return new BrokerError('unknown_protocol', {
     field,

@@ -3,6 +3,7 @@ import type { RegisteredProtocol } from '../../core/protocol/definition.ts'
 import { READY_PROTOCOLS } from '../../core/protocol/ready/index.ts'
 import type { Records } from '../../engine/engine.ts'
 import type { Page, Versioned } from '../../engine/values.ts'
+import { NearNames } from '../near-names.ts'
 import { nextTurn, TURN_MS_MAX } from '../turns.ts'
 import { Family, ProtocolVersion } from './family.ts'
 
@@ -35,6 +36,7 @@ export class ProjectProtocols {
   constructor(
     private readonly project: string,
     private readonly ready: boolean,
+    private readonly near_names: NearNames,
   ) {}
 
   /** The versions of a protocol; undefined where there is none. */
@@ -52,6 +54,11 @@ export class ProjectProtocols {
     const names = new Set(this.#families.keys())
     if (this.ready) for (const name of READY.keys()) names.add(name)
     return [...names].sort()
+  }
+
+  /** The known names nearest to an unknown one. In an open project, every send may ask for them. */
+  near(name: string): readonly string[] {
+    return this.near_names.of(this.project, name, () => this.names()) as readonly string[]
   }
 
   /** Takes over a record, unless a later version of it is known. @returns what is held now */
@@ -89,15 +96,22 @@ interface Loading {
 export class Registry {
   readonly #projects = new Map<string, ProjectProtocols>()
   readonly #loading = new Map<string, Loading>()
+  readonly #near_names: NearNames
   #uses = 0
   /** Rises when changes may have gone unheard: what was being read then is not held. */
   #missed = 0
 
-  /** @param ready whether the ready protocols are offered */
+  /**
+   * @param ready whether the ready protocols are offered
+   * @param now milliseconds since the epoch
+   */
   constructor(
     private readonly records: Records,
     private readonly ready: boolean,
-  ) {}
+    now: () => number,
+  ) {
+    this.#near_names = new NearNames(now)
+  }
 
   /** The protocols of a project. @throws StorageFailed */
   of(project: string): MaybePromise<ProjectProtocols> {
@@ -108,7 +122,7 @@ export class Registry {
   }
 
   #load(project: string): MaybePromise<ProjectProtocols> {
-    const protocols = new ProjectProtocols(project, this.ready)
+    const protocols = new ProjectProtocols(project, this.ready, this.#near_names)
     let turn_ms = performance.now()
     const read = (after?: string): MaybePromise<void> =>
       then(this.records.list(KIND, project, '', after, PAGE), ({ items, next }: Page<Versioned>) => {

@@ -37,7 +37,7 @@ export async function transform(
     throw new BrokerError('nesting_too_deep', { field: '/payload' })
   const protocols = await registry.of(from.project)
   const family = protocols.family(name)
-  if (!family) throw unknownProtocol(name, protocols.names(), '/name')
+  if (!family) throw unknownProtocol(name, protocols.near(name), '/name')
   versionOf(family, from_version, '/from_version')
   const target = versionOf(family, to_version, '/to_version')
   const chain = family.chain(from_version, to_version)

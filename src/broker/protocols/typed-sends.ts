@@ -319,7 +319,7 @@ export class TypedSends {
   #familyOf(protocols: ProjectProtocols, { protocol_name, protocol_version }: Content): Family | BrokerError {
     const name = protocol_name!
     const family = protocols.family(name)
-    if (!family) return unknownProtocol(name, protocols.names())
+    if (!family) return unknownProtocol(name, protocols.near(name))
     if (protocol_version === undefined || family.get(protocol_version)) return family
     return unknownVersion(family, protocol_version)
   }

@@ -173,7 +173,7 @@ test('a change that is told of at any moment of a load is known after it', async
   for (let moment = 0; moment < 20; moment++) {
     const records: MemoryRecords = new MemoryRecords((...change) => registry.changed(...change))
     const { promise: gate, resolve: open } = Promise.withResolvers<void>()
-    const registry = new Registry(gated(records, gate), false)
+    const registry = new Registry(gated(records, gate), false, Date.now)
     records.put('protocol', 'p', 'note/1.0.0', at('1.0.0'), 0)
     const loaded = registry.of('p')
     open()
@@ -192,7 +192,7 @@ test('a change that is told of at any moment of a load is known after it', async
 test('who asks after changes were missed gets no answer from before', async () => {
   const records: MemoryRecords = new MemoryRecords(() => undefined)
   const { promise: gate, resolve: open } = Promise.withResolvers<void>()
-  const registry = new Registry(gated(records, gate), false)
+  const registry = new Registry(gated(records, gate), false, Date.now)
   const before = registry.of('p')
   records.put('protocol', 'p', 'note/1.0.0', at('1.0.0'), 0)
   registry.missed()
