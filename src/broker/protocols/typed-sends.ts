@@ -73,6 +73,9 @@ export interface TypedSendsOptions {
   readonly turns: Turns
 }
 
+/** Choosing from so many versions takes some ten microseconds. */
+const VERSIONS_FEW = 20
+
 /** Makes the messages that name a protocol: picks the version, holds the payload to it, adapts it. */
 export class TypedSends {
   constructor(private readonly options: TypedSendsOptions) {}
@@ -107,10 +110,15 @@ export class TypedSends {
   ): MaybePromise<Prepared> {
     const { project, sender_id } = sending
     return then(this.options.engine.client(project, { client_id: sender_id }), (sender) => {
-      const choice = family.choose(rangeOf(sender, family.name), range)
-      if ('reason' in choice) throw noCommonVersion(family, choice, undefined, sender_id, recipient_id)
-      const named = { ...content, protocol_version: choice.send }
-      return this.#deliver(sending, named, recipient_id, family.get(choice.send)!, family, choice.deliver)
+      const sender_range = rangeOf(sender, family.name)
+      return then(
+        this.#choice(family, () => family.choose(sender_range, range)),
+        (choice) => {
+          if ('reason' in choice) throw noCommonVersion(family, choice, undefined, sender_id, recipient_id)
+          const named = { ...content, protocol_version: choice.send }
+          return this.#deliver(sending, named, recipient_id, family.get(choice.send)!, family, choice.deliver)
+        },
+      )
     })
   }
 
@@ -122,11 +130,21 @@ export class TypedSends {
     range: string | undefined,
   ): MaybePromise<Prepared> {
     const version = family.get(content.protocol_version!)!
-    const delivery = family.delivery(version.version, range)
-    if ('reason' in delivery)
-      throw noCommonVersion(family, delivery, version.version, sending.sender_id, recipient_id)
-    const warnings = range === undefined ? [`"${recipient_id}" does not say which versions it takes.`] : []
-    return this.#deliver(sending, content, recipient_id, version, family, delivery.deliver, warnings)
+    return then(
+      this.#choice(family, () => family.delivery(version.version, range)),
+      (delivery) => {
+        if ('reason' in delivery)
+          throw noCommonVersion(family, delivery, version.version, sending.sender_id, recipient_id)
+        const warnings =
+          range === undefined ? [`"${recipient_id}" does not say which versions it takes.`] : []
+        return this.#deliver(sending, content, recipient_id, version, family, delivery.deliver, warnings)
+      },
+    )
+  }
+
+  /** Each choice looks at all versions, so one of many shares the turn of others. */
+  #choice<C>(family: Family, choose: () => C): MaybePromise<C> {
+    return family.newest.length > VERSIONS_FEW ? this.options.turns.run(choose) : choose()
   }
 
   #deliver(
@@ -198,7 +216,10 @@ export class TypedSends {
           this.#variant(sending, content, message, family, deliver, recipients),
         )
         return then(making, (made) => ({
-          variants: made.flatMap((one) => ('message' in one ? [one] : [])),
+          variants: orNobody(
+            made.flatMap((one) => ('message' in one ? [one] : [])),
+            message,
+          ),
           refused: [...refused, ...made.flatMap((one) => ('message' in one ? [] : one.refused))],
           protocol_version: version.version,
           warnings: withDeprecation([], version),
@@ -306,6 +327,11 @@ function clientId({ client_id }: Taker): string {
 export function rangeOf(client: ClientState | undefined, name: string): string | undefined {
   const protocols = client?.session?.capabilities.protocols
   return protocols && Object.hasOwn(protocols, name) ? protocols[name] : undefined
+}
+
+/** A broadcast that nobody takes is one all the same, with a message_id and no recipients. */
+function orNobody(variants: readonly Variant[], message: StoredMessage): readonly Variant[] {
+  return variants.length > 0 ? variants : [{ message, recipients: [] }]
 }
 
 function withDeprecation(warnings: readonly string[], version: ProtocolVersion): readonly string[] {
