@@ -73,7 +73,7 @@ export interface TypedSendsOptions {
   readonly turns: Turns
 }
 
-/** Choosing from so many versions takes some ten microseconds. */
+/** Choosing from more versions may take a while, so that shares each turn with other long work. */
 const VERSIONS_FEW = 20
 
 /** Makes the messages that name a protocol: picks the version, holds the payload to it, adapts it. */
@@ -93,11 +93,23 @@ export class TypedSends {
       if (family instanceof BrokerError) return this.#unchecked(sending, content, recipient_id, family)
       return then(this.options.engine.client(project, { client_id: recipient_id }), (recipient) => {
         const range = rangeOf(recipient, family.name)
-        return content.protocol_version === undefined
-          ? this.#byName(sending, content, recipient_id, family, range)
-          : this.#byVersion(sending, content, recipient_id, family, range)
+        return isLarge(family) && this.options.turns.full
+          ? this.options.turns.inLaterTurn(() => this.#to(sending, content, recipient_id, family, range))
+          : this.#to(sending, content, recipient_id, family, range)
       })
     })
+  }
+
+  #to(
+    sending: Sending,
+    content: Content,
+    recipient_id: string,
+    family: Family,
+    range: string | undefined,
+  ): MaybePromise<Prepared> {
+    return content.protocol_version === undefined
+      ? this.#byName(sending, content, recipient_id, family, range)
+      : this.#byVersion(sending, content, recipient_id, family, range)
   }
 
   /** The version that both take is sent. */
@@ -111,14 +123,12 @@ export class TypedSends {
     const { project, sender_id } = sending
     return then(this.options.engine.client(project, { client_id: sender_id }), (sender) => {
       const sender_range = rangeOf(sender, family.name)
-      return then(
-        this.#choice(family, () => family.choose(sender_range, range)),
-        (choice) => {
-          if ('reason' in choice) throw noCommonVersion(family, choice, undefined, sender_id, recipient_id)
-          const named = { ...content, protocol_version: choice.send }
-          return this.#deliver(sending, named, recipient_id, family.get(choice.send)!, family, choice.deliver)
-        },
-      )
+      const choice = isLarge(family)
+        ? this.options.turns.timed(() => family.choose(sender_range, range))
+        : family.choose(sender_range, range)
+      if ('reason' in choice) throw noCommonVersion(family, choice, undefined, sender_id, recipient_id)
+      const named = { ...content, protocol_version: choice.send }
+      return this.#deliver(sending, named, recipient_id, family.get(choice.send)!, family, choice.deliver)
     })
   }
 
@@ -130,21 +140,13 @@ export class TypedSends {
     range: string | undefined,
   ): MaybePromise<Prepared> {
     const version = family.get(content.protocol_version!)!
-    return then(
-      this.#choice(family, () => family.delivery(version.version, range)),
-      (delivery) => {
-        if ('reason' in delivery)
-          throw noCommonVersion(family, delivery, version.version, sending.sender_id, recipient_id)
-        const warnings =
-          range === undefined ? [`"${recipient_id}" does not say which versions it takes.`] : []
-        return this.#deliver(sending, content, recipient_id, version, family, delivery.deliver, warnings)
-      },
-    )
-  }
-
-  /** Each choice looks at all versions, so one of many shares the turn of others. */
-  #choice<C>(family: Family, choose: () => C): MaybePromise<C> {
-    return family.newest.length > VERSIONS_FEW ? this.options.turns.run(choose) : choose()
+    const delivery = isLarge(family)
+      ? this.options.turns.timed(() => family.delivery(version.version, range))
+      : family.delivery(version.version, range)
+    if ('reason' in delivery)
+      throw noCommonVersion(family, delivery, version.version, sending.sender_id, recipient_id)
+    const warnings = range === undefined ? [`"${recipient_id}" does not say which versions it takes.`] : []
+    return this.#deliver(sending, content, recipient_id, version, family, delivery.deliver, warnings)
   }
 
   #deliver(
@@ -317,6 +319,10 @@ export class TypedSends {
     const message = this.options.create(content, sender_id, recipient_id)
     return { message, warnings: [`The payload was not checked. ${refusal.message}`] }
   }
+}
+
+function isLarge(family: Family): boolean {
+  return family.newest.length > VERSIONS_FEW
 }
 
 function clientId({ client_id }: Taker): string {
