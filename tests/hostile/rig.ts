@@ -19,7 +19,8 @@ const SETTLE_MS = 200
 export class Target implements AsyncDisposable {
   /** Resident memory before anything was asked of it, in bytes. */
   rss_bytes = 0
-  readonly errors: string[] = []
+  /** What it logged as its own fault, and what it wrote besides. */
+  readonly faults: string[] = []
 
   private constructor(
     readonly url: string,
@@ -31,11 +32,17 @@ export class Target implements AsyncDisposable {
   static async start(env: Record<string, string> = {}): Promise<Target> {
     const child = start(['serve', '--port', '0', '--log-format', 'json'], { env })
     const lines: Record<string, unknown>[] = []
-    void readLines(child.stdout, (line) => void lines.push(JSON.parse(line)))
+    let note = (_: string): void => {}
+    void readLines(child.stdout, (line) => {
+      const said = JSON.parse(line)
+      lines.push(said)
+      if (said.level === 'error' || said.level === 'fatal') note(line)
+    })
     const url = await until('the broker', () => lines.find(({ msg }) => msg === 'listening')?.url, 20_000)
     const watcher = new Worker(new URL('./watcher.ts', import.meta.url).href)
     const target = new Target(String(url), child.pid, child, watcher)
-    void readLines(child.stderr, (line) => void target.errors.push(line))
+    void readLines(child.stderr, (line) => void target.faults.push(line))
+    note = (line) => void target.faults.push(line)
     watcher.postMessage({ port: Number(new URL(target.url).port), pid: child.pid })
     target.rss_bytes = (await target.settle()).rss_bytes
     return target

@@ -2,13 +2,13 @@ import { BrokerError } from '../../core/errors.ts'
 import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import { type AdaptedFrom, type Content, rewriteMessage, type StoredMessage } from '../../core/message.ts'
 import type { ChosenVersion, VersionRefusal } from '../../core/protocol/choice.ts'
-import type { ProtocolCapability } from '../../core/protocol/definition.ts'
 import type { ProtocolRules } from '../../core/protocol/rules.ts'
 import type { Session } from '../../core/session.ts'
 import type { Engine } from '../../engine/engine.ts'
 import type { ClientState, Variant } from '../../engine/values.ts'
 import { mapInTurns, type Turns } from '../turns.ts'
 import type { Family, ProtocolVersion } from './family.ts'
+import type { NotTaken, Prepared, PreparedMany, Sending, Taker } from './prepared.ts'
 import {
   adaptedMisfit,
   adaptOrRefuse,
@@ -23,46 +23,6 @@ import type { ProjectProtocols, Registry } from './registry.ts'
 import type { ProtocolTally } from './tally.ts'
 import type { Validation } from './validation.ts'
 
-/** What a receipt says of a message's protocol. */
-export interface Terms {
-  /** The version that the recipient gets; of a broadcast the one that was sent. None unless registered. */
-  readonly protocol_version?: string
-  /** What the payload was before adapters turned it into that version. */
-  readonly adapted_from?: AdaptedFrom
-  readonly warnings: readonly string[]
-}
-
-/** A message that is ready to be stored for one recipient. */
-export interface Prepared extends Terms {
-  readonly message: StoredMessage
-}
-
-/** A recipient of a broadcast, and the range of the protocol that it takes; undefined: it does not say. */
-export interface Taker {
-  readonly client_id: string
-  readonly range: string | undefined
-}
-
-export interface NotTaken {
-  readonly recipient_id: string
-  readonly reason: string
-  /** One sentence. */
-  readonly detail: string
-}
-
-/** A broadcast that is ready to be stored: a message for each version, encoded once. */
-export interface PreparedMany extends Terms {
-  readonly variants: readonly Variant[]
-  readonly refused: readonly NotTaken[]
-}
-
-/** Who sends, and by which way, which a protocol may rule out. */
-export interface Sending {
-  readonly project: string
-  readonly sender_id: string
-  readonly by: ProtocolCapability
-}
-
 export interface TypedSendsOptions {
   readonly engine: Engine
   readonly registry: Registry
@@ -75,6 +35,8 @@ export interface TypedSendsOptions {
 }
 
 const NO_WARNINGS: readonly string[] = []
+/** Choosing from more versions may take a while, so that shares each turn with other long work. */
+const VERSIONS_FEW = 20
 
 /** Makes the messages that name a protocol: picks the version, holds the payload to it, adapts it. */
 export class TypedSends {
@@ -115,6 +77,28 @@ export class TypedSends {
     family: Family,
   ): MaybePromise<Prepared> {
     const range = rangeOf(recipient?.session, family.name)
+    return isLarge(family)
+      ? this.#chosenInTurn(sending, content, recipient_id, family, range)
+      : this.#chosen(sending, content, recipient_id, family, range)
+  }
+
+  #chosenInTurn(
+    sending: Sending,
+    content: Content,
+    recipient_id: string,
+    family: Family,
+    range: string | undefined,
+  ): MaybePromise<Prepared> {
+    return this.options.turns.run(() => this.#chosen(sending, content, recipient_id, family, range))
+  }
+
+  #chosen(
+    sending: Sending,
+    content: Content,
+    recipient_id: string,
+    family: Family,
+    range: string | undefined,
+  ): MaybePromise<Prepared> {
     return content.protocol_version === undefined
       ? this.#byName(sending, content, recipient_id, family, range)
       : this.#byVersion(sending, content, recipient_id, family, range)
@@ -235,7 +219,10 @@ export class TypedSends {
           this.#variant(sending, content, message, family, deliver, recipients),
         )
         return then(making, (made) => ({
-          variants: made.flatMap((one) => ('message' in one ? [one] : [])),
+          variants: orNobody(
+            made.flatMap((one) => ('message' in one ? [one] : [])),
+            message,
+          ),
           refused: [...refused, ...made.flatMap((one) => ('message' in one ? [] : one.refused))],
           protocol_version: version.version,
           warnings: withDeprecation([], version),
@@ -337,6 +324,10 @@ export class TypedSends {
   }
 }
 
+function isLarge(family: Family): boolean {
+  return family.newest.length > VERSIONS_FEW
+}
+
 function clientId({ client_id }: Taker): string {
   return client_id
 }
@@ -345,6 +336,11 @@ function clientId({ client_id }: Taker): string {
 export function rangeOf(session: Session | undefined, name: string): string | undefined {
   const protocols = session?.capabilities.protocols
   return protocols && Object.hasOwn(protocols, name) ? protocols[name] : undefined
+}
+
+/** A broadcast that nobody takes is one all the same, with a message_id and no recipients. */
+function orNobody(variants: readonly Variant[], message: StoredMessage): readonly Variant[] {
+  return variants.length > 0 ? variants : [{ message, recipients: [] }]
 }
 
 function withDeprecation(warnings: readonly string[], version: ProtocolVersion): readonly string[] {
