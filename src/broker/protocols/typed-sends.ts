@@ -235,7 +235,7 @@ export class TypedSends {
           this.#variant(sending, content, message, family, deliver, recipients),
         )
         return then(making, (made) => ({
-          variants: made.flatMap((one) => ('message' in one ? [one] : [])),
+          variants: variantsOf(made, message),
           refused: [...refused, ...made.flatMap((one) => ('message' in one ? [] : one.refused))],
           protocol_version: version.version,
           warnings: withDeprecation([], version),
@@ -349,6 +349,12 @@ export function rangeOf(session: Session | undefined, name: string): string | un
 
 function withDeprecation(warnings: readonly string[], version: ProtocolVersion): readonly string[] {
   return version.registered.deprecated ? [...warnings, deprecationWarning(version)] : warnings
+}
+
+/** What can be stored; a broadcast that nobody is given is one message without recipients. */
+function variantsOf(made: readonly (Variant | object)[], message: StoredMessage): readonly Variant[] {
+  const variants = made.flatMap((one) => ('message' in one ? [one] : []))
+  return variants.length > 0 ? variants : [{ message, recipients: [] }]
 }
 
 /** The recipients by the version that they are given. @param choices one for each */
