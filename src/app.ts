@@ -113,6 +113,8 @@ export async function startApp(
     void listening.stop()
     broker.release()
     await within(ANSWER_MS_MAX, broker.idle())
+    // Refuses what is still being checked, so that its callers get an answer.
+    broker.protocols.stop()
     // One turn of the event loop, in which the last calls are answered before their connections close.
     await new Promise((resolve) => setImmediate(resolve))
     await Promise.all(doors.map((door) => door.close(config.drain_seconds * 1000)))
@@ -121,7 +123,6 @@ export async function startApp(
     const storing = Promise.try(() => broker.end_of_turn.last()).then(() => engine.flush())
     await within(STORE_MS_MAX, storing.catch(report))
     await listening.stop(true)
-    broker.protocols.stop()
     await engine.stop()
     log.info('stopped')
   }

@@ -39,7 +39,7 @@ export const transformMessage = defineCommand({
   long: true,
   run(broker, identity, input) {
     const from = { project: identity.project, sender_id: ownClientId(identity) ?? '' }
-    return transform(broker.protocols, from, input)
+    return transform(broker.protocols, broker.turns, from, input)
   },
   text: ({ payload, steps, valid, errors }) =>
     [

@@ -40,7 +40,7 @@ async function checkEach(
 ): Promise<ReadonlyMap<string, string>> {
   for (const letter of letters) {
     try {
-      await broker.turns.inLaterTurn(() => check(broker, project, letter))
+      await broker.turns.run(() => check(broker, project, letter))
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error
       unfit.set(letter.message.message_id, error.message)
@@ -50,13 +50,16 @@ async function checkEach(
 }
 
 /** @throws BrokerError when the payload does not fit, or cannot be checked */
-async function check(broker: Broker, project: string, { message }: DeadLetter): Promise<void> {
+function check(broker: Broker, project: string, { message }: DeadLetter): MaybePromise<void> {
   const { protocol_name, protocol_version, payload } = parseMessage(message, 1)
   if (protocol_name === undefined || protocol_version === undefined) return
   const { registry, validation } = broker.protocols
-  const version = (await registry.of(project)).family(protocol_name)?.get(protocol_version)
-  if (!version) return
-  const from = { project, sender_id: message.sender_id }
-  const result = await validation.check(version, from, payload, message.bytes)
-  if (result) throw payloadInvalid(version, result, payload, '/payload')
+  return then(registry.of(project), (protocols) => {
+    const version = protocols.family(protocol_name)?.get(protocol_version)
+    if (!version) return
+    const from = { project, sender_id: message.sender_id }
+    return then(validation.check(version, from, payload, message.bytes), (result) => {
+      if (result) throw payloadInvalid(version, result, payload, '/payload')
+    })
+  })
 }

@@ -1,5 +1,6 @@
 import { canonicalJson } from '../../core/canonical.ts'
 import { BrokerError } from '../../core/errors.ts'
+import { jsonFlaw } from '../../core/json.ts'
 import { checkAdapters } from '../../core/protocol/adapter/check.ts'
 import {
   PROTOCOL_CAPABILITIES,
@@ -60,6 +61,8 @@ export interface RegistrationParts {
   readonly now: () => number
 }
 
+/** A payload nested deeper than this is refused. */
+const PAYLOAD_DEPTH_MAX = 64
 /** Of one definition: its metadata, and all of it, as JSON. */
 const METADATA_CHARS_MAX = 32 * 1024
 /** What took longer than this to compile is checked by the worker only. */
@@ -105,14 +108,27 @@ export async function register(
   })
 }
 
-/** @throws BrokerError `invalid_params` */
+/** @throws BrokerError `invalid_params`; `nesting_too_deep` for an example that no message could carry */
 function checkedMetadata(metadata: ProtocolMetadata): ProtocolMetadata {
+  for (const [i, { payload }] of (metadata.examples ?? []).entries())
+    checkDepth(payload, `/metadata/examples/${i}/payload`)
+  for (const [i, payload] of (metadata.examples_invalid ?? []).entries())
+    checkDepth(payload, `/metadata/examples_invalid/${i}`)
   const chars = JSON.stringify(metadata).length
   if (chars <= METADATA_CHARS_MAX) return metadata
   throw new BrokerError('invalid_params', {
     field: '/metadata',
     detail: `metadata is ${chars} characters of JSON; at most ${METADATA_CHARS_MAX} are kept.`,
     next: 'Give fewer or shorter examples.',
+  })
+}
+
+/** @throws BrokerError `nesting_too_deep` */
+function checkDepth(payload: unknown, field: string): void {
+  if (jsonFlaw(payload, PAYLOAD_DEPTH_MAX) !== 'depth') return
+  throw new BrokerError('nesting_too_deep', {
+    field,
+    detail: `The example is nested deeper than ${PAYLOAD_DEPTH_MAX} levels, as no payload may be.`,
   })
 }
 

@@ -1,6 +1,7 @@
 import { BrokerError } from '../../core/errors.ts'
 import { jsonFlaw } from '../../core/json.ts'
 import type { PayloadError } from '../../core/protocol/schema/explain.ts'
+import type { Turns } from '../turns.ts'
 import type { Family, ProtocolVersion } from './family.ts'
 import type { Protocols } from './protocols.ts'
 import { adaptOrRefuse, noChain, unknownProtocol, unknownVersion } from './refusals.ts'
@@ -24,6 +25,7 @@ export interface Transformed {
  */
 export async function transform(
   { registry, validation }: Protocols,
+  turns: Turns,
   from: From,
   input: {
     readonly name: string
@@ -42,8 +44,11 @@ export async function transform(
   const target = versionOf(family, to_version, '/to_version')
   const chain = family.chain(from_version, to_version)
   if (!chain) throw noChain(family, from_version, to_version)
-  const adapted = adaptOrRefuse(payload, chain, name)
-  const chars = JSON.stringify(adapted.payload).length
+  // The turn that the call began in may be over, and many calls may have come this far.
+  const { adapted, chars } = await turns.run(() => {
+    const adapted = adaptOrRefuse(payload, chain, name)
+    return { adapted, chars: JSON.stringify(adapted.payload).length }
+  })
   const result = await validation.check(target, from, adapted.payload, chars)
   return { ...adapted, valid: result === undefined, errors: result?.errors ?? [] }
 }

@@ -219,10 +219,7 @@ export class TypedSends {
           this.#variant(sending, content, message, family, deliver, recipients),
         )
         return then(making, (made) => ({
-          variants: orNobody(
-            made.flatMap((one) => ('message' in one ? [one] : [])),
-            message,
-          ),
+          variants: variantsOf(made, message),
           refused: [...refused, ...made.flatMap((one) => ('message' in one ? [] : one.refused))],
           protocol_version: version.version,
           warnings: withDeprecation([], version),
@@ -338,13 +335,14 @@ export function rangeOf(session: Session | undefined, name: string): string | un
   return protocols && Object.hasOwn(protocols, name) ? protocols[name] : undefined
 }
 
-/** A broadcast that nobody takes is one all the same, with a message_id and no recipients. */
-function orNobody(variants: readonly Variant[], message: StoredMessage): readonly Variant[] {
-  return variants.length > 0 ? variants : [{ message, recipients: [] }]
-}
-
 function withDeprecation(warnings: readonly string[], version: ProtocolVersion): readonly string[] {
   return version.registered.deprecated ? [...warnings, deprecationWarning(version)] : warnings
+}
+
+/** What can be stored; a broadcast that nobody is given is one message without recipients. */
+function variantsOf(made: readonly (Variant | object)[], message: StoredMessage): readonly Variant[] {
+  const variants = made.flatMap((one) => ('message' in one ? [one] : []))
+  return variants.length > 0 ? variants : [{ message, recipients: [] }]
 }
 
 /** The recipients by the version that they are given. @param choices one for each */

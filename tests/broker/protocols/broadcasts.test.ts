@@ -128,3 +128,22 @@ test('a check-in refuses a range that is none, and says what to write', async ()
       next,
     })
 })
+
+test('a broadcast that nobody can be given says why of each, and one without anybody that nobody is here', async () => {
+  await using app = await startBroker()
+  await register(app, ...MAIL)
+  const all = { sender_id: 'alice', protocol_name: 'mail', protocol_version: '1.0.0' }
+  const input = { ...all, payload: LETTERS['1.0.0'], idempotency_key: 'first' }
+  expect(await run(app, 'broadcast_message', input)).toMatchObject({
+    recipients: 0,
+    refused: [],
+    warnings: ['Nobody else is here to receive it.'],
+  })
+  await checkIn(app, 'takes-none', { mail: '7.x' })
+  expect(await run(app, 'broadcast_message', input)).toMatchObject({
+    recipients: 0,
+    refused: [{ recipient_id: 'takes-none', reason: 'no_common_version' }],
+    protocol_version: '1.0.0',
+    warnings: [],
+  })
+})

@@ -195,3 +195,20 @@ test('a payload is turned into another version without being sent', async () => 
     code: 'nesting_too_deep',
   })
 })
+
+test('many transformations at once let other calls go on', async () => {
+  await using app = await startBroker({}, here)
+  const copies = Array.from({ length: 40 }, () => ({ op: 'copy', from: '/a', path: '/b' }))
+  const examples = { metadata: { examples: [{ name: 'some', payload: { a: [1] } }] } }
+  const adapters = [{ from: '1.x', up: copies }]
+  await register(app, { name: 'list', version: '1.0.0', schema: {}, ...examples })
+  await register(app, { name: 'list', version: '2.0.0', schema: {}, ...examples, adapters })
+  const turn = { name: 'list', from_version: '1.0.0', to_version: '2.0.0' }
+  const payload = { a: Array.from({ length: 400 }, (_, i) => i) }
+  let turns = 0
+  const counting = setInterval(() => turns++, 0)
+  const all = Array.from({ length: 100 }, () => run(app, 'transform_message', { ...turn, payload }))
+  await Promise.all(all)
+  clearInterval(counting)
+  expect(turns).toBeGreaterThan(3)
+})

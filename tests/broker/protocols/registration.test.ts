@@ -243,3 +243,27 @@ test('a schema within raised bounds is registered and held to', async () => {
     code: 'payload_invalid',
   })
 })
+
+test.each([
+  ['examples', [{ name: 'deep', payload: deep(65) }], '/metadata/examples/0/payload'],
+  ['examples_invalid', [1, deep(65)], '/metadata/examples_invalid/1'],
+  ['examples', [{ name: 'deepest', payload: deep(200_000) }], '/metadata/examples/0/payload'],
+])('%s that no message could carry are refused', async (name, payloads, field) => {
+  await using app = await startBroker()
+  const definition = { ...V1, metadata: { [name]: payloads } }
+  const refused = await refusalOf(run(app, 'register_protocol', definition))
+  expect(refused).toMatchObject({ code: 'nesting_too_deep', field })
+})
+
+test('an example may be nested as deeply as a payload', async () => {
+  await using app = await startBroker()
+  const metadata = { examples: [{ name: 'deep', payload: deep(64) }] }
+  await register(app, { name: 'nest', version: '1.0.0', schema: true, metadata })
+})
+
+/** An array in an array, and so on. */
+function deep(levels: number): unknown {
+  let value: unknown = 1
+  for (let level = 0; level < levels; level++) value = [value]
+  return value
+}

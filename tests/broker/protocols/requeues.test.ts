@@ -66,3 +66,15 @@ test('letters are looked at in pages, and all of them are checked', async () => 
   expect(await run(app, 'requeue_dead_letters')).toMatchObject({ requeued: 0 })
   expect(await messagesOf(app, 'bob')).toHaveLength(115)
 })
+
+test('many letters take few turns of the event loop', async () => {
+  await using app = await startBroker(SETTINGS, here)
+  await register(app, NOTE)
+  const typed = { protocol_name: 'note', protocol_version: '1.0.0', payload: { text: 'fits' } }
+  await die(app, ...Array.from({ length: 500 }, () => typed))
+  let turns = 0
+  const counting = setInterval(() => turns++, 0)
+  expect(await run(app, 'requeue_dead_letters')).toMatchObject({ requeued: 500 })
+  clearInterval(counting)
+  expect(turns).toBeLessThan(250)
+})

@@ -231,3 +231,21 @@ test('what became of typed messages is in the metrics', async () => {
   expect(Number(/_seconds_count\{where="worker"\} (\d+)/.exec(metrics)?.[1])).toBeGreaterThanOrEqual(1)
   expect(Number(/_seconds_count\{where="inline"\} (\d+)/.exec(metrics)?.[1])).toBeGreaterThanOrEqual(5)
 })
+
+test('at a stop, sends whose check has not ended are refused, and their callers hear of it', async () => {
+  await using app = await startBroker()
+  const { url } = app
+  const names = Array.from({ length: 8 }, (_, i) => `runaway${i}`)
+  for (const name of names)
+    await register(url, { name, version: '1.0.0', schema: { ...RUNAWAY, title: name } })
+  const payload = JSON.parse(nested(40))
+  const answers = names.map((protocol_name) => {
+    const sender_id = protocol_name
+    return send(url, { sender_id, recipient_id: 'bob', protocol_name, protocol_version: '1.0.0', payload })
+  })
+  await answers[0]
+  await app.stop()
+  const codes = (await Promise.all(answers)).map(({ body }) => body.code)
+  expect(codes[0]).toBe('validation_timeout')
+  expect(codes.at(-1)).toBe('shutting_down')
+})
