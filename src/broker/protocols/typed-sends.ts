@@ -1,6 +1,7 @@
 import { BrokerError } from '../../core/errors.ts'
 import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import { type AdaptedFrom, type Content, rewriteMessage, type StoredMessage } from '../../core/message.ts'
+import type { ChosenVersion, VersionRefusal } from '../../core/protocol/choice.ts'
 import type { ProtocolCapability } from '../../core/protocol/definition.ts'
 import type { ProtocolRules } from '../../core/protocol/rules.ts'
 import type { Engine } from '../../engine/engine.ts'
@@ -18,7 +19,6 @@ import {
   unknownVersion,
 } from './refusals.ts'
 import type { ProjectProtocols, Registry } from './registry.ts'
-import { grouped, type NotTaken, orNobody, type Taker } from './takers.ts'
 import type { ProtocolTally } from './tally.ts'
 import type { Validation } from './validation.ts'
 
@@ -34,6 +34,19 @@ export interface Terms {
 /** A message that is ready to be stored for one recipient. */
 export interface Prepared extends Terms {
   readonly message: StoredMessage
+}
+
+/** A recipient of a broadcast, and the range of the protocol that it takes; undefined: it does not say. */
+export interface Taker {
+  readonly client_id: string
+  readonly range: string | undefined
+}
+
+export interface NotTaken {
+  readonly recipient_id: string
+  readonly reason: string
+  /** One sentence. */
+  readonly detail: string
 }
 
 /** A broadcast that is ready to be stored: a message for each version, encoded once. */
@@ -322,6 +335,30 @@ export function rangeOf(client: ClientState | undefined, name: string): string |
   return protocols && Object.hasOwn(protocols, name) ? protocols[name] : undefined
 }
 
+/** A broadcast that nobody takes is one all the same, with a message_id and no recipients. */
+function orNobody(variants: readonly Variant[], message: StoredMessage): readonly Variant[] {
+  return variants.length > 0 ? variants : [{ message, recipients: [] }]
+}
+
 function withDeprecation(warnings: readonly string[], version: ProtocolVersion): readonly string[] {
   return version.registered.deprecated ? [...warnings, deprecationWarning(version)] : warnings
+}
+
+/** The recipients by the version that they are given. @param choices one for each */
+function grouped(
+  family: Family,
+  version: string,
+  takers: readonly Taker[],
+  choices: readonly (ChosenVersion | VersionRefusal)[],
+) {
+  const groups = new Map<string, string[]>()
+  const refused: NotTaken[] = []
+  for (const [at, { client_id, range }] of takers.entries()) {
+    const delivery = choices[at]!
+    if ('reason' in delivery) {
+      const detail = `${client_id} takes ${family.name} ${range}, and nothing leads there from ${version}.`
+      refused.push({ recipient_id: client_id, reason: 'no_common_version', detail })
+    } else groups.getOrInsertComputed(delivery.deliver, () => []).push(client_id)
+  }
+  return { groups, refused }
 }
