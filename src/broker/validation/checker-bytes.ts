@@ -3,9 +3,9 @@ import type { AdmittedSchema } from '../../core/protocol/schema/admit.ts'
 /** Of generated code, as measured: what any checker takes, and for each character of its schema. */
 const BASE_BYTES = 20_000
 const BYTES_PER_CHAR = 36
-/** Of an expression of the linear engine, and for each of its states, and for the letters of a property. */
+/** Of an expression of the linear engine; for each state, once it has run on long texts; for a property. */
 const PATTERN_BYTES = 8000
-const STATE_BYTES = 120
+const STATE_BYTES = 10_000
 const PROPERTY_BYTES = 24_000
 
 /**

@@ -8,7 +8,7 @@ const START_MS_MAX = 10_000
 const COMPILE_BYTES_MAX = 150_000_000
 const MEMORY_LOOK_MS = 10
 /** A thread that has not closed so long after it was told to end is stuck. */
-const CLOSING_MS_MAX = 500
+const CLOSING_MS_MAX = 1000
 
 /** Why a thread is of no use any more: its task takes too long or too much memory, or the thread failed. */
 export type Loss = 'late' | 'overgrown' | Error

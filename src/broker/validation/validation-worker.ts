@@ -44,8 +44,6 @@ interface Job {
   /** Whose failure it is, too. */
   readonly sender_counts_for: string
   readonly schema: JsonSchema
-  /** It surely takes little time, whatever became of others. */
-  readonly quick: boolean
   /** Refuses it if its turn does not come. */
   waits: ReturnType<typeof setTimeout> | undefined
   given_up: boolean
@@ -203,7 +201,6 @@ export class ValidationWorker {
         counts_for,
         sender_counts_for,
         schema,
-        quick,
         waits: undefined,
         given_up: false,
         resolve: resolve as Job['resolve'],
@@ -243,7 +240,6 @@ export class ValidationWorker {
   }
 
   #refusesBlocked(job: Job): boolean {
-    if (job.quick) return false
     const blocked_ms = this.#strikes.blockedMs(job.counts_for, this.options.now())
     if (blocked_ms > 0) job.reject(blocked(blocked_ms))
     return blocked_ms > 0

@@ -4,7 +4,7 @@ import { READY, type Task } from './messages.ts'
 declare const self: Worker
 
 /** A task that took longer has left garbage behind, and may be the last one for a while. */
-const LONG_MS = 20
+const LONG_MS = 5
 
 /** The entry of the validation worker. The build names it as a second entry point, next to main. */
 const checkers = new Checkers()
