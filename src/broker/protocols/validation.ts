@@ -160,7 +160,7 @@ function withWeight(error: unknown, weight: number): unknown {
   if (!(error instanceof BrokerError) || error.code !== 'validation_timeout') return error
   const weighs = Number.isFinite(weight)
     ? `The schema weighs ${Math.ceil(weight)} checks for each value of a payload.`
-    : 'The schema is recursive, so what a check costs has no bound.'
+    : 'What a check against this schema costs has no known bound.'
   return new BrokerError('validation_timeout', {
     ...error.detail,
     field: '/payload',

@@ -1,7 +1,12 @@
 import { type Answer, READY, type Task } from './messages.ts'
 
-/** How long one task may take. */
-export const TASK_MS_MAX = 250
+/** How long one task may take. A comparison is made once, at a registration, and may take longer. */
+export const TASK_MS_MAX: Readonly<Record<Task['do'], number>> = {
+  check: 250,
+  compile: 250,
+  example: 250,
+  compare: 1000,
+}
 /** How long a thread may take to load; it takes about 10 ms on an idle machine. */
 const START_MS_MAX = 10_000
 /** How much the process may grow while it compiles one schema. */
@@ -84,7 +89,7 @@ export class ValidationThread {
 
   #watch(task: Task): void {
     this.#unwatch()
-    this.#deadline = setTimeout(() => this.#late(), TASK_MS_MAX)
+    this.#deadline = setTimeout(() => this.#late(), TASK_MS_MAX[task.do])
     if (task.do === 'compile') this.#watchMemory(process.memoryUsage.rss() + COMPILE_BYTES_MAX)
   }
 

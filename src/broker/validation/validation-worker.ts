@@ -342,9 +342,9 @@ function lossError(why: Loss, task: Task | undefined): BrokerError {
       detail: 'Compiling the schema takes too much memory.',
       more: { bound: 'compile_bytes_max' },
     })
-  const what = WORK[task?.do ?? 'check']
+  const doing = task?.do ?? 'check'
   return new BrokerError('validation_timeout', {
-    detail: `${what} takes longer than ${TASK_MS_MAX} ms.`,
+    detail: `${WORK[doing]} takes longer than ${TASK_MS_MAX[doing]} ms.`,
     ...(compiles ? { next: 'Simplify the schema.' } : {}),
   })
 }

@@ -3,8 +3,8 @@ import { applyTo, draftOf, resultOf } from './apply.ts'
 import type { Adapter, Operation } from './operations.ts'
 
 export const STEPS_MAX = 8
-/** What all searches together may do, in comparisons of a range with a version: some 50 ms. */
-const COMPARISONS_MAX = 80_000
+/** What all searches together may do, in comparisons of a range with a version: some 20 ms. */
+const COMPARISONS_MAX = 20_000
 /** Reading a range costs as much as so many comparisons. */
 const COMPARISONS_PER_RANGE = 25
 
@@ -34,7 +34,7 @@ const SOURCES_MAX = 32
 
 /**
  * The chains of adapters between the versions of one protocol. What was compared once is remembered, and all
- * that is compared is bounded: some 50 ms of work, however many are asked for. Of versions with thousands
+ * that is compared is bounded: some 20 ms of work, however many are asked for. Of versions with thousands
  * of ranges, some chains are not found.
  */
 export class Chains {

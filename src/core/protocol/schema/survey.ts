@@ -203,7 +203,7 @@ export class Survey {
   }
 
   private warnOfUnknown(keyword: string, path: string): void {
-    if (keyword.startsWith('x-')) return
+    if (keyword.startsWith('x-') || this.warnings.length >= WARNINGS_MAX) return
     const other: Dialect = this.dialect === 'draft-07' ? '2020-12' : 'draft-07'
     const at = path === '' ? 'At the root' : `At ${path.slice(0, 200)}`
     if (KEYWORDS[other].has(keyword)) {
