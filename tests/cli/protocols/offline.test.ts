@@ -212,6 +212,20 @@ describe('diff of two files', () => {
     expect(out.split('\n').at(-1)).toStartWith('1.1.0 is a minor after 1.0.0')
   })
 
+  test('a number that does not rise breaks no promise', async () => {
+    const [one, other] = [note('1.1.0', ['text!']), note('1.0.0', ['body!'])]
+    for (const [older, newer] of [
+      [one, other],
+      [one, { ...other, version: '1.1.0' }],
+      [one, { ...other, name: 'remark', version: '1.2.0' }],
+    ]) {
+      const { code, out } = await diff(older, newer)
+      expect(code).toBe(0)
+      expect(out).toContain(': breaking')
+      expect(out).not.toContain('register it')
+    }
+  })
+
   test('the strict reading is told where it says something else, undeclared members being any value', async () => {
     const minor = await diff(note('1.0.0', ['text!']), note('1.1.0', ['text!', 'to']))
     expect(minor.out).toContain('\nRead strictly, with members that are not declared: forward\n')
