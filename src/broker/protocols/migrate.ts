@@ -88,10 +88,12 @@ function stepsOf({ adapted_from }: Message, steps: string[]): string[] {
 }
 
 function noOthers(name: string, to: string, from_range: string | undefined): BrokerError {
-  const which = from_range === undefined ? '' : ` in the range ${from_range}`
   return new BrokerError('no_common_version', {
     field: from_range === undefined ? '/to_version' : '/from_range',
-    detail: `There is no version of ${name}${which} besides ${to}.`,
+    detail:
+      from_range === undefined
+        ? `${name} has no version other than ${to}.`
+        : `No version of ${name} other than ${to} is in the range ${from_range}.`,
     next: `See discover_protocols for the versions of ${name}.`,
     more: { would_work: [] },
   })

@@ -106,7 +106,7 @@ export async function register(
 }
 
 /** @throws BrokerError `invalid_params` */
-function checkedMetadata(metadata: ProtocolMetadata): ProtocolMetadata {
+export function checkedMetadata(metadata: ProtocolMetadata): ProtocolMetadata {
   const chars = JSON.stringify(metadata).length
   if (chars <= METADATA_CHARS_MAX) return metadata
   throw new BrokerError('invalid_params', {

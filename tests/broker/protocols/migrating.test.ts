@@ -155,12 +155,12 @@ test('a migration to nowhere is refused', async () => {
   expect(await refused({ name: 'chat', to_version: '1.0.0' })).toMatchObject({
     code: 'no_common_version',
     field: '/to_version',
-    detail: 'There is no version of chat besides 1.0.0.',
+    detail: 'chat has no version other than 1.0.0.',
   })
   expect(await refused({ name: 'mail', to_version: '1.0.0', from_range: '^7.0.0' })).toMatchObject({
     code: 'no_common_version',
     field: '/from_range',
-    detail: 'There is no version of mail in the range ^7.0.0 besides 1.0.0.',
+    detail: 'No version of mail other than 1.0.0 is in the range ^7.0.0.',
   })
   expect(await refused({ name: 'mail', to_version: '3.0.0', from_range: 'latest' })).toMatchObject({
     code: 'invalid_params',

@@ -32,6 +32,14 @@ describe('check', () => {
     })
   })
 
+  test('more metadata than a broker keeps', async () => {
+    const { code, err } = await check({
+      'note.json': note('1.0.0', ['text!'], shows({ text: 'x'.repeat(40_000) })),
+    })
+    expect(code).toBe(1)
+    expect(err).toStartWith('error: note 1.0.0 (note.json): metadata is 40')
+  })
+
   test('the ready protocols are right', async () => {
     expect(await check({ 'ready.json': READY_PROTOCOLS })).toMatchObject({ code: 0, err: '' })
   })
