@@ -54,8 +54,8 @@ ${READY_PROTOCOLS.map(summaryRow).join('\n')}
 
 \`\`\`sh
 mcp-broker protocols show task
-mcp-broker call send_message recipient_id=backend protocol_name=chat protocol_version=1.0.0 \\
-  'payload={"text":"hello"}'
+mcp-broker call send_message sender_id=frontend recipient_id=backend protocol_name=chat \\
+  protocol_version=1.0.0 'payload={"text":"hello"}'
 \`\`\`
 
 ${READY_PROTOCOLS.map(protocolSection).join('\n\n')}

@@ -181,7 +181,7 @@ describe('call', () => {
   test('more errors than a refusal lists are counted, and a long payload is cut', () => {
     const sentences = (count: number) => Array.from({ length: count }, (_, i) => ({ sentence: `${i}.` }))
     expect(errorLines({ errors: sentences(3), errors_total: 8 })).toEqual(['1.', '2.', 'And 5 more.'])
-    expect(errorLines({ example: 'x'.repeat(3000) })[0]).toHaveLength(2022)
+    expect(errorLines({ example: 'x'.repeat(5000) })[0]).toHaveLength(4118)
     expect(errorLines({ errors: sentences(1), errors_total: 1, path: '/a' })).toEqual([])
   })
 

@@ -41,6 +41,21 @@ test('each command of the tutorial prints what the page shows', async () => {
   expect(differing).toEqual([])
 })
 
+test('the commands on the other pages are taken as they stand', async () => {
+  await using reader = new Reader()
+  await reader.run('mcp-broker serve')
+  for (const page of ['../README', 'ready-protocols']) {
+    const steps = stepsOf(await read(page)).filter(({ commands }) => commands[0]?.startsWith('mcp-broker '))
+    expect(steps).not.toEqual([])
+    for (const { commands, shown } of steps)
+      for (const command of commands) {
+        const printed = await reader.run(command)
+        if (shown !== undefined) expect(printed).toStartWith(shown.trimEnd())
+        else expect(printed).not.toContain('error: ')
+      }
+  }
+})
+
 describe('the tables', () => {
   const compare = (older: JsonSchema, newer: JsonSchema) => {
     const checkOf = (schema: JsonSchema) => compileSchema(admitSchema(schema)).check

@@ -43,7 +43,8 @@ export async function migrate(
     .map(({ version }) => version)
     .filter((version) => version !== to_version && (!from_range || satisfies(version, from_range)))
   const versions = new Set(others.filter((version) => family.chain(version, to_version)))
-  if (versions.size === 0) throw noChain(family, others[0] ?? from_range ?? 'any other version', to_version)
+  if (others.length === 0) throw noOthers(name, to_version, from_range)
+  if (versions.size === 0) throw noChain(family, others[0]!, to_version)
   const failures: MigrationAnswer['failures'] = []
   const convert = async (message: StoredMessage, wire: Message): Promise<StoredMessage | 'left'> => {
     try {
@@ -84,4 +85,16 @@ export async function migrate(
 /** All steps since the sender's version. */
 function stepsOf({ adapted_from }: Message, steps: string[]): string[] {
   return adapted_from ? [...adapted_from.steps, ...steps] : steps
+}
+
+function noOthers(name: string, to: string, from_range: string | undefined): BrokerError {
+  return new BrokerError('no_common_version', {
+    field: from_range === undefined ? '/to_version' : '/from_range',
+    detail:
+      from_range === undefined
+        ? `${name} has no version other than ${to}.`
+        : `No version of ${name} other than ${to} is in the range ${from_range}.`,
+    next: `See discover_protocols for the versions of ${name}.`,
+    more: { would_work: [] },
+  })
 }

@@ -146,7 +146,7 @@ export function noChain(family: Family, from: string, to: string): BrokerError {
   return new BrokerError('no_common_version', {
     field: '/to_version',
     detail: `No adapters lead from ${family.name} ${from} to ${to}.${reach}`,
-    next: `Register ${to} with an adapter from ${from}, or a version between that has them.`,
+    next: `Register a higher version with adapters: up from ${from}, and down to ${to}.`,
     more: { would_work },
   })
 }

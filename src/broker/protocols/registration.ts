@@ -109,7 +109,7 @@ export async function register(
 }
 
 /** @throws BrokerError `invalid_params`; `nesting_too_deep` for an example that no message could carry */
-function checkedMetadata(metadata: ProtocolMetadata): ProtocolMetadata {
+export function checkedMetadata(metadata: ProtocolMetadata): ProtocolMetadata {
   for (const [i, { payload }] of (metadata.examples ?? []).entries())
     checkDepth(payload, `/metadata/examples/${i}/payload`)
   for (const [i, payload] of (metadata.examples_invalid ?? []).entries())

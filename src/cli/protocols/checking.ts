@@ -1,6 +1,7 @@
 import { checkInput } from '../../broker/command.ts'
 import { registerProtocol } from '../../broker/commands/protocols.ts'
 import { type FiledDefinition, type Place, placeText } from '../../broker/protocols/definition-files.ts'
+import { checkedMetadata } from '../../broker/protocols/registration.ts'
 import { reasonLines } from '../../core/error-lines.ts'
 import { BrokerError } from '../../core/errors.ts'
 import { checkAdapters } from '../../core/protocol/adapter/check.ts'
@@ -102,6 +103,7 @@ class Check {
     try {
       checkInput(registerProtocol.input, input)
       const version = parseVersion(input.version, '/version')
+      checkedMetadata(this.#metadata)
       const admitted = admitSchema(input.schema)
       this.#warnings.push(...admitted.warnings)
       return {

@@ -8,6 +8,7 @@ import { describeComparison } from '../../core/protocol/evolution/sentence.ts'
 import type { JsonSchema } from '../../core/protocol/json-schema.ts'
 import { admitSchema } from '../../core/protocol/schema/admit.ts'
 import { type Checker, compileSchema } from '../../core/protocol/schema/checker.ts'
+import { compareVersions as orderOf } from '../../core/protocol/versions.ts'
 import { offlineError } from './telling.ts'
 
 /** One version of a protocol that can be compared with another. */
@@ -59,7 +60,11 @@ function comparable({ name, version, schema }: Described): Comparable {
 
 /** What changed between two versions, for programs and in words. @throws CliError for a refused schema */
 export function differenceOf(older: Described, newer: Described) {
-  const { comparison, broken } = compareVersions(comparable(older), comparable(newer), newer.strict)
+  const compared = compareVersions(comparable(older), comparable(newer), newer.strict)
+  const { comparison } = compared
+  // A number promises something only where it is higher than the other one of the same protocol.
+  const rises = newer.name === older.name && orderOf(newer.version, older.version) > 0
+  const broken = rises ? compared.broken : undefined
   const names = { name: newer.name, from: older.version, to: newer.version }
   const added = newer.capabilities.filter((one) => !older.capabilities.includes(one))
   const removed = older.capabilities.filter((one) => !newer.capabilities.includes(one))

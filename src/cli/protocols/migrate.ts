@@ -54,18 +54,19 @@ export const migrate: Verb = {
 
 function print({ dry_run, rewritten, left, failures }: Migration, to: string, terminal: Terminal): void {
   if (!terminal.interactive)
-    for (const [name, number] of Object.entries({ rewritten, ...left })) terminal.out(`${name}\t${number}`)
+    for (const row of Object.entries({ rewritten, ...left }))
+      terminal.out(row.map((cell) => oneLine(String(cell))).join('\t'))
   else {
-    terminal.out(`${count(rewritten, 'message')} ${dry_run ? 'would become' : 'became'} ${oneLine(to)}.`)
+    terminal.out(oneLine(`${count(rewritten, 'message')} ${dry_run ? 'would become' : 'became'} ${to}.`))
     for (const [number, why] of [
       [left.leased_or_delivered, 'delivered already, or leased'],
       [left.acknowledged, 'acknowledged already'],
       [left.failed, 'that the adapters cannot turn'],
       [left.no_room, 'for want of room'],
     ] as const)
-      if (number > 0) terminal.out(`Left: ${count(number, 'message')} ${why}.`)
+      if (number > 0) terminal.out(oneLine(`Left: ${count(number, 'message')} ${why}.`))
   }
-  for (const { message_id, reason } of failures) terminal.err(`${message_id}: ${oneLine(reason)}`)
+  for (const { message_id, reason } of failures) terminal.err(oneLine(`${message_id}: ${reason}`))
   const unlisted = left.failed - failures.length
   if (unlisted > 0) terminal.err(`${count(unlisted, 'message')} more could not be turned.`)
   if (dry_run) terminal.err('Nothing was changed: --apply does it.')

@@ -24,7 +24,10 @@ export const register: Verb = {
     'In a pipe each version is one line: what was done, name, version and relation, between tabs.',
   ],
   flags: {
-    'dry-run': { kind: 'switch', help: 'Have the broker check everything, and keep nothing.' },
+    'dry-run': {
+      kind: 'switch',
+      help: 'Have the broker check each against what is registered, and keep nothing.',
+    },
     ...CALL_FLAGS,
   },
   async run(line, surroundings) {
@@ -36,6 +39,8 @@ export const register: Verb = {
     const refused: CliError[] = []
     /** Versions that are not tried, by their name, since a lower one was refused. */
     const left_out = new Map<string, string[]>()
+    /** In a dry run, the version of each name that the broker does not know when it checks the next one. */
+    const unknown = new Map<string, string>()
     for (const definition of definitions) {
       const { name, version } = definition.input
       const higher = left_out.get(name)
@@ -47,7 +52,11 @@ export const register: Verb = {
       if (answer instanceof CliError) {
         refused.push(answer)
         left_out.set(name, [])
-      } else done.push(answer)
+        continue
+      }
+      const lower = unknown.get(name)
+      done.push(lower === undefined ? answer : notCompared(answer, lower))
+      if (dry_run && answer.created) unknown.set(name, version)
     }
     for (const [name, versions] of left_out)
       if (versions.length > 0)
@@ -59,6 +68,14 @@ export const register: Verb = {
     if (refused.length > 0) throw new CliErrors(refused)
     return EXIT.ok
   },
+}
+
+/** An answer that says what a dry run could not check. */
+function notCompared(answer: Registration, lower: string): Registration {
+  const words =
+    `It was not compared with ${lower}, which is not registered yet: ` +
+    `"${PROGRAM} protocols check" compares the versions in files.`
+  return { ...answer, warnings: [...answer.warnings, words] }
 }
 
 /** What came of one; a refusal says which file it is about. @throws CliError when no broker answers */

@@ -1,6 +1,6 @@
 import type { Deprecation, RegisteredProtocol } from './definition.ts'
 import type { Relation } from './evolution/relation.ts'
-import { isSchemaObject } from './json-schema.ts'
+import { requiredMembers } from './shapes.ts'
 
 /** What a model is told of a protocol before it asks for more. */
 export interface ProtocolCard {
@@ -36,7 +36,7 @@ export function cardOf(
   versions: number,
   example: { readonly payload: unknown } | undefined,
 ): ProtocolCard {
-  const required = isSchemaObject(schema) && Array.isArray(schema.required) ? schema.required : []
+  const required = requiredMembers(schema)
   const card: ProtocolCard = {
     name,
     version,
@@ -50,7 +50,7 @@ export function cardOf(
   const left = CARD_BYTES_MAX - bytesOf(card)
   const summary_bytes = Math.min(SUMMARY_BYTES_MAX, left - (required.length > 0 ? NAMES_BYTES_MIN : 0))
   card.summary = cut(firstSentence(metadata.description ?? ''), summary_bytes)
-  card.required = fewNames(required.map(String), CARD_BYTES_MAX - bytesOf(card))
+  card.required = fewNames(required, CARD_BYTES_MAX - bytesOf(card))
   if (example && bytesOf({ ...card, example: example.payload }) <= CARD_BYTES_MAX)
     card.example = example.payload
   const { tags } = metadata

@@ -60,7 +60,7 @@ export function refused(facts: Facts, reason: Reason): { detail: Refusal; sugges
     ...(reason === 'not_offered' ? { who } : {}),
     sentence: sentence(facts, reason),
   }
-  return { detail, suggestions: suggestions(facts, reason) }
+  return { detail, suggestions: suggestions(facts) }
 }
 
 export function statedRanges({ sides }: Facts): Record<string, string> {
@@ -115,21 +115,19 @@ function listed(versions: readonly RegisteredVersion[]): string {
   return `${some.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }
 
-/** The fewest moves that lead to a version which would do: of one side if possible, upwards if possible. */
-function suggestions(facts: Facts, reason: Reason): Suggestion[] {
+/** The fewest moves that lead to a version which is not deprecated and would do: of one side if possible, upwards if possible. */
+function suggestions(facts: Facts): Suggestion[] {
   const { versions, sides, need } = facts
-  const suitable = versions.filter((one) => fulfils(one, need))
-  const usable = suitable.filter((one) => !one.deprecated)
+  const usable = versions.filter((one) => !one.deprecated && fulfils(one, need))
   const stable = usable.filter((one) => !isPrerelease(one.version))
-  const targets = reason === 'deprecated' || usable.length > 0 ? usable : suitable
   const moves = sides.flatMap((side, at) => {
     const other = sides[1 - at]!
-    const target = targets.find((one) => other.takes.has(one))
+    const target = usable.find((one) => other.takes.has(one))
     return target ? [move(facts, side, target.version)] : []
   })
   const upwards = moves.filter(({ action }) => action !== 'downgrade')
   if (moves.length > 0) return upwards.length > 0 ? upwards : moves
-  const target = stable[0] ?? targets[0]
+  const target = stable[0] ?? usable[0]
   return target ? sides.map((side) => move(facts, side, target.version)) : [register(facts)]
 }
 

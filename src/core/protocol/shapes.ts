@@ -27,7 +27,8 @@ const SHAPES_MAX = 50
 const WORDS_DEPTH_MAX = 3
 const WORDS_MAX = 20
 const VALUE_CHARS_MAX = 80
-const REFERENCES_MAX = 16
+/** Schemas that are taken together for one value. */
+const CONJUNCTS_MAX = 16
 
 /**
  * The members of payloads as a reader wants to know them: one shape for each branch of a union that one
@@ -35,14 +36,25 @@ const REFERENCES_MAX = 16
  */
 export function shapesOf(schema: JsonSchema): readonly Shape[] {
   if (!isSchemaObject(schema)) return [{ fields: [] }]
-  const union = [schema.oneOf, schema.anyOf].find(Array.isArray) ?? []
+  const common = conjuncts(schema, schema)
+  const union: unknown[] = common.flatMap(({ oneOf, anyOf }) => [oneOf, anyOf]).find(Array.isArray) ?? []
   const branches = union.slice(0, SHAPES_MAX).map((branch) => resolved(branch, schema))
   const member = discriminator(branches)
-  if (member === undefined) return [{ fields: fieldsOf([schema], schema) }]
-  return branches.map((branch) => {
+  if (member === undefined) return [{ fields: fieldsOf(common, schema) }]
+  return branches.map((branch, index) => {
     const value = valueWords(constantOf(branch, member))
-    return { kind: { member, value }, ...said(branch), fields: fieldsOf([schema, branch], schema) }
+    const parts = [...common, ...conjuncts(union[index], schema)]
+    return { kind: { member, value }, ...said(branch), fields: fieldsOf(parts, schema) }
   })
+}
+
+/** The members that every payload must have. */
+export function requiredMembers(schema: JsonSchema): string[] {
+  return isSchemaObject(schema) ? [...requiredBy(conjuncts(schema, schema))] : []
+}
+
+function requiredBy(parts: readonly SchemaObject[]): Set<string> {
+  return new Set(parts.flatMap(({ required }) => (Array.isArray(required) ? required : [])).map(String))
 }
 
 /** The one member that has another constant in each branch. */
@@ -75,23 +87,25 @@ function addFields(
   prefix: string,
   depth: number,
 ): void {
-  const required = new Set(parts.flatMap(({ required }) => (Array.isArray(required) ? required : [])))
-  const members = new Map<string, SchemaObject>()
+  const required = requiredBy(parts)
+  const members = new Map<string, SchemaObject[]>()
+  const forbidden = new Set<string>()
   for (const part of parts)
     for (const [name, schema] of Object.entries(propertiesOf(part))) {
-      // A branch that says nothing of a member leaves what was said before; a constant says it better.
-      const own = resolved(schema, root)
-      const before = members.get(name)
-      members.set(name, before ? { ...before, ...own } : own)
+      if (schema === false) forbidden.add(name)
+      members.set(name, [...(members.get(name) ?? []), ...conjuncts(schema, root)])
     }
-  for (const [name, schema] of members) {
+  for (const [name, own] of members) {
     if (fields.length >= FIELDS_MAX) return
+    if (forbidden.has(name)) continue
     const path = prefix + name
+    // A branch that says nothing of a member leaves what was said before; a constant says it better.
+    const schema = merged(own)
     fields.push({ path, type: typeWords(schema, root, 1), required: required.has(name), ...said(schema) })
     if (depth >= DEPTH_MAX) continue
-    const items = resolved(schema.items, root)
-    if (hasProperties(items)) addFields(fields, [items], root, `${path}[].`, depth + 1)
-    else if (hasProperties(schema)) addFields(fields, [schema], root, `${path}.`, depth + 1)
+    const items = conjuncts(schema.items, root)
+    if (items.some(hasProperties)) addFields(fields, items, root, `${path}[].`, depth + 1)
+    else if (own.some(hasProperties)) addFields(fields, own, root, `${path}.`, depth + 1)
   }
 }
 
@@ -107,21 +121,30 @@ function said({ description }: SchemaObject): { description?: string } {
   return typeof description === 'string' ? { description } : {}
 }
 
-/** A schema in the place of a reference to it; what stands beside the reference wins. */
+/** A schema with what holds beside it taken in; where two say the same keyword, the nearer one wins. */
 function resolved(schema: unknown, root: SchemaObject): SchemaObject {
-  let here = isSchemaObject(schema) ? schema : {}
-  for (let steps = 0; typeof here.$ref === 'string' && steps < REFERENCES_MAX; steps++) {
-    const { $ref, ...beside } = here
-    const target = at(root, $ref as string)
-    if (!isSchemaObject(target)) return beside
-    here = { ...target, ...beside }
-  }
-  return here
+  return merged(conjuncts(schema, root))
 }
 
-/** What a JSON pointer in the fragment of a reference points at, within the document. */
+function merged(parts: readonly SchemaObject[]): SchemaObject {
+  return Object.fromEntries(parts.flatMap((part) => Object.entries(part)))
+}
+
+/** The schemas that hold for the same value: what a schema refers to, its `allOf`, and last the schema. */
+function conjuncts(schema: unknown, root: SchemaObject, seen: Set<SchemaObject> = new Set()): SchemaObject[] {
+  if (!isSchemaObject(schema) || seen.has(schema) || seen.size >= CONJUNCTS_MAX) return []
+  seen.add(schema)
+  const { $ref, allOf } = schema
+  const others = [
+    typeof $ref === 'string' ? at(root, $ref) : undefined,
+    ...(Array.isArray(allOf) ? allOf : []),
+  ]
+  return [...others.flatMap((other) => conjuncts(other, root, seen)), schema]
+}
+
+/** What a JSON pointer in the fragment of a reference points at; undefined for anchors and other documents. */
 function at(root: SchemaObject, reference: string): unknown {
-  if (!reference.startsWith('#')) return undefined
+  if (reference !== '#' && !reference.startsWith('#/')) return undefined
   let here: unknown = root
   for (const part of reference.slice(1).split('/').slice(1)) {
     const name = unescaped(part)

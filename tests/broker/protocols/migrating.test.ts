@@ -150,6 +150,17 @@ test('a migration to nowhere is refused', async () => {
   expect(await refused({ name: 'mail', to_version: '4.0.0' })).toMatchObject({
     code: 'no_common_version',
     field: '/to_version',
+    next: 'Register a higher version with adapters: up from 3.0.0, and down to 4.0.0.',
+  })
+  expect(await refused({ name: 'chat', to_version: '1.0.0' })).toMatchObject({
+    code: 'no_common_version',
+    field: '/to_version',
+    detail: 'chat has no version other than 1.0.0.',
+  })
+  expect(await refused({ name: 'mail', to_version: '1.0.0', from_range: '^7.0.0' })).toMatchObject({
+    code: 'no_common_version',
+    field: '/from_range',
+    detail: 'No version of mail other than 1.0.0 is in the range ^7.0.0.',
   })
   expect(await refused({ name: 'mail', to_version: '3.0.0', from_range: 'latest' })).toMatchObject({
     code: 'invalid_params',

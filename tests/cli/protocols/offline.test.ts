@@ -32,6 +32,14 @@ describe('check', () => {
     })
   })
 
+  test('more metadata than a broker keeps', async () => {
+    const { code, err } = await check({
+      'note.json': note('1.0.0', ['text!'], shows({ text: 'x'.repeat(40_000) })),
+    })
+    expect(code).toBe(1)
+    expect(err).toStartWith('error: note 1.0.0 (note.json): metadata is 40')
+  })
+
   test('the ready protocols are right', async () => {
     expect(await check({ 'ready.json': READY_PROTOCOLS })).toMatchObject({ code: 0, err: '' })
   })
@@ -210,6 +218,20 @@ describe('diff of two files', () => {
     expect(out).toContain('new readers refuse some old messages')
     expect(out).toContain('{"text":"a"}')
     expect(out.split('\n').at(-1)).toStartWith('1.1.0 is a minor after 1.0.0')
+  })
+
+  test('a number that does not rise breaks no promise', async () => {
+    const [one, other] = [note('1.1.0', ['text!']), note('1.0.0', ['body!'])]
+    for (const [older, newer] of [
+      [one, other],
+      [one, { ...other, version: '1.1.0' }],
+      [one, { ...other, name: 'remark', version: '1.2.0' }],
+    ]) {
+      const { code, out } = await diff(older, newer)
+      expect(code).toBe(0)
+      expect(out).toContain(': breaking')
+      expect(out).not.toContain('register it')
+    }
   })
 
   test('the strict reading is told where it says something else, undeclared members being any value', async () => {

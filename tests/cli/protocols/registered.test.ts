@@ -161,6 +161,17 @@ describe('register', () => {
     expect(done).toMatchObject([{ name: 'note', version: '1.0.0', created: true }])
   })
 
+  test('--dry-run says which versions of the files it did not compare', async () => {
+    const versions = [note('1.0.0', ['text!']), note('1.1.0', ['text!', 'to!'])]
+    const file = await folder.write('notes.json', versions)
+    const { code, err } = await protocols('register', file, '--dry-run')
+    expect(code).toBe(0)
+    expect(err).toStartWith(
+      'warning: note 1.1.0: It was not compared with 1.0.0, which is not registered yet',
+    )
+    expect(err.split('\n')).toHaveLength(1)
+  })
+
   test('a name of a ready protocol, with a warning', async () => {
     const file = await folder.write('chat.json', { ...note('1.0.0', ['text!']), name: 'chat' })
     const { code, out, err } = await protocols('register', file)
@@ -299,7 +310,7 @@ describe('migrate', () => {
   test('no version in the range that adapters lead from', async () => {
     const { code, err } = await protocols('migrate', 'note', '--to', '2.0.0', '--from', '0.x')
     expect(code).toBe(1)
-    expect(err).toContain('No adapters lead from note 0.x to 2.0.0.')
+    expect(err).toContain('No version of note other than 2.0.0 is in the range 0.x.')
   })
 
   test('a version that there is not', async () => {

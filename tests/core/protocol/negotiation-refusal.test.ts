@@ -229,6 +229,19 @@ describe('a refusal', () => {
       [{ action: 'register', to: '1.2.0', sentence: 'Somebody would have to register chat 1.2.0.' }],
     ],
     [
+      'no deprecated version, though one side takes it',
+      { chat: '>=1' },
+      { chat: '>=1.1' },
+      ['1.0.0!'],
+      {},
+      {
+        reason: 'no_common_version',
+        ranges: { frontend: '>=1', backend: '>=1.1' },
+        sentence: 'No registered version of chat is in the range of backend, >=1.1.',
+      },
+      [{ action: 'register', to: '1.1.0', sentence: 'Somebody would have to register chat 1.1.0.' }],
+    ],
+    [
       'a capability that none has',
       { chat: '^2 || 2.0.0-rc.1' },
       { chat: '^2 || 2.0.0-rc.1' },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import type { JsonSchema } from '../../../src/core/protocol/json-schema.ts'
-import { shapesOf } from '../../../src/core/protocol/shapes.ts'
+import type { JsonSchema, SchemaObject } from '../../../src/core/protocol/json-schema.ts'
+import { requiredMembers, shapesOf } from '../../../src/core/protocol/shapes.ts'
 
 /** The only shape's fields, one line each. */
 function lines(schema: JsonSchema): string[] {
@@ -38,6 +38,8 @@ describe('the words for a member', () => {
     [{ $ref: '#/$defs/toString' }, 'any JSON'],
     [{ $ref: 'https://elsewhere.example/schema' }, 'any JSON'],
     [{ $ref: '#/properties/m' }, 'any JSON'],
+    [{ $ref: '#anchor' }, 'any JSON'],
+    [{ allOf: [{ $ref: '#/$defs/n' }], maximum: 9 }, 'number, at most 9'],
   ])('%j', (m, words) => {
     const $defs = { n: { type: 'number' }, 'a/b c': { type: 'boolean' }, '%': { type: 'null' } }
     expect(lines({ properties: { m }, $defs })[0]).toBe(`m: ${words}`)
@@ -58,6 +60,49 @@ test('members of members, of items, and which are required', () => {
     'editor: object',
     'editor.name: text, required',
   ])
+})
+
+describe('the members of a payload', () => {
+  const $defs = { base: { type: 'object', required: ['a'], properties: { a: { type: 'string' } } } }
+  const b = { type: 'integer' }
+
+  test.each<[string, SchemaObject, string[]]>([
+    ['a reference', { $ref: '#/$defs/base' }, ['a: text, required']],
+    [
+      'a reference beside properties',
+      { $ref: '#/$defs/base', properties: { b } },
+      ['a: text, required', 'b: whole number'],
+    ],
+    [
+      'parts of allOf',
+      { allOf: [{ $ref: '#/$defs/base' }, { required: ['b'], properties: { b } }] },
+      ['a: text, required', 'b: whole number, required'],
+    ],
+    [
+      'a member of such an object',
+      { properties: { m: { allOf: [{ $ref: '#/$defs/base' }] } } },
+      ['m: object', 'm.a: text, required'],
+    ],
+    [
+      'without one that must not be there',
+      { $ref: '#/$defs/base', properties: { old: false } },
+      ['a: text, required'],
+    ],
+  ])('%s', (_, schema, expected) => {
+    expect(lines({ ...schema, $defs })).toEqual(expected)
+  })
+
+  test('those that every payload must have, wherever the schema says so', () => {
+    const required = { allOf: [{ $ref: '#/$defs/base' }, { required: ['b'] }], $defs }
+    expect(requiredMembers(required)).toEqual(['a', 'b'])
+    expect(requiredMembers(true)).toEqual([])
+  })
+
+  test('a union behind a reference', () => {
+    const branch = (kind: string) => ({ properties: { kind: { const: kind } } })
+    const union = { $ref: '#/$defs/u', $defs: { u: { oneOf: [branch('a'), branch('b')] } } }
+    expect(shapesOf(union).map(({ kind }) => kind?.value)).toEqual(['"a"', '"b"'])
+  })
 })
 
 test('a union that one member tells apart is a shape for each branch', () => {
@@ -110,6 +155,15 @@ describe('a schema that is made to take long', () => {
     const [{ fields } = { fields: [] }] = shapesOf({ properties, $defs: { wide } })
     expect(fields).toHaveLength(100)
     expect(performance.now() - before).toBeLessThan(1000)
+  })
+
+  test('parts that hold parts', () => {
+    const $defs: Record<string, JsonSchema> = { d0: { properties: { a: true } } }
+    for (let i = 1; i <= 30; i++)
+      $defs[`d${i}`] = { allOf: [{ $ref: `#/$defs/d${i - 1}` }, { $ref: `#/$defs/d${i - 1}` }] }
+    const before = performance.now()
+    expect(shapesOf({ $ref: '#/$defs/d30', $defs })).toHaveLength(1)
+    expect(performance.now() - before).toBeLessThan(100)
   })
 
   test('a reference to itself', () => {

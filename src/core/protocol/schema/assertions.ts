@@ -1,7 +1,7 @@
 import { Guard } from 'typebox/guard'
 import { isSchemaObject } from '../json-schema.ts'
 import { isOfType } from './unions.ts'
-import { counted, cut, listed, typesOf } from './wording.ts'
+import { counted, listed, matching, typesOf } from './wording.ts'
 
 /** A keyword that says something of a value without looking at schemas inside. */
 export interface Assertion {
@@ -51,7 +51,7 @@ export const ASSERTIONS: Readonly<Record<string, Assertion>> = {
   pattern: {
     // Only for a value that is no text: the pattern itself is matched where the expressions are.
     holds: () => true,
-    expected: (limit) => `text that matches ${cut(limit as string, 120)}`,
+    expected: (limit) => matching(limit as string),
     must: 'must be',
   },
   minimum: { holds: ofNumber(least), expected: (limit) => `at least ${limit}`, must: 'must be' },

@@ -10,14 +10,25 @@ type Draft = Record<string, unknown>
 
 /**
  * One schema that says what a schema and all that hold beside it say: references and `allOf` are taken in,
- * and of each union the chosen branch. `not` and what depends on other members is left to the check.
+ * of each union the chosen branch, and what depends on required members. `not` is left to the check.
  *
  * @throws GiveUp if they rule each other out
  */
 export function merged(schema: LinkedSchema, definitions: Definitions, choices: Choices): SchemaObject {
   const into: Draft = {}
   merge(into, schema, definitions, choices, 0)
+  const taken = new Set<string>()
+  for (let name = dependent(into, taken); name !== undefined; name = dependent(into, taken)) {
+    taken.add(name)
+    merge(into, (into.dependentSchemas as Record<string, LinkedSchema>)[name]!, definitions, choices, 0)
+  }
   return into
+}
+
+/** A required member whose presence brings in a schema that is not taken in yet. */
+function dependent({ required = [], dependentSchemas = {} }: Draft, taken: Set<string>): string | undefined {
+  const held = (name: string) => Object.hasOwn(dependentSchemas as object, name)
+  return (required as string[]).find((name) => held(name) && !taken.has(name))
 }
 
 function merge(
@@ -91,6 +102,7 @@ const JOIN: Readonly<Record<string, Join>> = {
   properties: byName(allOf),
   dependentRequired: byName((one, other) => [...(one as string[]), ...(other as string[])]),
   patternProperties: byName(allOf),
+  dependentSchemas: byName(allOf),
   additionalProperties: (one, other) => (one === false || other === false ? false : allOf(one, other)),
   propertyNames: allOf,
   items: allOf,

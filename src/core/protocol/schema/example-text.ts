@@ -37,7 +37,7 @@ export function textFor(schema: SchemaObject, choices: Choices, variant: number)
   return cut.padEnd(Math.min(least, CHARS_MAX), 'x')
 }
 
-/** A short text that a pattern matches, as long as `least`, if its repeats allow it. */
+/** A short text that a pattern matches, as long as `least`, if the pattern allows it. */
 function matching(source: string, least: number, choices: Choices, variant: number): string {
   let pattern: Pattern
   try {
@@ -47,7 +47,11 @@ function matching(source: string, least: number, choices: Choices, variant: numb
     throw thrown
   }
   const writer = new PatternWriter(choices, least - shortest(pattern), variant)
-  return writer.write(pattern)
+  const text = writer.write(pattern)
+  if (text.length >= least) return text
+  // A pattern that does not say how a text begins or ends leaves room there.
+  const length = Math.min(least, CHARS_MAX)
+  return choices.pick([text.padEnd(length, 'a'), text.padStart(length, 'a')])
 }
 
 class PatternWriter {

@@ -6,7 +6,7 @@ import type { LinkedSchema } from './linked.ts'
 import { effortWithin } from './nodes.ts'
 import { quoted } from './refusal.ts'
 import { entriesOf, type Members, type Visitor } from './visitor.ts'
-import { counted, kindOf, meant, orList, wantedBy } from './wording.ts'
+import { counted, kindOf, meant, nameWords, orList, wantedBy } from './wording.ts'
 
 const NAMES_LISTED_MAX = 20
 
@@ -112,10 +112,12 @@ export class InsideObject extends Inside {
   }
 
   private names(schema: unknown): void {
-    const expected = `a name that is ${wantedBy(schema as LinkedSchema, this.visitor.definitions)}`
+    const wanted = nameWords(schema as LinkedSchema, this.visitor.definitions)
+    const expected = wanted === undefined ? 'another name' : `a name that is ${wanted}`
+    const says = `has a name that is not allowed${wanted === undefined ? '' : `; a name must be ${wanted}`}`
     for (const name of Object.keys(this.value))
       if (!this.visitor.visit(schema as LinkedSchema, name, undefined, false))
-        this.fail('propertyNames', expected, 'has a name that is not allowed', kindOf(name), name)
+        this.fail('propertyNames', expected, says, kindOf(name), name)
   }
 
   private unevaluated(schema: unknown): void {

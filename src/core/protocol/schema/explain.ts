@@ -7,7 +7,7 @@ import { Definitions, type LinkedSchema } from './linked.ts'
 import { type LinearPattern, SMALL_PATTERN } from './pattern.ts'
 import { branchesOfType, discriminatorOf } from './unions.ts'
 import { entriesOf, type Members, type Visitor } from './visitor.ts'
-import { kindOf, listed, orList, wantedBy } from './wording.ts'
+import { branchWords, cut, kindOf, listed, orList, wantedBy } from './wording.ts'
 
 export type { Explanation, PayloadError } from './findings.ts'
 
@@ -192,8 +192,8 @@ class Walk implements Visitor {
       this.visit(meantBy[0]!, value, at, true)
       return
     }
-    const words = new Set(branches.map((branch) => wantedBy(branch, this.definitions)))
-    const expected = `one of ${branches.length} alternatives (${orList([...words].slice(0, 8))})`
+    const words = new Set(branches.map((branch) => branchWords(branch, this.definitions)))
+    const expected = `one of ${branches.length} alternatives (${cut(orList([...words].slice(0, 8)))})`
     this.findings.addFor(at, keyword, expected, `must fit ${expected}`, value)
   }
 }

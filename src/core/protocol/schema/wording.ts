@@ -1,14 +1,17 @@
+import { Guard } from 'typebox/guard'
 import { nearestNames } from '../../routing.ts'
 import { isSchemaObject } from '../json-schema.ts'
 import type { Definitions, LinkedSchema } from './linked.ts'
 import { quoted } from './refusal.ts'
 
 const WORDS_MAX = 200
+/** Required names that are listed of one branch. */
+const NAMES_MAX = 3
 
-/** What a value is, without saying it: kind and length only. */
+/** What a value is, without saying it: kind and length only, a text's as `minLength` counts it. */
 export function kindOf(value: unknown): string {
   if (value === null) return 'null'
-  if (typeof value === 'string') return `string of ${counted(value.length, 'character')}`
+  if (typeof value === 'string') return `string of ${counted(Guard.CodePointCount(value), 'character')}`
   if (Array.isArray(value)) return `array of ${counted(value.length, 'item')}`
   if (typeof value === 'object') return `object with ${counted(Object.keys(value).length, 'property')}`
   return typeof value
@@ -39,12 +42,35 @@ export function wantedBy(schema: LinkedSchema | undefined, definitions: Definiti
   return 'another value'
 }
 
+/** What a branch of a union asks for: of an object also the members that it must have. */
+export function branchWords(branch: LinkedSchema, definitions: Definitions): string {
+  const words = wantedBy(branch, definitions)
+  const at = definitions.followed(branch)
+  const required = isSchemaObject(at) && Array.isArray(at.required) ? at.required : []
+  if (words !== 'object' || required.length === 0) return words
+  const names = required.slice(0, NAMES_MAX).map((name) => quoted(name))
+  return `object with ${names.join(' and ')}${required.length > NAMES_MAX ? ' and more' : ''}`
+}
+
+/** What a schema asks of the name of a member; undefined where that takes more than a few words. */
+export function nameWords(schema: LinkedSchema, definitions: Definitions): string | undefined {
+  const at = definitions.followed(schema)
+  if (!isSchemaObject(at)) return undefined
+  if (typeof at.pattern === 'string') return matching(at.pattern)
+  return at.const !== undefined || Array.isArray(at.enum) ? wantedBy(at, definitions) : undefined
+}
+
+export function matching(pattern: string): string {
+  return `text that matches ${cut(pattern, 120)}`
+}
+
 export function typesOf(type: unknown): string {
   return orList((Array.isArray(type) ? type : [type]).map(String))
 }
 
 /** Values of the schema as JSON, cut. */
 export function listed(values: readonly unknown[]): string {
+  if (values.length === 0) return 'nothing'
   const shown: string[] = []
   let chars = 0
   for (const value of values) {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { Compile } from 'typebox/schema'
+import { fieldLines } from '../../../../src/core/protocol/fields.ts'
 import { READY_PROTOCOLS } from '../../../../src/core/protocol/ready/index.ts'
 import { shapesOf } from '../../../../src/core/protocol/shapes.ts'
 
@@ -55,6 +56,7 @@ describe.each(READY_PROTOCOLS.map((protocol) => [protocol.name, protocol] as con
       for (const { fields } of shapesOf(schema))
         for (const { path, description } of fields)
           expect([path, description]).toEqual([path, expect.any(String)])
+      expect(fieldLines(schema)).not.toContain('…')
     })
 
     test('it is plain JSON, well below the limit, and needs no pattern', () => {

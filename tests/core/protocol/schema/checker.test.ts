@@ -142,7 +142,7 @@ describe('what a refused payload is answered', () => {
     ],
     ['const', { const: 'a' }, 'secret', '', '"a"', 'string of 6 characters', ''],
     ['enum', { enum: ['a', 1, null] }, {}, '', '"a", 1 or null', 'object with 0 properties', ''],
-    ['minLength', { minLength: 2 }, '😀', '', 'at least 2 characters', 'string of 2 characters', ''],
+    ['minLength', { minLength: 2 }, '😀', '', 'at least 2 characters', 'string of 1 character', ''],
     ['maxLength', { maxLength: 1 }, 'ab', '', 'at most 1 character', 'string of 2 characters', ''],
     ['pattern', { pattern: '^a+$' }, 'b', '', 'text that matches ^a+$', 'string of 1 character', ''],
     [
@@ -233,10 +233,38 @@ describe('what a refused payload is answered', () => {
       { propertyNames: { maxLength: 1 } },
       { ab: 1 },
       '/ab',
-      'a name that is another value',
+      'another name',
       'string of 2 characters',
       '',
     ],
+    [
+      'propertyNames',
+      { propertyNames: { pattern: '^[a-z]+$' } },
+      { A: 1 },
+      '/A',
+      'a name that is text that matches ^[a-z]+$',
+      'string of 1 character',
+      '/A has a name that is not allowed; a name must be text that matches ^[a-z]+$.',
+    ],
+    [
+      'propertyNames',
+      { propertyNames: { enum: ['de', 'en'] } },
+      { fr: 1 },
+      '/fr',
+      'a name that is "de" or "en"',
+      'string of 2 characters',
+      '/fr has a name that is not allowed; a name must be "de" or "en".',
+    ],
+    [
+      'anyOf',
+      { anyOf: [{ required: ['path'] }, { type: 'object', required: ['a', 'b', 'c', 'd'] }] },
+      {},
+      '',
+      'one of 2 alternatives (object with "path" or object with "a" and "b" and "c" and more)',
+      'object with 0 properties',
+      '',
+    ],
+    ['enum', { enum: [] }, 'a', '', 'nothing', 'string of 1 character', ''],
     [
       'unevaluatedProperties',
       { properties: { a: true }, unevaluatedProperties: false },
@@ -358,7 +386,7 @@ describe('unions', () => {
     const either = compiled({ anyOf: [{ type: 'string' }, { type: 'object', required: ['uri'] }] })
     expect(either.errors({}).errors).toMatchObject([{ path: '/uri', rule: 'required' }])
     expect(either.errors(3).errors).toMatchObject([
-      { path: '', rule: 'anyOf', expected: 'one of 2 alternatives (string or object)' },
+      { path: '', rule: 'anyOf', expected: 'one of 2 alternatives (string or object with "uri")' },
     ])
   })
 

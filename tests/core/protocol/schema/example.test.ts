@@ -54,6 +54,20 @@ test.each([
   ['values that differ', { uniqueItems: true, minItems: 2, items: { enum: ['a', 'b'] } }, ['a', 'b']],
   ['first items', { type: 'array', minItems: 2, prefixItems: [{ const: 1 }], items: { const: 2 } }, [1, 2]],
   ['an item that must be there', { contains: { const: 3 }, minContains: 2 }, [3, 3]],
+  ['longer than a pattern at the start', { type: 'string', pattern: '^x', minLength: 4 }, 'xaaa'],
+  ['longer than a pattern at the end', { type: 'string', pattern: '\\.ts$', minLength: 5 }, 'aa.ts'],
+  [
+    'what a required member brings with it',
+    {
+      required: ['a'],
+      dependentSchemas: {
+        a: { required: ['b'], properties: { b: { const: 1 } }, dependentSchemas: { b: { required: ['c'] } } },
+        other: { required: ['d'] },
+      },
+      properties: { c: { const: 2 } },
+    },
+    { a: {}, b: 1, c: 2 },
+  ],
   ['a reference', { $ref: '#/$defs/a', $defs: { a: { const: 1 } } }, 1],
   [
     'a tree',
