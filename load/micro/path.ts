@@ -28,7 +28,7 @@ export function path(batch: number, typed = false): Micro {
     name: `frame to frame, ${typed ? 'typed, ' : ''}${batch} in a frame`,
     item: 'message',
     items: PAIRS * batch,
-    prepare() {
+    async prepare() {
       const context = brokerContext()
       const { broker } = context
       const sockets = new FakeSockets(broker.end_of_turn)
@@ -43,6 +43,9 @@ export function path(batch: number, typed = false): Micro {
         call(context, connect(`sink-${pair}`), 'subscribe', { batch: true })
         return connect(`source-${pair}`)
       })
+      // Check-ins with ranges may take several turns.
+      const there = async () => (await broker.engine.stats()).clients + broker.hub.subscription_count
+      while ((await there()) < 3 * PAIRS) await new Promise((resolve) => setTimeout(resolve, 0))
       const frames = sources.map((_, pair) => frameTo(`sink-${pair}`, batch, typed))
       return async () => {
         const { accepted } = broker.counters

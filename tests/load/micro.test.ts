@@ -7,7 +7,7 @@ const MICROS = [path(10, true), check(true), check(false), compile, registration
 test.each(MICROS.map((micro) => [micro.name, micro] as const))(
   '%s does its round again and again',
   async (_, micro) => {
-    const round = micro.prepare()
+    const round = await micro.prepare()
     // A round throws when something is refused, or not done.
     for (let rounds = 0; rounds < 3; rounds++) expect(await round()).toBeUndefined()
   },
