@@ -237,7 +237,7 @@ test('at a stop, sends whose check has not ended are refused, and their callers 
   const { url } = app
   const names = Array.from({ length: 8 }, (_, i) => `runaway${i}`)
   for (const name of names)
-    await register(url, { name, version: '1.0.0', schema: { ...RUNAWAY, title: name } })
+    await register(url, { name, version: '1.0.0', schema: { ...(RUNAWAY as object), title: name } })
   const payload = JSON.parse(nested(40))
   const answers = names.map((protocol_name) => {
     const sender_id = protocol_name
