@@ -12,7 +12,7 @@ import { sessionToWaitIn, type Woken } from '../waiters.ts'
 import { checkContent } from './content.ts'
 import { deliveryStatus } from './reading.ts'
 import { type DirectReceipt, directReceipt } from './receipts.ts'
-import { closed, MessageSchema, messagesText, WAIT_SECONDS_DEFAULT } from './schema.ts'
+import { closed, MessageSchema, messagesText, sentence, WAIT_SECONDS_DEFAULT } from './schema.ts'
 import { directInput, prepare, send } from './sending.ts'
 
 /** What may be a reply, and how often it has been delivered. */
@@ -180,7 +180,7 @@ export const sendMessageAndWait = defineCommand({
     timed_out
       ? [
           `No reply to \`${message_id}\` yet. A later one will be in your mailbox: get_messages.`,
-          ...warnings,
+          ...warnings.map(sentence),
         ].join('\n')
       : messagesText([reply as Message], now),
 })

@@ -9,7 +9,7 @@ import type { PreparedMany, Taker } from '../protocols/prepared.ts'
 import { rangeOf } from '../protocols/typed-sends.ts'
 import { checkContent, content } from './content.ts'
 import { type BroadcastReceipt, broadcastReceipt, broadcastReceiptOf, keyOf, UNTYPED } from './receipts.ts'
-import { CapabilityFilterSchema, capabilityFilter, closed, count } from './schema.ts'
+import { CapabilityFilterSchema, capabilityFilter, closed, count, sentence } from './schema.ts'
 
 /** Clients in one page of a walk over them. */
 const PAGE = 500
@@ -104,8 +104,9 @@ export const broadcastMessage = defineCommand({
     [
       `Broadcast \`${message_id}\` to ${count(recipients, 'client')}.`,
       ...refused.map(
-        ({ recipient_id, reason, detail }) => `Not taken by ${recipient_id}: ${detail ?? `${reason}.`}`,
+        ({ recipient_id, reason, detail }) =>
+          `Not taken by ${recipient_id}: ${sentence(detail ?? `${reason}.`)}`,
       ),
-      ...warnings,
+      ...warnings.map(sentence),
     ].join('\n'),
 })

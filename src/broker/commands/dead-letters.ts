@@ -13,6 +13,7 @@ import {
   count,
   MessageSchema,
   messagesText,
+  sentence,
   unlisted,
 } from './schema.ts'
 
@@ -134,6 +135,6 @@ export const requeueDeadLetters = defineCommand({
   text: ({ requeued, refused, warnings }) =>
     [
       `Requeued ${count(requeued, 'message')}.${refused.length > 0 ? ` Not requeued: ${refused.join(', ')}.` : ''}`,
-      ...warnings,
+      ...warnings.map(sentence),
     ].join('\n'),
 })

@@ -151,7 +151,8 @@ export const negotiateCapabilities = defineCommand({
       await partyOf(broker, project, own, '/session_id'),
       await partyOf(broker, project, target_id, '/target_id'),
     ] as const
-    return negotiate({ parties, registered, adapted, required })
+    // The turn that the call began in may be over, and many calls may have come this far.
+    return broker.turns.run(() => negotiate({ parties, registered, adapted, required }))
   },
   text: (output) =>
     output.matrix ? matrixText(output.matrix) : negotiationText(output as Partial<Negotiation>),

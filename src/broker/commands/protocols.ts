@@ -123,7 +123,7 @@ export const registerProtocol = defineCommand({
       `${name} ${version} is ${created ? 'registered' : updated ? 'there already; its metadata is new' : 'there already, unchanged'}` +
         `${relation === undefined ? '.' : `, ${relation} to the version before.`}`,
       ...reasons.map((reason) => `- ${sentence(reason.sentence)}`),
-      ...warnings,
+      ...warnings.map(sentence),
     ].join('\n'),
 })
 

@@ -17,7 +17,7 @@ import {
   takenReceipt,
   UNTYPED,
 } from './receipts.ts'
-import { closed, RecipientId } from './schema.ts'
+import { closed, RecipientId, sentence } from './schema.ts'
 
 export const directInput = { recipient_id: RecipientId, ...content }
 
@@ -169,8 +169,9 @@ export const sendMessage = defineCommand({
   text: ({ message_id, recipient_status, protocol_version, adapted_from, warnings }) => {
     const adapted = adapted_from ? `, adapted from ${adapted_from.version}` : ''
     const version = protocol_version === undefined ? '' : ` as version ${protocol_version}${adapted}`
-    return [`Queued \`${message_id}\`${version}; the recipient is ${recipient_status}.`, ...warnings].join(
-      '\n',
-    )
+    return [
+      `Queued \`${message_id}\`${version}; the recipient is ${recipient_status}.`,
+      ...warnings.map(sentence),
+    ].join('\n')
   },
 })

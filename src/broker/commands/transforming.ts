@@ -4,7 +4,7 @@ import { checkRange } from '../../core/protocol/versions.ts'
 import { defineCommand } from '../command.ts'
 import { migrate } from '../protocols/migrate.ts'
 import { transform } from '../protocols/transform.ts'
-import { AnyJson, closed, count, ProtocolName, ProtocolVersionText, unlisted } from './schema.ts'
+import { AnyJson, closed, count, ProtocolName, ProtocolVersionText, sentence, unlisted } from './schema.ts'
 
 const PayloadErrors = Type.Array(
   Type.Object({
@@ -44,7 +44,7 @@ export const transformMessage = defineCommand({
   text: ({ payload, steps, valid, errors }) =>
     [
       `${steps.length === 0 ? 'Nothing to do' : steps.join(', ')}; the result ${valid ? 'fits' : 'does not fit'}.`,
-      ...errors.map(({ sentence }) => `- ${sentence}`),
+      ...errors.map((error) => `- ${sentence(error.sentence)}`),
       `\`\`\`json\n${JSON.stringify(payload).replaceAll('`', '\\u0060')}\n\`\`\``,
     ].join('\n'),
 })
@@ -95,6 +95,6 @@ export const migrateMessages = defineCommand({
       `${count(rewritten, 'message')} ${dry_run ? 'would be' : 'were'} rewritten. Left: ` +
         `${left.leased_or_delivered} leased or delivered, ${left.acknowledged} acknowledged, ` +
         `${left.failed} that adapters could not turn, ${left.no_room} for want of room.`,
-      ...failures.map(({ message_id, reason }) => `- ${message_id}: ${reason}`),
+      ...failures.map(({ message_id, reason }) => `- ${message_id}: ${sentence(reason)}`),
     ].join('\n'),
 })

@@ -88,8 +88,10 @@ export class ProtocolVersion {
   }
 }
 
-/** How many choices of a version are kept for one protocol. */
-const ANSWERS_MAX = 1000
+/** How many choices of a version are kept, of all protocols together. */
+const CHOICES_MAX = 20_000
+/** What choices are kept in, and how many there are. */
+const kept = { in: new Set<Map<unknown, unknown>>(), count: 0 }
 
 /** All versions of one protocol in one project. */
 export class Family {
@@ -186,10 +188,16 @@ export class Family {
   }
 }
 
-/** Forgets everything when there is too much: callers choose ranges, so there may be any number. */
+/** Forgets all choices when there are too many: callers name ranges and versions, so there may be any number. */
 function remember<K, V>(answers: Map<K, V>, key: K, answer: V): void {
-  if (answers.size >= ANSWERS_MAX) answers.clear()
+  if (kept.count >= CHOICES_MAX) {
+    for (const choices of kept.in) choices.clear()
+    kept.in.clear()
+    kept.count = 0
+  }
   answers.set(key, answer)
+  kept.in.add(answers)
+  kept.count++
 }
 
 function sha256(text: string): string {

@@ -30,7 +30,10 @@ export function unknownVersion(family: Family, version: string, field = '/protoc
   return new BrokerError('unknown_protocol', {
     field,
     detail: `${family.name} has no version "${shortened(version)}"; there is ${versions.join(', ')}.`,
-    next: 'Send one of these versions, or leave protocol_version out and have the broker choose.',
+    next:
+      field === '/protocol_version'
+        ? 'Send one of these versions, or leave protocol_version out and have the broker choose.'
+        : 'Name one of these versions, or register this one.',
     more: { versions },
   })
 }

@@ -46,6 +46,7 @@ interface Job {
   readonly schema: JsonSchema
   /** Refuses it if its turn does not come. */
   waits: ReturnType<typeof setTimeout> | undefined
+  /** Refused before its turn came. */
   given_up: boolean
   readonly resolve: (answer: Answer) => void
   readonly reject: (error: BrokerError) => void
@@ -208,9 +209,12 @@ export class ValidationWorker {
       }
       if (this.#refusesBlocked(job)) return
       const lane = quick ? QUICK : this.#isSuspect(job) ? SUSPECT : ORDINARY
-      this.#queue.push(lane, project, sender, job)?.reject(busy())
+      const removed = this.#queue.push(lane, project, sender, job)
+      if (removed) giveUp(removed, busy())
       this.#next()
-      if (this.#running !== job) job.waits = setTimeout(() => giveUp(job), this.#waiting_ms_max).unref()
+      // One that was refused must not stay in memory for a timer's sake.
+      if (this.#running !== job && !job.given_up)
+        job.waits = setTimeout(() => giveUp(job, busy()), this.#waiting_ms_max).unref()
     })
   }
 
@@ -241,12 +245,12 @@ export class ValidationWorker {
 
   #refusesBlocked(job: Job): boolean {
     const blocked_ms = this.#strikes.blockedMs(job.counts_for, this.options.now())
-    if (blocked_ms > 0) job.reject(blocked(blocked_ms))
+    if (blocked_ms > 0) giveUp(job, blocked(blocked_ms))
     return blocked_ms > 0
   }
 
   #refuseWaiting(error: () => BrokerError): void {
-    for (let job = this.#queue.take(); job; job = this.#queue.take()) job.reject(error())
+    for (let job = this.#queue.take(); job; job = this.#queue.take()) giveUp(job, error())
   }
 
   #newThread(): ValidationThread {
@@ -321,9 +325,10 @@ export class ValidationWorker {
   }
 }
 
-function giveUp(job: Job): void {
+function giveUp(job: Job, error: BrokerError): void {
+  clearTimeout(job.waits)
   job.given_up = true
-  job.reject(busy())
+  job.reject(error)
 }
 
 function isCompiled(answer: Answer): answer is Compiled {

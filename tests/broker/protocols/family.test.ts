@@ -42,3 +42,20 @@ test('an adapter that comes later leads where nothing did', () => {
   family.put(versionOf('2.0.0', { adapters: [{ from: '1.0.0', up: [], down: [] }] }))
   expect(family.delivery(one, '^2.0.0')).toEqual({ send: '1.0.0', deliver: '2.0.0', steps: 1 })
 })
+
+test('choices are kept for a while, and forgotten when those of all protocols are too many', () => {
+  const version = versionOf('1.0.0')
+  const family = familyOf(version)
+  const [delivery, choice] = [family.delivery(version, '1.x'), family.choose('1.x', '1.x')]
+  expect(family.delivery(version, '1.x')).toBe(delivery)
+  expect(family.choose('1.x', '1.x')).toBe(choice)
+  for (let other = 0; other < 25; other++) {
+    const version = versionOf('1.0.0')
+    const family = familyOf(version)
+    for (let n = 0; n < 800; n++) family.delivery(version, `>=0.${n}.0`)
+  }
+  const [again, chosen] = [family.delivery(version, '1.x'), family.choose('1.x', '1.x')]
+  expect([again, chosen]).toEqual([delivery, choice])
+  expect(again).not.toBe(delivery)
+  expect(chosen).not.toBe(choice)
+})

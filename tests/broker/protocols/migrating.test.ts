@@ -200,6 +200,7 @@ test('a payload is turned into another version without being sent', async () => 
   expect(await refusalOf(run(app, 'transform_message', { ...turn, from_version: '1.0' }))).toMatchObject({
     code: 'unknown_protocol',
     field: '/from_version',
+    next: 'Name one of these versions, or register this one.',
   })
   const deep = JSON.parse('['.repeat(70) + ']'.repeat(70))
   expect(await refusalOf(run(app, 'transform_message', { ...turn, payload: deep }))).toMatchObject({

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { startBroker } from '../../harness.ts'
+import { here, startBroker } from '../../harness.ts'
 import { checkIn, LETTERS, MAIL, refusalOf, register, run, texts } from './rig.ts'
 
 type App = Parameters<typeof run>[0]
@@ -179,4 +179,17 @@ test('fifty sessions over twenty protocols are compared within 20 ms', async () 
     expect((matrix as { pairs: unknown[] }).pairs).toHaveLength(1225)
   }
   expect(best_ms).toBeLessThanOrEqual(MS_MAX)
+})
+
+test('many negotiations at once let other calls go on', async () => {
+  await using app = await startBroker({}, here)
+  const ranges = (range: string) => Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`p${n}`, range]))
+  await checkIn(app, 'alice', ranges('^1.2.0 || ^3.0.0'))
+  await checkIn(app, 'bob', ranges('>=2.0.0 <3.0.0'))
+  const pair = { session_id: 'alice', target_id: 'bob' }
+  let turns = 0
+  const counting = setInterval(() => turns++, 0)
+  await Promise.all(Array.from({ length: 200 }, () => run(app, 'negotiate_capabilities', pair)))
+  clearInterval(counting)
+  expect(turns).toBeGreaterThan(0)
 })

@@ -30,6 +30,7 @@ test('each check in this thread is counted once, whether or not it was timed', a
   const version = chat()
   for (let count = 1; count <= 50; count++) {
     const fits = count % 2 === 0
+    // A promise where a cold compilation has filled the turn.
     const result = await checks.check(version, FROM, fits ? { text: 'Hello' } : { text: 7 }, CHARS)
     expect(result).toEqual(fits ? undefined : expect.objectContaining({ total: 1 }))
     expect(inline.count).toBe(count)

@@ -259,6 +259,19 @@ describe('turns', () => {
   })
 })
 
+test('a check that is refused for want of room leaves nothing in memory', async () => {
+  await using rig = start({ waiting_ms_max: 60_000 })
+  const held = Array.from({ length: 33 }, () => codeOf(rig.check('runaway', RUNAWAY, nested(40))))
+  const before = memoryBytes()
+  for (let n = 0; n < 400; n++) {
+    const payload = JSON.stringify(`${n}`.padStart(300_000, 'x'))
+    expect(await codeOf(rig.check('runaway', RUNAWAY, payload))).toBe('validation_busy')
+  }
+  expect(memoryBytes() - before).toBeLessThan(60_000_000)
+  rig.worker.stop()
+  await Promise.all(held)
+})
+
 describe('threads', () => {
   test.each([
     ['throws', 'on fire'],
