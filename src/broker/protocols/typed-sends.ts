@@ -14,6 +14,7 @@ import {
   adaptOrRefuse,
   deprecationWarning,
   lacksCapability,
+  noChain,
   noCommonVersion,
   payloadInvalid,
   unknownProtocol,
@@ -280,7 +281,9 @@ export class TypedSends {
     deliver: string,
   ): MaybePromise<{ readonly message: StoredMessage; readonly adapted_from: AdaptedFrom }> {
     const version = protocol_version!
-    const chain = family.chain(version, deliver)!
+    const chain = family.chain(version, deliver)
+    // Versions may have been registered since the choice, and chains are looked for within bounds.
+    if (!chain) throw noChain(family, version, deliver)
     const { turns, tally, validation } = this.options
     const adapting = turns.run(() => adaptOrRefuse(text ?? payload, chain, family.name))
     return then(adapting, (adapted) => {
