@@ -188,7 +188,9 @@ export class Family {
   }
 }
 
-/** Forgets all choices when there are too many: callers name ranges and versions, so there may be any number. */
+/**
+ * Forgets all choices when there are too many: callers name ranges and versions, so there may be any number.
+ */
 function remember<K, V>(answers: Map<K, V>, key: K, answer: V): void {
   if (kept.count >= CHOICES_MAX) {
     for (const choices of kept.in) choices.clear()

@@ -63,8 +63,8 @@ export async function checkOwnExamples(
 }
 
 /**
- * Compares two versions where it can be stopped; once more without payloads, if these took too long. What takes
- * too long even so is not decided, and counts as breaking.
+ * Compares two versions where it can be stopped; once more without payloads, if these took too long. What
+ * takes too long even so is not decided, and counts as breaking.
  */
 async function compared(
   worker: ValidationWorker,

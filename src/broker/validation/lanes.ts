@@ -4,9 +4,9 @@ import { FairQueue } from './fair-queue.ts'
 const IN_A_ROW_MAX = 4
 
 /**
- * Items that wait for their turn, in lanes: those of the first go before those of the second, and so on, though
- * not for ever. Within a lane turns are fair. Each lane has room of its own, so that a full one refuses nothing
- * that would go first.
+ * Items that wait for their turn, in lanes: those of the first go before those of the second, and so on,
+ * though not for ever. Within a lane turns are fair. Each lane has room of its own, so that a full one
+ * refuses nothing that would go first.
  */
 export class Lanes<T> {
   readonly #lanes: readonly FairQueue<T>[]

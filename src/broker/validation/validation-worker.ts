@@ -54,7 +54,8 @@ interface Job {
 
 /**
  * Checks payloads and compiles schemas that may take long, in a thread that is killed when they do. One job
- * at a time is in the thread; the others wait in lanes, and in each in turns that go round projects, then senders.
+ * at a time is in the thread; the others wait in lanes, and in each in turns that go round projects, then
+ * senders.
  *
  * | state | `#running` | `#thread` | leaves it by |
  * |---|---|---|---|
@@ -113,8 +114,8 @@ export class ValidationWorker {
    * @param payload JSON text
    * @param quick it surely takes no more than some 20 ms, so it does not wait behind what may take longer
    * @throws BrokerError as a rejection: `validation_timeout` after 250 ms; `validation_busy` when too many
-   *   wait, when its turn does not come within three seconds, when the key ran out of time three times in a minute, or when the threads do not end;
-   *   `payload_too_complex`, `shutting_down`, `internal`
+   * wait, when its turn does not come within three seconds, when the key ran out of time three times in a
+   * minute, or when the threads do not end; `payload_too_complex`, `shutting_down`, `internal`
    */
   check(
     project: string,

@@ -115,7 +115,10 @@ function listed(versions: readonly RegisteredVersion[]): string {
   return `${some.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }
 
-/** The fewest moves that lead to a version which is not deprecated and would do: of one side if possible, upwards if possible. */
+/**
+ * The fewest moves that lead to a version which is not deprecated and would do: of one side if possible,
+ * upwards if possible.
+ */
 function suggestions(facts: Facts): Suggestion[] {
   const { versions, sides, need } = facts
   const usable = versions.filter((one) => !one.deprecated && fulfils(one, need))

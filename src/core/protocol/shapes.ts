@@ -142,7 +142,9 @@ function conjuncts(schema: unknown, root: SchemaObject, seen: Set<SchemaObject> 
   return [...others.flatMap((other) => conjuncts(other, root, seen)), schema]
 }
 
-/** What a JSON pointer in the fragment of a reference points at; undefined for anchors and other documents. */
+/**
+ * What a JSON pointer in the fragment of a reference points at; undefined for anchors and other documents.
+ */
 function at(root: SchemaObject, reference: string): unknown {
   if (reference !== '#' && !reference.startsWith('#/')) return undefined
   let here: unknown = root

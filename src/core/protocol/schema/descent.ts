@@ -5,9 +5,10 @@ import { Definitions, inPlace, type LinkedSchema } from './linked.ts'
 const WAYS_MAX = 2
 
 /**
- * Whether a recursive schema checks each value of a payload by one of its recursive parts at most. The work is in
- * proportion to the payload then, as for a tree of tasks; with two ways down it may double at each level. A
- * schema that compares whole items, and so looks at what is inside them once more at each level, does not count.
+ * Whether a recursive schema checks each value of a payload by one of its recursive parts at most. The work
+ * is in proportion to the payload then, as for a tree of tasks; with two ways down it may double at each
+ * level. A schema that compares whole items, and so looks at what is inside them once more at each level,
+ * does not count.
  *
  * @param root as `linkSchema` makes it: no schema reaches itself without a step into the payload
  */
@@ -17,7 +18,9 @@ export function descendsOnce(root: LinkedSchema): boolean {
   return walk.once
 }
 
-/** By how many recursive schemas one value inside is checked, where it is a member and where it is an item. */
+/**
+ * By how many recursive schemas one value inside is checked, where it is a member and where it is an item.
+ */
 interface Ways {
   readonly member: number
   readonly item: number
