@@ -1,7 +1,7 @@
 import { packageManager } from '../../package.json'
+import { type Field, type Shape, shapesOf } from '../core/protocol/card/shapes.ts'
 import type { ProtocolDefinition } from '../core/protocol/definition.ts'
 import { READY_PROTOCOLS } from '../core/protocol/ready/index.ts'
-import { type Field, type Shape, shapesOf } from '../core/protocol/shapes.ts'
 import { cell } from './tables.ts'
 
 /** What the definitions cannot say: which one to take, and who decides where two want the same. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { admitSchema } from '../../src/core/protocol/schema/admit.ts'
 import { compileSchema } from '../../src/core/protocol/schema/checker.ts'
-import { findingsOf } from '../../src/core/protocol/schema/explain.ts'
+import { findingsOf } from '../../src/core/protocol/schema/explain/explain.ts'
 import { type Draft, suiteCases } from './json-schema-suite.ts'
 
 /** Cases that are answered otherwise than the suite has it, with the reason. */

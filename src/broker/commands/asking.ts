@@ -6,7 +6,7 @@ import type { Address, Announcement, Found, Repeated } from '../../engine/values
 import type { Broker } from '../broker.ts'
 import { appendsStored, defineCommand } from '../command.ts'
 import { stillIn, unlessEnded } from '../ended.ts'
-import type { Prepared } from '../protocols/prepared.ts'
+import type { Prepared } from '../protocols/sending/prepared.ts'
 import { recipientOf } from '../recipient.ts'
 import { sessionToWaitIn, type Woken } from '../waiters.ts'
 import { checkContent } from './content.ts'

@@ -3,7 +3,7 @@ import type { DeadLetter } from '../../core/mailbox/entry.ts'
 import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import { formatTime, type Message, parseMessage } from '../../core/message.ts'
 import { appendsStored, defineCommand } from '../command.ts'
-import { unfitLetters } from '../protocols/letters.ts'
+import { unfitLetters } from '../protocols/sending/letters.ts'
 import {
   ANSWER_BYTES_DEFAULT,
   BytesMax,

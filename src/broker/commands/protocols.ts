@@ -2,9 +2,9 @@ import { type Static, Type } from '@sinclair/typebox'
 import { then } from '../../core/maybe-promise.ts'
 import { PROTOCOL_CAPABILITIES } from '../../core/protocol/definition.ts'
 import { defineCommand } from '../command.ts'
-import { deprecate } from '../protocols/deprecation.ts'
 import { discover } from '../protocols/discovery.ts'
-import { register } from '../protocols/registration.ts'
+import { deprecate } from '../protocols/registration/deprecation.ts'
+import { register } from '../protocols/registration/registration.ts'
 import {
   AnyJson,
   briefly,

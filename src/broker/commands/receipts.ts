@@ -6,7 +6,7 @@ import type { Appended, ClientState, IdempotencyKey, Page, Repeated, Sent } from
 import type { Broker } from '../broker.ts'
 import { appendsStored } from '../command.ts'
 import { type Addressed, idempotencyKey } from '../digest.ts'
-import type { NotTaken, Terms } from '../protocols/prepared.ts'
+import type { NotTaken, Terms } from '../protocols/sending/prepared.ts'
 import type { SendInput } from './content.ts'
 import { AdaptedFromSchema, choice, type closed, unlisted } from './schema.ts'
 

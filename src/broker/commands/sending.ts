@@ -6,7 +6,7 @@ import type { ProtocolCapability } from '../../core/protocol/definition.ts'
 import type { Appended, IdempotencyKey, Repeated } from '../../engine/values.ts'
 import type { Broker } from '../broker.ts'
 import { defineCommand } from '../command.ts'
-import type { Prepared, Sending, Terms } from '../protocols/prepared.ts'
+import type { Prepared, Sending, Terms } from '../protocols/sending/prepared.ts'
 import { recipientOf } from '../recipient.ts'
 import { checkContent, content, type SendInput } from './content.ts'
 import {

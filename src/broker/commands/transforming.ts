@@ -2,8 +2,8 @@ import { Type } from '@sinclair/typebox'
 import { ownClientId } from '../../auth/identity.ts'
 import { checkRange } from '../../core/protocol/versions.ts'
 import { defineCommand } from '../command.ts'
-import { migrate } from '../protocols/migrate.ts'
-import { transform } from '../protocols/transform.ts'
+import { migrate } from '../protocols/sending/migrate.ts'
+import { transform } from '../protocols/sending/transform.ts'
 import { AnyJson, closed, count, ProtocolName, ProtocolVersionText, sentence, unlisted } from './schema.ts'
 
 const PayloadErrors = Type.Array(

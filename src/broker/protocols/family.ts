@@ -1,12 +1,12 @@
 import { Chains, type Step } from '../../core/protocol/adapter/chain.ts'
+import type { RegisteredProtocol } from '../../core/protocol/definition.ts'
 import {
   type ChosenVersion,
   type RegisteredVersion,
   type VersionRefusal,
   versionToDeliver,
   versionToSend,
-} from '../../core/protocol/choice.ts'
-import type { RegisteredProtocol } from '../../core/protocol/definition.ts'
+} from '../../core/protocol/negotiation/choice.ts'
 import { type AdmittedSchema, admitSchema } from '../../core/protocol/schema/admit.ts'
 import { NO_BOUNDS } from '../../core/protocol/schema/bounds.ts'
 import type { Checker } from '../../core/protocol/schema/checker.ts'

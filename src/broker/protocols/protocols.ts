@@ -6,9 +6,9 @@ import type { Turns } from '../turns.ts'
 import { SenderOrder } from '../validation/order.ts'
 import { ValidationWorker } from '../validation/validation-worker.ts'
 import { Registry } from './registry.ts'
+import { TypedSends, type TypedSendsOptions } from './sending/typed-sends.ts'
+import { Validation } from './sending/validation.ts'
 import { ProtocolTally } from './tally.ts'
-import { TypedSends, type TypedSendsOptions } from './typed-sends.ts'
-import { Validation } from './validation.ts'
 
 export interface ProtocolsOptions {
   readonly engine: Engine

@@ -3,7 +3,7 @@ import { compareSchemas } from '../../core/protocol/evolution/compare.ts'
 import { admitSchema } from '../../core/protocol/schema/admit.ts'
 import type { SchemaBounds } from '../../core/protocol/schema/bounds.ts'
 import { type Checker, compileSchema } from '../../core/protocol/schema/checker.ts'
-import { exampleOf } from '../../core/protocol/schema/example.ts'
+import { exampleOf } from '../../core/protocol/schema/example/example.ts'
 import { checkerBytes } from './checker-bytes.ts'
 import type { Answer, CheckTask, CompareTask, CompileTask, ExampleTask, Refused, Task } from './messages.ts'
 

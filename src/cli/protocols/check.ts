@@ -1,4 +1,4 @@
-import { placeText, readDefinitions } from '../../broker/protocols/definition-files.ts'
+import { placeText, readDefinitions } from '../../broker/protocols/registration/definition-files.ts'
 import { wantsJson } from '../client.ts'
 import { PROGRAM } from '../program.ts'
 import { oneLine, table } from '../render.ts'

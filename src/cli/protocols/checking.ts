@@ -1,7 +1,11 @@
 import { checkInput } from '../../broker/command.ts'
 import { registerProtocol } from '../../broker/commands/protocols.ts'
-import { type FiledDefinition, type Place, placeText } from '../../broker/protocols/definition-files.ts'
-import { checkedMetadata } from '../../broker/protocols/registration.ts'
+import {
+  type FiledDefinition,
+  type Place,
+  placeText,
+} from '../../broker/protocols/registration/definition-files.ts'
+import { checkedMetadata } from '../../broker/protocols/registration/registration.ts'
 import { reasonLines } from '../../core/error-lines.ts'
 import { BrokerError } from '../../core/errors.ts'
 import { checkAdapters } from '../../core/protocol/adapter/check.ts'

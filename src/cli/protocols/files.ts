@@ -1,4 +1,7 @@
-import { type FiledDefinition, readDefinitions } from '../../broker/protocols/definition-files.ts'
+import {
+  type FiledDefinition,
+  readDefinitions,
+} from '../../broker/protocols/registration/definition-files.ts'
 import { CliError, CliErrors } from '../verb.ts'
 import { fileError } from './telling.ts'
 

@@ -1,4 +1,4 @@
-import { type FiledDefinition, placeText } from '../../broker/protocols/definition-files.ts'
+import { type FiledDefinition, placeText } from '../../broker/protocols/registration/definition-files.ts'
 import { CALL_FLAGS, call, type Target, targetOf, wantsJson } from '../client.ts'
 import { PROGRAM } from '../program.ts'
 import { oneLine, table } from '../render.ts'

@@ -1,4 +1,4 @@
-import { shapesOf } from '../../core/protocol/shapes.ts'
+import { shapesOf } from '../../core/protocol/card/shapes.ts'
 import { escapeControls } from '../../observability/readable.ts'
 import { CALL_FLAGS, targetOf, wantsJson } from '../client.ts'
 import { PROGRAM } from '../program.ts'

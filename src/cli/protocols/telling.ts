@@ -1,4 +1,8 @@
-import { type DefinitionProblem, type Place, placeText } from '../../broker/protocols/definition-files.ts'
+import {
+  type DefinitionProblem,
+  type Place,
+  placeText,
+} from '../../broker/protocols/registration/definition-files.ts'
 import { errorLines } from '../../core/error-lines.ts'
 import { type BrokerError, errorBody } from '../../core/errors.ts'
 import { CliError } from '../verb.ts'

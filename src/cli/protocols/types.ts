@@ -38,7 +38,7 @@ export const types: Verb = {
         ? await fromBroker(targetOf(line, surroundings), wanted)
         : await fromFiles(dir, wanted)
     // Loaded here, so that the verbs that call a broker do not wait for it.
-    const { typesOf } = await import('../../core/protocol/types.ts')
+    const { typesOf } = await import('../../core/protocol/types/types.ts')
     terminal.out(typesOf(definitions).trimEnd())
     return EXIT.ok
   },

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { placeText, readDefinitions } from '../../../src/broker/protocols/definition-files.ts'
+import { placeText, readDefinitions } from '../../../src/broker/protocols/registration/definition-files.ts'
 
 let folder: string
 beforeEach(async () => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { registerFolder, type Told } from '../../../src/broker/protocols/folder.ts'
+import { registerFolder, type Told } from '../../../src/broker/protocols/registration/folder.ts'
 import { startBroker } from '../../harness.ts'
 import { MAIL, run, texts } from './rig.ts'
 

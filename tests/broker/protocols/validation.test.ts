@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { ProtocolVersion } from '../../../src/broker/protocols/family.ts'
+import { Validation } from '../../../src/broker/protocols/sending/validation.ts'
 import { ProtocolTally } from '../../../src/broker/protocols/tally.ts'
-import { Validation } from '../../../src/broker/protocols/validation.ts'
 import { Turns } from '../../../src/broker/turns.ts'
 import { ValidationWorker } from '../../../src/broker/validation/validation-worker.ts'
 import { CHAT } from '../../../src/core/protocol/ready/chat.ts'

@@ -8,7 +8,7 @@ import {
   type VersionRefusal,
   versionToDeliver,
   versionToSend,
-} from '../../../src/core/protocol/choice.ts'
+} from '../../../src/core/protocol/negotiation/choice.ts'
 import { satisfies } from '../../../src/core/protocol/versions.ts'
 import { check } from '../property.ts'
 import { adapted, registered, someRange, someVersion, someVersions } from './parties.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import type { RegisteredVersion } from '../../../src/core/protocol/choice.ts'
-import { negotiate } from '../../../src/core/protocol/negotiation.ts'
-import type { Suggestion } from '../../../src/core/protocol/refusal.ts'
+import type { RegisteredVersion } from '../../../src/core/protocol/negotiation/choice.ts'
+import { negotiate } from '../../../src/core/protocol/negotiation/negotiation.ts'
+import type { Suggestion } from '../../../src/core/protocol/negotiation/refusal.ts'
 import { between } from './parties.ts'
 
 describe('a refusal', () => {

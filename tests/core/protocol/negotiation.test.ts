@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'bun:test'
-import type { RegisteredVersion } from '../../../src/core/protocol/choice.ts'
+import type { RegisteredVersion } from '../../../src/core/protocol/negotiation/choice.ts'
 import {
   type Negotiation,
   type NegotiationInput,
   negotiate,
   type Party,
-} from '../../../src/core/protocol/negotiation.ts'
-import type { Suggestion } from '../../../src/core/protocol/refusal.ts'
+} from '../../../src/core/protocol/negotiation/negotiation.ts'
+import type { Suggestion } from '../../../src/core/protocol/negotiation/refusal.ts'
 import { compareVersions, rangeOf, satisfies } from '../../../src/core/protocol/versions.ts'
 import { check } from '../property.ts'
 import { adapted, between, registered, someInput } from './parties.ts'

@@ -1,13 +1,13 @@
 import fc from 'fast-check'
-import type { RegisteredVersion } from '../../../src/core/protocol/choice.ts'
 import { PROTOCOL_CAPABILITIES } from '../../../src/core/protocol/definition.ts'
+import type { RegisteredVersion } from '../../../src/core/protocol/negotiation/choice.ts'
 import {
   type Negotiation,
   type NegotiationInput,
   negotiate,
   type Party,
-} from '../../../src/core/protocol/negotiation.ts'
-import { parseRequired, type RequiredProtocol } from '../../../src/core/protocol/required.ts'
+} from '../../../src/core/protocol/negotiation/negotiation.ts'
+import { parseRequired, type RequiredProtocol } from '../../../src/core/protocol/negotiation/required.ts'
 
 /** Protocols by name, each with its versions; `!` marks a deprecated one, as in `1.0.0!`. */
 export type Shelf = Record<string, readonly string[]>

@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import { BrokerError } from '../../../src/core/errors.ts'
-import { fulfils, parseRequired, type RequiredProtocol } from '../../../src/core/protocol/required.ts'
+import {
+  fulfils,
+  parseRequired,
+  type RequiredProtocol,
+} from '../../../src/core/protocol/negotiation/required.ts'
 
 describe('required protocols', () => {
   test.each([

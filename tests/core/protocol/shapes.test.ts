@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
+import { requiredMembers, shapesOf } from '../../../src/core/protocol/card/shapes.ts'
 import type { JsonSchema, SchemaObject } from '../../../src/core/protocol/json-schema.ts'
-import { requiredMembers, shapesOf } from '../../../src/core/protocol/shapes.ts'
 
 /** The only shape's fields, one line each. */
 function lines(schema: JsonSchema): string[] {

@@ -1,6 +1,6 @@
 import { Build } from 'typebox/schema'
 import type { AdmittedSchema } from './admit.ts'
-import { type Explanation, explain } from './explain.ts'
+import { type Explanation, explain } from './explain/explain.ts'
 import { lowerSchema } from './lower.ts'
 
 /** A compiled schema. */

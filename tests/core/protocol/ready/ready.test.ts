@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { Compile } from 'typebox/schema'
-import { fieldLines } from '../../../../src/core/protocol/fields.ts'
+import { fieldLines } from '../../../../src/core/protocol/card/fields.ts'
+import { shapesOf } from '../../../../src/core/protocol/card/shapes.ts'
 import { READY_PROTOCOLS } from '../../../../src/core/protocol/ready/index.ts'
-import { shapesOf } from '../../../../src/core/protocol/shapes.ts'
 
 test('there are three, at their first version', () => {
   expect(READY_PROTOCOLS.map(({ name, version }) => `${name} ${version}`)).toEqual([

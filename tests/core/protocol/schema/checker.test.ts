@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { BrokerError } from '../../../../src/core/errors.ts'
 import { type AdmittedSchema, admitSchema } from '../../../../src/core/protocol/schema/admit.ts'
 import { type Checker, compileSchema } from '../../../../src/core/protocol/schema/checker.ts'
-import { findingsOf } from '../../../../src/core/protocol/schema/explain.ts'
+import { findingsOf } from '../../../../src/core/protocol/schema/explain/explain.ts'
 import { check as holds } from '../../property.ts'
 import { payload, schema as schemas } from './arbitrary-schema.ts'
 

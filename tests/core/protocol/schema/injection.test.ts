@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { BrokerError } from '../../../../src/core/errors.ts'
 import { admitSchema } from '../../../../src/core/protocol/schema/admit.ts'
 import { compileSchema } from '../../../../src/core/protocol/schema/checker.ts'
-import { exampleOf } from '../../../../src/core/protocol/schema/example.ts'
+import { exampleOf } from '../../../../src/core/protocol/schema/example/example.ts'
 
 /** Sets this if any text of a schema is ever run. */
 const RUN = 'globalThis.__schema_ran=1'
