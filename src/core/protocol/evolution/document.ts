@@ -1,5 +1,6 @@
+import { canonicalJson } from '../../canonical.ts'
 import { isSchemaObject, type JsonSchema, type SchemaObject } from '../json-schema.ts'
-import { canonicalJson, membersOf, stringsOf } from './json-text.ts'
+import { membersOf, stringsOf } from './json-text.ts'
 
 /** A schema at its place in a document. */
 export interface Node {

@@ -1,6 +1,6 @@
+import { canonicalJson } from '../../canonical.ts'
 import type { ArrayView } from './array-view.ts'
 import type { Node } from './document.ts'
-import { canonicalJson } from './json-text.ts'
 import type { Mode, ObjectView } from './object-view.ts'
 import type { Values } from './values.ts'
 import type { View, Views } from './view.ts'

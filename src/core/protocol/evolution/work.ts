@@ -1,5 +1,5 @@
+import { canonicalJson } from '../../canonical.ts'
 import { linearPattern } from '../schema/pattern.ts'
-import { canonicalJson } from './json-text.ts'
 import { samplesOf } from './sample.ts'
 
 /** A comparison took more steps than it may, or went too deep: it is given up as not decidable. */
