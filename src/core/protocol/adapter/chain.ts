@@ -1,4 +1,7 @@
-import semver from 'semver'
+import Range from 'semver/classes/range.js'
+import compare from 'semver/functions/compare.js'
+import lt from 'semver/functions/lt.js'
+import valid from 'semver/functions/valid.js'
 import { applyTo, draftOf, resultOf } from './apply.ts'
 import type { Adapter, Operation } from './operations.ts'
 
@@ -112,7 +115,7 @@ export function chainBetween(
 function isBetter(way: Way, other: Way): boolean {
   if (way.downs !== other.downs) return way.downs < other.downs
   for (let i = 0; i < way.steps.length; i++) {
-    const order = semver.compare(way.steps[i]!.to, other.steps[i]!.to)
+    const order = compare(way.steps[i]!.to, other.steps[i]!.to)
     if (order !== 0) return order > 0
   }
   return false
@@ -137,24 +140,24 @@ export function stepDown(newer: AdaptedVersion, older: string, ranges = new Rang
 /** Compares versions with the `from` of adapters; keeps what was read, and bounds how much is compared. */
 export class Ranges {
   /** By their text; null for a single version. */
-  private readonly read = new Map<string, semver.Range | null>()
+  private readonly read = new Map<string, Range | null>()
   private comparisons_left = COMPARISONS_MAX
 
   /** Whether an adapter of `newer` that starts from `from` takes `older`. */
   takes(from: string, older: string, newer: string): boolean {
-    if (from === older) return semver.lt(older, newer)
+    if (from === older) return lt(older, newer)
     const range = this.rangeOf(from)
     if (range === null || --this.comparisons_left < 0) return false
-    return range.test(older) && semver.lt(older, newer)
+    return range.test(older) && lt(older, newer)
   }
 
-  private rangeOf(from: string): semver.Range | null {
+  private rangeOf(from: string): Range | null {
     const known = this.read.get(from)
     if (known !== undefined) return known
     this.comparisons_left -= COMPARISONS_PER_RANGE
     if (this.comparisons_left < 0) return null
-    const exact = semver.valid(from) === from
-    const range = exact ? null : new semver.Range(from, { loose: false, includePrerelease: false })
+    const exact = valid(from) === from
+    const range = exact ? null : new Range(from, { loose: false, includePrerelease: false })
     this.read.set(from, range)
     return range
   }

@@ -1,4 +1,6 @@
-import semver from 'semver'
+import gte from 'semver/functions/gte.js'
+import minVersion from 'semver/ranges/min-version.js'
+import validRange from 'semver/ranges/valid.js'
 import { BrokerError } from '../../errors.ts'
 import { jsonFlaw } from '../../json.ts'
 import { nearestNames } from '../../routing.ts'
@@ -89,10 +91,10 @@ function checkFrom(from: unknown, version: string, field: string): void {
     throw refused(field, `from has ${from.length} characters; ${RANGE_CHARS_MAX} are taken.`, fix)
   if (from.split('||').length > RANGE_PARTS_MAX)
     throw refused(field, `from has more than ${RANGE_PARTS_MAX} alternatives.`, fix)
-  if (semver.validRange(from, { loose: false }) === null)
+  if (validRange(from, { loose: false }) === null)
     throw refused(field, 'from is neither a semver version nor a range.', fix)
-  const lowest = semver.minVersion(from)
-  if (lowest === null || semver.gte(lowest, version))
+  const lowest = minVersion(from)
+  if (lowest === null || gte(lowest, version))
     throw refused(field, `from takes no version below ${version}, which the adapter belongs to.`, fix)
 }
 

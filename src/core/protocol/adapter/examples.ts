@@ -1,4 +1,4 @@
-import semver from 'semver'
+import rcompare from 'semver/functions/rcompare.js'
 import type { MaybePromise } from '../../maybe-promise.ts'
 import type { NamedExample } from '../definition.ts'
 import { type AdaptedVersion, adapt, Ranges, type Step, stepDown, stepUp } from './chain.ts'
@@ -61,7 +61,7 @@ export async function checkExamples(
     })
   const used = new Set<unknown>()
   const ranges = new Ranges()
-  for (const older of others.toSorted((a, b) => semver.rcompare(a.version, b.version))) {
+  for (const older of others.toSorted((a, b) => rcompare(a.version, b.version))) {
     const up = stepUp(older.version, newer, ranges)
     const down = stepDown(newer, older.version, ranges)
     used.add(up?.operations).add(down?.operations)

@@ -1,4 +1,9 @@
-import { compare, gt, lt, major, parse, prerelease } from 'semver'
+import compare from 'semver/functions/compare.js'
+import gt from 'semver/functions/gt.js'
+import lt from 'semver/functions/lt.js'
+import major from 'semver/functions/major.js'
+import parse from 'semver/functions/parse.js'
+import prerelease from 'semver/functions/prerelease.js'
 import type { Comparison, Reason } from './relation.ts'
 
 /** What a version number promises beyond what its schema keeps. */
