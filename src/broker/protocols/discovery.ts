@@ -6,7 +6,7 @@ import { fieldLines } from '../../core/protocol/card/fields.ts'
 import type { NamedExample } from '../../core/protocol/definition.ts'
 import type { Relation } from '../../core/protocol/evolution/relation.ts'
 import { checkRange, newestUsable, satisfies } from '../../core/protocol/versions.ts'
-import { fittingExample } from './examples.ts'
+import { firstExample, fittingExample } from './examples.ts'
 import type { Family, ProtocolVersion } from './family.ts'
 import type { ProjectProtocols } from './registry.ts'
 
@@ -64,12 +64,7 @@ export function discover(
   const whole = include.length > 0 || (exact && page.length === 1)
   const parts = include.length > 0 ? include : whole ? ALL_PARTS : []
   const cards = page.map((version) => {
-    const family = protocols.family(version.name)!
-    const card: FullCard = cardOf(
-      version.registered,
-      family.newest.length,
-      fittingExample(version.registered),
-    )
+    const card: FullCard = withExample(version, protocols.family(version.name)!)
     if (exact && page.length <= WITH_FIELDS_MAX) card.fields = fieldLines(version.registered.schema)
     if (whole) addParts(card, version, parts, budget)
     return card
@@ -77,6 +72,12 @@ export function discover(
   const last = page.at(-1)
   if (!last || found.length === page.length) return { protocols: cards }
   return { protocols: cards, next: exact ? last.version : last.name }
+}
+
+/** With the author's first example, or a short one where that finds no room. */
+function withExample({ registered }: ProtocolVersion, { newest }: Family): ProtocolCard {
+  const card = cardOf(registered, newest.length, firstExample(registered))
+  return 'example' in card ? card : cardOf(registered, newest.length, fittingExample(registered))
 }
 
 const ALL_PARTS = ['schema', 'examples', 'adapters'] as const
@@ -119,7 +120,7 @@ function addParts(
   budget: { left: number },
 ): void {
   const { schema, metadata, adapters, strict_relation, registered_ms } = registered
-  const { description, author, documentation_url, agent_notes, compare } = metadata
+  const { description, author, documentation_url, agent_notes, compare, tags } = metadata
   const of = { schema, examples: metadata.examples ?? [], adapters }
   const left_out: string[] = []
   const add = <K extends keyof FullCard>(key: K, value: FullCard[K]) => {
@@ -132,6 +133,7 @@ function addParts(
     }
   }
   for (const part of parts) add(part, of[part] as FullCard[typeof part])
+  add('tags', tags)
   add('agent_notes', agent_notes)
   add('description', description)
   add('documentation_url', documentation_url)

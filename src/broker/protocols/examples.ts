@@ -3,6 +3,14 @@ import type { RegisteredProtocol } from '../../core/protocol/definition.ts'
 /** Examples longer than this are shown nowhere. */
 const EXAMPLE_CHARS_MAX = 4096
 
+/** The payload that the author put first, for those who ask what a protocol is; else what the broker has made. */
+export function firstExample({
+  metadata,
+  example,
+}: RegisteredProtocol): { readonly payload: unknown } | undefined {
+  return metadata.examples?.[0] ?? example
+}
+
 /**
  * A payload that fits, to show to a sender whose payload does not: of the author's examples the one that
  * shares the most texts at the top with that payload, such as its `kind`; of equals the shortest. Without
