@@ -44,8 +44,8 @@ export function payloadJson(n: number, intended_ms: number, chars = 200): string
 
 const PADDINGS: string[] = []
 
-/** Made once for each length: the driver's time is the scarce one. */
-function padding(chars: number): string {
+/** So many letters. Made once for each length: the driver's time is the scarce one. */
+export function padding(chars: number): string {
   const length = Math.max(0, chars)
   PADDINGS[length] ??= 'x'.repeat(length)
   return PADDINGS[length]

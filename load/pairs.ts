@@ -33,6 +33,7 @@ export async function measurePairs(
 ): Promise<Measured | undefined> {
   await using server = await peer.start()
   if (!server) return undefined
+  const { payload = payloadJson } = peer
   const { warm_seconds, seconds } = windows(run)
   const interval_ms = (batch * 1000) / rate
   const warm_frames = Math.round((warm_seconds * 1000) / interval_ms)
@@ -47,9 +48,7 @@ export async function measurePairs(
   const window = new Window(server, ledger)
   await openLoop({ interval_ms, total }, (frame, intended_ms) => {
     if (frame === warm_frames) window.begin()
-    senders[frame % pairs]!(
-      Array.from({ length: batch }, (_, i) => payloadJson(frame * batch + i, intended_ms)),
-    )
+    senders[frame % pairs]!(Array.from({ length: batch }, (_, i) => payload(frame * batch + i, intended_ms)))
   })
   await ledger.settle()
   const { lost, twice } = ledger

@@ -1,7 +1,7 @@
 import type { Scenario } from './scenario.ts'
 import { attacks } from './scenarios/attacks.ts'
 import { broadcast } from './scenarios/broadcast.ts'
-import { direct, directFrames } from './scenarios/direct.ts'
+import { direct, directFrames, typed } from './scenarios/direct.ts'
 import { idle } from './scenarios/idle.ts'
 import { mcp } from './scenarios/mcp.ts'
 import { mixed } from './scenarios/mixed.ts'
@@ -16,6 +16,7 @@ import { storm } from './scenarios/storm.ts'
 export const SCENARIOS: readonly Scenario[] = [
   direct,
   directFrames,
+  typed,
   broadcast,
   requestReply,
   mcp,

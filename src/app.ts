@@ -5,9 +5,11 @@ import { Broker } from './broker/broker.ts'
 import { turnClock } from './broker/clock.ts'
 import { collectsWhenQuiet } from './broker/collection.ts'
 import { Housekeeping } from './broker/housekeeping.ts'
+import { registerFolder } from './broker/protocols/registration/folder.ts'
 import { exposure } from './config/checks.ts'
 import type { Config } from './config/schema.ts'
 import type { MaybePromise } from './core/maybe-promise.ts'
+import type { SchemaBounds } from './core/protocol/schema/bounds.ts'
 import type { Engine } from './engine/engine.ts'
 import { MemoryEngine, type MemoryEngineOptions } from './engine/memory/memory.ts'
 import { REFUSED_BYTES_MAX } from './transports/body.ts'
@@ -56,6 +58,8 @@ export async function startApp(
     newId: () => Bun.randomUUIDv7(),
     waiting_max: config.waiting_max,
     stalled_ms_max: config.slow_reader_seconds * 1000,
+    protocols: config,
+    schema_bounds: schemaBounds(config),
     report,
   })
   const housekeeping = new Housekeeping(Date.now, report)
@@ -67,6 +71,8 @@ export async function startApp(
   const doors = [sockets, sseDoor(context), mcp, httpDoor(context)]
 
   await broker.start()
+  if (config.protocols !== undefined)
+    await registerFolder(broker, config.protocols, (told) => log.info(told, 'protocol registered'))
   housekeeping.every(TEND_MS, () => broker.tend())
   housekeeping.every((config.stale_seconds * 1000) / 3, () => broker.heardOpen())
   housekeeping.every(
@@ -107,6 +113,8 @@ export async function startApp(
     void listening.stop()
     broker.release()
     await within(ANSWER_MS_MAX, broker.idle())
+    // Refuses what is still being checked, so that its callers get an answer.
+    broker.protocols.stop()
     // One turn of the event loop, in which the last calls are answered before their connections close.
     await new Promise((resolve) => setImmediate(resolve))
     await Promise.all(doors.map((door) => door.close(config.drain_seconds * 1000)))
@@ -139,6 +147,18 @@ const COLLECT_MS = 10_000
 const SOCKET_BUFFER_BYTES_MAX = 64 * 1024 * 1024
 /** For a socket that the door has lost track of: it pings and closes its own much earlier. */
 const WS_IDLE_SECONDS = 240
+
+function schemaBounds(config: Config): SchemaBounds {
+  return {
+    bytes_max: config.schema_bytes_max,
+    depth_max: config.schema_depth_max,
+    subschemas_max: config.schema_parts_max,
+    references_max: config.schema_refs_max,
+    enum_max: config.schema_enum_max,
+    pattern_chars_max: config.pattern_chars_max,
+    repeat_max: config.pattern_repeat_max,
+  }
+}
 
 /** Waits for work, but no longer than so. */
 async function within(ms: number, work: MaybePromise<unknown>): Promise<void> {

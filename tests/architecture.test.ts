@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { Glob } from 'bun'
+import manifest from '../package.json' with { type: 'json' }
 
 /** Files by their path in `src`, with their text. */
 type Tree = ReadonlyMap<string, string>
@@ -22,11 +23,17 @@ const SEES_GATEWAY = /^(gateway\/|dashboard\/|transports\/mcp\/|app\.ts$)/
 const IMPURE =
   /\b(Date\.now|performance\.|setTimeout|setInterval|setImmediate|queueMicrotask|Math\.random|crypto\.|console\.|process\.|Bun\.|fetch\()/
 const VAGUE = /Manager|Service|Helper|Util/
-/** Static and re-exporting imports with or without `type`, side effects, and dynamic or type-position `import('…')`. */
+/** How a file names the worker that it starts, which is an import as well. */
+const STARTS_WORKER = /\bnew URL\('(\.[^']*\bworker\.ts)', import\.meta\.url\)/g
+/**
+ * Static and re-exporting imports with or without `type`, side effects, dynamic or type-position
+ * `import('…')`, and workers.
+ */
 const IMPORTS = [
   /^(?:import|export)\s[^'";]*?\bfrom\s+'([^']+)'/gm,
   /^import\s+'([^']+)'/gm,
   /\bimport\(\s*'([^']+)'/g,
+  STARTS_WORKER,
 ]
 const UNREADABLE_IMPORT =
   /\bimport\(\s*[^'\s]|\brequire\(|^(?:import|export)\s[^'";]*?\bfrom\s+"|^import\s+"/m
@@ -153,6 +160,23 @@ test('the house stands as it was drawn', async () => {
   expect(violations(tree)).toEqual([])
 })
 
+test('the build has each worker as an entry point, beside the chunk that starts it', async () => {
+  const words = manifest.scripts.build.split(' ')
+  const started = [...(await house())].flatMap(([path, text]) =>
+    [...text.matchAll(STARTS_WORKER)].map(([, url]) => ({
+      url,
+      file: new URL(url!, `file:///src/${path}`).pathname.slice(1),
+    })),
+  )
+  const entries = words.filter((word) => word.startsWith('src/') && word !== 'src/main.ts')
+  expect(started.map(({ file }) => file)).toEqual(entries)
+  // All chunks of the binary lie in one folder, and --root puts the worker there.
+  for (const { url, file } of started) {
+    expect(url).toBe('./worker.ts')
+    expect(words).toContain(`--root=${file.replace('/worker.ts', '')}`)
+  }
+})
+
 describe('a crooked house is found out', () => {
   /** A small house that stands, with some files changed; main and app import them all unless told otherwise. */
   function found(changes: Record<string, string>, main?: string): string[] {
@@ -242,6 +266,20 @@ describe('a crooked house is found out', () => {
       'core/c.ts': `import './a.ts'`,
     })
     expect(wrong).toEqual(['a cycle: core/a.ts → core/b.ts → core/c.ts → core/a.ts'])
+  })
+
+  test('a worker is alive if it is started, and its arrow counts', () => {
+    const starts = (url: string) => `const entry = new URL('${url}', import.meta.url).href`
+    const house = (url: string) => ({ 'broker/broker.ts': starts(url), 'broker/odd/worker.ts': '' })
+    const main = `import './app.ts'\nimport './core/message.ts'\nimport './broker/broker.ts'`
+    expect(found(house('./odd/worker.ts'), main)).toEqual([])
+    expect(found(house('./gone/worker.ts'), main)).toEqual([
+      'broker/broker.ts imports broker/gone/worker.ts: there is no such file',
+      'broker/odd/worker.ts is dead: nothing imports it',
+    ])
+    expect(found({ 'core/a.ts': starts('../broker/worker.ts'), 'broker/worker.ts': '' })).toEqual([
+      'core/a.ts imports broker/worker.ts: the core imports nothing but the core',
+    ])
   })
 
   test('a dead file, and a dead page', () => {

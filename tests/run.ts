@@ -35,6 +35,7 @@ const suites: readonly Suite[] = [
       '**/collection.test.ts',
       '**/schemas.test.ts',
       '**/end-of-turn*.test.ts',
+      '**/validation/**',
     ],
     env: { MCP_BROKER_TEST_ENGINE: 'slow' },
   },

@@ -71,9 +71,14 @@ export class WsClient {
 
   /** Sends a whole request and answers the whole response. */
   request(request: { id: number | string; [member: string]: unknown }): Promise<Frame> {
-    const answer = new Promise<Frame>((resolve) => this.#waiting.set(request.id, resolve))
+    const answer = this.answer(request.id)
     this.send(request)
     return answer
+  }
+
+  /** The response to a request that is about to be sent. */
+  answer(id: number | string): Promise<Frame> {
+    return new Promise((resolve) => this.#waiting.set(id, resolve))
   }
 
   send(frame: unknown): void {

@@ -73,21 +73,26 @@ export async function connectRpc(url: string, onMessage?: (delivered: Delivered)
   }
 }
 
-/** Connects a client that sends: under an address of its own. */
-export async function connectSender(url: string, client_id: string): Promise<Rpc> {
+/** Connects a client that sends: under an address of its own. @param capabilities what it checks in with */
+export async function connectSender(url: string, client_id: string, capabilities?: object): Promise<Rpc> {
   const rpc = await connectRpc(url)
-  await rpc.call('checkin_client', { client_id })
+  await rpc.call('checkin_client', { client_id, capabilities })
   return rpc
 }
 
-/** Connects a client that reads its mailbox live, several messages to a frame, and acknowledges as it reads. */
+/**
+ * Connects a client that reads its mailbox live, several messages to a frame, and acknowledges as it reads.
+ *
+ * @param capabilities what it checks in with
+ */
 export async function connectReader(
   url: string,
   client_id: string,
   onMessage: (delivered: Delivered) => void,
+  capabilities?: object,
 ): Promise<Rpc> {
   const rpc = await connectRpc(url, onMessage)
-  await rpc.call('checkin_client', { client_id })
+  await rpc.call('checkin_client', { client_id, capabilities })
   await rpc.call('subscribe', { batch: true })
   return rpc
 }

@@ -6,15 +6,17 @@ export interface Micro {
   /** Items in a round. */
   readonly items: number
   /** Prepares it. @returns does one round */
-  prepare(): () => void | Promise<void>
+  prepare(): Round | Promise<Round>
 }
+
+type Round = () => void | Promise<void>
 
 const WARM_MS = 1000
 const MEASURE_MS = 2000
 
 /** CPU of this process per item, in microseconds, once every compiler has done its work. */
 export async function measureMicro({ items, prepare }: Micro): Promise<number> {
-  const round = prepare()
+  const round = await prepare()
   await repeat(round, WARM_MS)
   const before = process.cpuUsage()
   const rounds = await repeat(round, MEASURE_MS)
@@ -22,7 +24,7 @@ export async function measureMicro({ items, prepare }: Micro): Promise<number> {
   return (user + system) / (rounds * items)
 }
 
-async function repeat(round: () => void | Promise<void>, ms: number): Promise<number> {
+async function repeat(round: Round, ms: number): Promise<number> {
   const until_ms = performance.now() + ms
   let rounds = 0
   for (; performance.now() < until_ms; rounds++) await round()

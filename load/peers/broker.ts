@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { connectReader, connectSender, sendRequest } from '../clients/rpc.ts'
+import { type ChatPayload, chatJson, chatRequest, SPEAKS_CHAT } from '../chat.ts'
+import { connectReader, connectSender, type Delivered, sendRequest } from '../clients/rpc.ts'
 import { Server } from '../server.ts'
 import type { Peer } from './peer.ts'
 
@@ -27,8 +28,33 @@ export const BROKER: Peer = {
   },
 }
 
-/** One frame that sends all of them. @param payloads each as JSON */
-export function sendFrame(recipient: string, payloads: readonly string[]): string {
-  const requests = payloads.map((payload) => sendRequest(recipient, payload))
+/** The same with messages of the ready protocol `chat`, of payloads as long. */
+export const TYPED_BROKER: Peer = {
+  name: 'typed messages',
+  payload: chatJson,
+  start: () => startBroker(),
+  async read(server, name, onMessage) {
+    // What the payload says is where the protocol leaves room for it.
+    const onChat = ({ message }: Delivered) => onMessage((message.payload as unknown as ChatPayload).data)
+    await connectReader(server.url, name, onChat, SPEAKS_CHAT)
+  },
+  async write(server, name, recipient) {
+    const rpc = await connectSender(server.url, name, SPEAKS_CHAT)
+    return (payloads) => rpc.send(sendFrame(recipient, payloads, chatRequest))
+  },
+}
+
+/**
+ * One frame that sends all of them.
+ *
+ * @param payloads each as JSON
+ * @param request makes the request that sends one
+ */
+export function sendFrame(
+  recipient: string,
+  payloads: readonly string[],
+  request: typeof sendRequest = sendRequest,
+): string {
+  const requests = payloads.map((payload) => request(recipient, payload))
   return requests.length === 1 ? requests[0]! : `[${requests.join(',')}]`
 }

@@ -65,6 +65,11 @@ export const ANYBODY: Identity = {
 
 const ALL_SCOPES: ReadonlySet<Scope> = new Set(['read', 'write', 'admin'])
 
+/** The broker's own identity in a project, for what it does by its settings. */
+export function operator(project: string): Identity {
+  return { project, key_id: undefined, scopes: ALL_SCOPES, session: undefined }
+}
+
 /** Turns credentials into an identity. Every caller needs the operator's key, if one is set. */
 export class Keys {
   readonly #admin_key: Buffer | undefined

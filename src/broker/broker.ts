@@ -7,6 +7,8 @@ import type { Acked, DeadLetter } from '../core/mailbox/entry.ts'
 import { safeOffset } from '../core/mailbox/position.ts'
 import { type MaybePromise, then } from '../core/maybe-promise.ts'
 import { BROKER_CLIENT_ID, type Content, createMessage, type StoredMessage } from '../core/message.ts'
+import type { ProtocolRules } from '../core/protocol/rules.ts'
+import type { SchemaBounds } from '../core/protocol/schema/bounds.ts'
 import type { Session, SessionEnd, SessionKey, SessionStatus } from '../core/session.ts'
 import type { Engine, EngineEvents } from '../engine/engine.ts'
 import type {
@@ -21,6 +23,7 @@ import type {
   Page,
   Repeated,
   Sent,
+  Variant,
 } from '../engine/values.ts'
 import type { Connection } from './connection.ts'
 import { newCounters } from './counters.ts'
@@ -31,6 +34,7 @@ import { Hub } from './hub.ts'
 import { NOT_KEPT, namingYourself } from './naming.ts'
 import { NearNames } from './near-names.ts'
 import { receiptJson, sessionJson } from './notices.ts'
+import { Protocols } from './protocols/protocols.ts'
 import { Sessions } from './sessions.ts'
 import { Subscription, type SubscriptionOptions } from './subscription.ts'
 import { Turns } from './turns.ts'
@@ -45,6 +49,9 @@ export interface BrokerOptions {
   readonly newId: () => string
   /** How many calls may wait at once. */
   readonly waiting_max: number
+  readonly protocols: ProtocolRules
+  /** What schemas are held to when they are registered. */
+  readonly schema_bounds: SchemaBounds
   /** How long a connection may take nothing before it is closed, in milliseconds. */
   readonly stalled_ms_max: number
   /** Takes faults that no caller can be told of. */
@@ -67,6 +74,7 @@ export class Broker implements EngineEvents {
   readonly end_of_turn: EndOfTurn
   readonly waiters: Waiters
   readonly near_names: NearNames
+  readonly protocols: Protocols
   readonly sessions: Sessions
   readonly turns = new Turns()
   readonly counters = newCounters()
@@ -86,6 +94,8 @@ export class Broker implements EngineEvents {
     this.waiters = new Waiters(options.waiting_max, following)
     this.sessions = new Sessions(options.engine, options.now, options.limits)
     this.near_names = new NearNames(options.now)
+    const create = this.createMessage.bind(this)
+    this.protocols = new Protocols({ ...options, create, turns: this.turns })
   }
 
   get stopping(): boolean {
@@ -131,6 +141,7 @@ export class Broker implements EngineEvents {
     this.end_of_turn.schedule()
     this.hub.tend(this.now(), this.options.stalled_ms_max)
     this.sessions.tend()
+    this.protocols.validation.worker.rest()
     return this.engine.sweep()
   }
 
@@ -260,14 +271,13 @@ export class Broker implements EngineEvents {
     return appended instanceof Promise ? appended.then(this.#counted) : this.#counted(appended)
   }
 
-  /** Stores a message for each of many recipients, and counts the outcomes. */
+  /** Stores a message for each of many recipients, in one or more variants, and counts the outcomes. */
   appendToMany(
     project: string,
-    message: StoredMessage,
-    recipients: readonly string[],
+    variants: readonly Variant[],
     key: IdempotencyKey | undefined,
   ): MaybePromise<Sent | Repeated> {
-    return then(this.engine.appendToMany(project, [{ message, recipients }], key), (sent) => {
+    return then(this.engine.appendToMany(project, variants, key), (sent) => {
       if (sent.outcome === 'sent') for (const delivery of sent.deliveries) this.#counted(delivery)
       return sent
     })
@@ -360,13 +370,15 @@ export class Broker implements EngineEvents {
     this.hub.ended(session, end)
   }
 
-  /** No part of the broker follows records. */
-  record(): void {}
+  record(kind: string, project: string, id: string, version: number): void {
+    this.protocols.registry.changed(kind, project, id, version)
+  }
 
   /** Events may have been lost: readers and waiting calls look, and each session is asked for. */
   missed(): void {
     this.hub.missed()
     this.waiters.missed()
+    this.protocols.registry.missed()
     for (const session of this.sessions.all()) this.inBackground(this.#stillHeld(session))
   }
 

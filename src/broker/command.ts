@@ -6,8 +6,12 @@ import { asBrokerError, BrokerError } from '../core/errors.ts'
 import type { Limits } from '../core/limits.ts'
 import type { MaybePromise } from '../core/maybe-promise.ts'
 import { nearestNames } from '../core/routing.ts'
+import { shortened } from '../core/shortened.ts'
 import type { Broker } from './broker.ts'
 import type { Connection } from './connection.ts'
+
+/** An output: nobody changes it any more. */
+type Answer<T> = T extends object ? { readonly [K in keyof T]: Answer<T[K]> } : T
 
 /** What a door knows of one call besides the caller's identity. */
 export interface Call {
@@ -45,11 +49,13 @@ export interface Command<I extends TObject = TObject, O extends TSchema = TSchem
   readonly long?: true
   /** A call of it has failed if the turn's flush does, which undoes appends. All other effects stay. */
   readonly stores?: true
+  /** False: for the operator's scripts, so no MCP tool is made of it. */
+  readonly tool?: false
   /** The parameter that says how long the command may wait for something to happen, in seconds. */
   readonly waits?: string
   /** The command also waits when that parameter is left out. */
   readonly waits_unasked?: true
-  run(broker: Broker, identity: Identity, input: Static<I>, call: Call): MaybePromise<Static<O>>
+  run(broker: Broker, identity: Identity, input: Static<I>, call: Call): MaybePromise<Answer<Static<O>>>
   /** The output as short Markdown for a model; times are relative to `now`, milliseconds since the epoch. */
   text(output: Static<O>, now: number): string
 }
@@ -254,11 +260,6 @@ function troubleOf({ schema, message, value }: ValueError): string {
 function choicesOf({ anyOf, items, enum: words }: TSchema): readonly string[] {
   if (words) return words
   return [...(anyOf ?? []), ...(items ? [items] : [])].flatMap(choicesOf)
-}
-
-/** A caller's text, cut to what an error repeats of it. */
-export function shortened(name: string): string {
-  return name.length > 80 ? `${name.slice(0, 80)}…` : name
 }
 
 function typeName(value: unknown): string {

@@ -1,3 +1,4 @@
+import { canonicalJson } from '../core/canonical.ts'
 import { type Content, PRIORITIES, RANK_DEFAULT } from '../core/message.ts'
 import type { CapabilityFilter } from '../core/session.ts'
 import type { IdempotencyKey } from '../engine/values.ts'
@@ -29,12 +30,6 @@ export function idempotencyKey(
   }
   return {
     key,
-    digest: new Bun.CryptoHasher('sha256').update(JSON.stringify(asked, sorted)).digest('base64'),
+    digest: new Bun.CryptoHasher('sha256').update(canonicalJson(asked)).digest('base64'),
   }
-}
-
-/** A replacer that sorts the members of objects by name. */
-function sorted(_name: string, value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
 }

@@ -1,7 +1,7 @@
 import type { MaybePromise } from '../core/maybe-promise.ts'
 
 /** How much of one turn of the event loop all long calls together may take, in milliseconds. */
-const TURN_MS_MAX = 3
+export const TURN_MS_MAX = 3
 
 /**
  * Keeps long calls from holding up the others. All long calls together get a few milliseconds of each turn
@@ -69,14 +69,19 @@ export class Turns {
     }
   }
 
+  /** Counts time that a call took of this turn. */
+  spend(ms: number): void {
+    this.#spent_ms += ms
+    this.#schedule()
+  }
+
   /** Runs a long call at once, and counts its time. */
   timed<R>(call: () => R): R {
     const began_ms = performance.now()
     try {
       return call()
     } finally {
-      this.#spent_ms += performance.now() - began_ms
-      this.#schedule()
+      this.spend(performance.now() - began_ms)
     }
   }
 
@@ -97,6 +102,66 @@ export class Turns {
     this.#waiting.splice(0, served)
     if (this.#waiting.length > 0) this.#schedule()
   }
+}
+
+/**
+ * For work of many small steps that awaits between them: has the event loop go on where the work has held it
+ * for as long as a turn allows.
+ *
+ * @returns what to await after each step
+ */
+export function breather(): () => Promise<void> {
+  let began_ms = performance.now()
+  return async () => {
+    if (performance.now() - began_ms < TURN_MS_MAX) return
+    await nextTurn()
+    began_ms = performance.now()
+  }
+}
+
+/** Resolves in the next turn of the event loop. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0))
+}
+
+/** Takes all steps, in as many turns as that takes. @returns what they come to */
+export async function inTurns<R>(steps: Generator<void, R>): Promise<R> {
+  const breathe = breather()
+  for (let step = steps.next(); ; step = steps.next()) {
+    if (step.done) return step.value
+    await breathe()
+  }
+}
+
+/**
+ * Maps items one after the other, in as many turns as that takes: at once where it is quick.
+ *
+ * @param map where it answers a promise, the next item waits for it
+ */
+export function mapInTurns<T, R>(items: readonly T[], map: (item: T) => MaybePromise<R>): MaybePromise<R[]> {
+  const results: R[] = []
+  const end_ms = performance.now() + TURN_MS_MAX
+  for (const item of items) {
+    const result = map(item)
+    if (result instanceof Promise || performance.now() > end_ms) return mapRest(items, map, results, result)
+    results.push(result)
+  }
+  return results
+}
+
+async function mapRest<T, R>(
+  items: readonly T[],
+  map: (item: T) => MaybePromise<R>,
+  results: R[],
+  next: MaybePromise<R>,
+): Promise<R[]> {
+  const breathe = breather()
+  results.push(await next)
+  while (results.length < items.length) {
+    await breathe()
+    results.push(await map(items[results.length]!))
+  }
+  return results
 }
 
 function goesOn<P extends { readonly next: string | undefined }>(

@@ -18,7 +18,7 @@ export const call: Verb = {
     [`${PROGRAM} call`, 'which commands there are'],
     [`${PROGRAM} call get_message_status message_id=0198…`, 'what became of a message'],
     [`${PROGRAM} call broadcast_message sender_id=cli message="lunch"`, 'to everybody'],
-    [`${PROGRAM} call send_message recipient_id=ci 'payload={"n":1}'`, 'JSON where needed'],
+    [`${PROGRAM} call send_message sender_id=me recipient_id=ci 'payload={"n":1}'`, 'JSON where needed'],
     [`${PROGRAM} call list_dead_letters reason=expired --json`, 'the whole answer'],
   ],
   notes: [

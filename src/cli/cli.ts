@@ -13,16 +13,29 @@ import { parseFlags } from './flags.ts'
 import { COMMON_FLAGS, overview, verbHelp } from './help.ts'
 import { inbox } from './inbox.ts'
 import { PROGRAM } from './program.ts'
+import { protocols } from './protocols/protocols.ts'
 import { styled } from './render.ts'
 import { send } from './send.ts'
 import { serve } from './serve.ts'
 import { sessions } from './sessions.ts'
 import { status } from './status.ts'
 import { EXIT, type ExitCode } from './terminal.ts'
-import { CliError, isOn, type Surroundings, type Verb } from './verb.ts'
+import { CliError, CliErrors, isOn, type Surroundings, type Verb } from './verb.ts'
 import { watch } from './watch.ts'
 
-const VERBS: readonly Verb[] = [serve, send, inbox, watch, sessions, status, call, connect, config, docs]
+const VERBS: readonly Verb[] = [
+  serve,
+  send,
+  inbox,
+  watch,
+  sessions,
+  status,
+  protocols,
+  call,
+  connect,
+  config,
+  docs,
+]
 
 /**
  * Carries out one command line.
@@ -45,10 +58,19 @@ export async function runCli(args: readonly string[], surroundings: Surroundings
     terminal.out(overview(VERBS, terminal))
     return EXIT.ok
   }
-  const name = word === 'help' ? rest[0] : word
+  const asked = findVerb(word === 'help' ? rest : args)
+  if ('what' in asked) return tell([asked], EXIT.usage, surroundings)
+  return runVerb(asked.verb, word === 'help' ? ['--help'] : asked.rest, surroundings)
+}
+
+/** The verb that a line begins with, and what follows it. */
+function findVerb(words: readonly string[]): { verb: Verb; rest: readonly string[] } | Problem {
+  const [name = '', part, ...rest] = words
   const verb = VERBS.find((verb) => verb.name === name)
-  if (!verb) return tell([unknownVerb(name ?? '')], EXIT.usage, surroundings)
-  return runVerb(verb, word === 'help' ? ['--help'] : rest, surroundings)
+  if (!verb) return unknownVerb(name)
+  if (!verb.parts || part === undefined || part.startsWith('-')) return { verb, rest: words.slice(1) }
+  const found = verb.parts.find((one) => one.name === `${name} ${part}`)
+  return found ? { verb: found, rest } : unknownPart(name, part, verb.parts)
 }
 
 async function runVerb(verb: Verb, args: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
@@ -71,7 +93,17 @@ async function runVerb(verb: Verb, args: readonly string[], surroundings: Surrou
       return tell(error.problems, line.problems.length > 0 ? EXIT.usage : EXIT.failed, surroundings, json)
     if (error instanceof CliError)
       return tell([error], error.usage ? EXIT.usage : EXIT.failed, surroundings, json)
+    if (error instanceof CliErrors) return tell(error.problems, EXIT.failed, surroundings, json)
     throw error
+  }
+}
+
+function unknownPart(name: string, part: string, parts: readonly Verb[]): Problem {
+  const known = parts.map((one) => one.name.slice(name.length + 1))
+  const near = nearestNames(part, known).map((one) => `"${name} ${one}"`)
+  return {
+    what: `There is no "${name} ${part}".`,
+    fix: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `There are ${known.join(', ')}.`,
   }
 }
 
@@ -95,7 +127,7 @@ function miscounted({ name, args, positionals: [least, most] }: Verb, words: rea
   return []
 }
 
-/** Prints each problem in two lines, what is wrong and what to do; or all as one JSON object. */
+/** Prints each problem in lines, first what is wrong and last what to do; or all as one JSON object. */
 function tell(
   problems: readonly Problem[],
   exit: ExitCode,
@@ -111,9 +143,10 @@ function tell(
     terminal.err(JSON.stringify({ errors }))
     return exit
   }
-  for (const { what, fix } of problems) {
-    terminal.err(`${styled('error:', 'red', terminal)} ${escapeControls(what)}`)
-    if (fix) terminal.err(`  ${escapeControls(fix)}`)
+  for (const problem of problems) {
+    terminal.err(`${styled('error:', 'red', terminal)} ${escapeControls(problem.what)}`)
+    for (const line of [...(problem instanceof CliError ? problem.lines : []), problem.fix])
+      if (line) terminal.err(`  ${escapeControls(line)}`)
   }
   return exit
 }

@@ -1,4 +1,5 @@
 import { COMMANDS_BY_NAME } from '../broker/commands/index.ts'
+import { errorLines } from '../core/error-lines.ts'
 import type { ErrorBody } from '../core/errors.ts'
 import type { Flag, Parsed } from './flags.ts'
 import { PROGRAM } from './program.ts'
@@ -157,7 +158,10 @@ async function refusal(response: Response, target: Target): Promise<CliError> {
   return brokersError(body, target)
 }
 
-/** The broker's error in its own words; for a missing or wrong key, the hint names the variable to set. */
+/**
+ * The broker's error in its own words, with what it lists below; for a missing or wrong key, the hint names
+ * the variable to set.
+ */
 export function brokersError(body: Partial<ErrorBody>, { key }: Target): CliError {
   if (body.code === 'unauthenticated')
     return new CliError(
@@ -166,5 +170,5 @@ export function brokersError(body: Partial<ErrorBody>, { key }: Target): CliErro
       false,
       body,
     )
-  return new CliError(body.detail ?? '', body.next ?? '', false, body)
+  return new CliError(body.detail ?? '', body.next ?? '', false, body, errorLines(body))
 }

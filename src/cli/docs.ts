@@ -7,14 +7,16 @@ import { CliError, type Verb } from './verb.ts'
 export const docs: Verb = {
   name: 'docs',
   summary: 'Print a reference page, as Markdown.',
-  args: Object.keys(PAGES).join('|'),
+  args: 'PAGE',
   positionals: [1, 1],
   examples: [
     [`${PROGRAM} docs commands`, 'every command with its parameters, and its HTTP route'],
     [`${PROGRAM} docs doors`, 'what each door adds: delivery, notifications, resuming'],
+    [`${PROGRAM} docs ready-protocols`, 'chat, task and file_lease: members and examples'],
     [`${PROGRAM} docs errors`, 'every error, with its codes and what to do'],
     [`${PROGRAM} docs configuration`, 'every setting'],
   ],
+  notes: [`Pages: ${Object.keys(PAGES).join(', ')}.`],
   flags: {},
   async run(line, { terminal }) {
     const [name = ''] = line.positionals

@@ -11,8 +11,8 @@ The commands are the same everywhere: see [commands.md](commands.md). This page 
 ## A message
 
 \`message_id\`, \`sender_id\`, \`recipient_id\` (absent on a broadcast), \`payload\`, \`sent_at\`, and only where they are not the default:
-\`headers\`, \`priority\`, \`expires_at\`, \`attempt\`, \`in_reply_to\`, \`protocol_name\`, \`protocol_version\`, \`broadcast: true\`. Times are RFC 3339
-with milliseconds, durations end in \`_seconds\` or \`_ms\`, sizes in \`_bytes\`.
+\`headers\`, \`priority\`, \`expires_at\`, \`attempt\`, \`in_reply_to\`, \`protocol_name\`, \`protocol_version\`, \`adapted_from\`, \`broadcast: true\`.
+[protocols.md](protocols.md) is about those of protocols. Times are RFC 3339 with milliseconds, durations end in \`_seconds\` or \`_ms\`, sizes in \`_bytes\`.
 
 ## Who is calling
 
@@ -88,7 +88,8 @@ mailbox's history, as long as that holds it; with \`ack=manual\` nothing is ackn
 Streamable HTTP, of 2026-07-28 (stateless) and of the 2025 revisions (\`initialize\`, \`Mcp-Session-Id\`, GET stream, \`Last-Event-ID\`, DELETE) on the
 one URL. Results carry \`structuredContent\` and a short text for a model to read; errors carry the catalogue's entry in
 \`_meta["mcp-broker/error"]\`. Each mailbox is a resource, \`inbox://{client_id}\`: reading it shows what is pending without acknowledging, and a
-subscription (\`resources/subscribe\`, or \`subscriptions/listen\`) hints that there is something new. Calls that wait send progress every
+subscription (\`resources/subscribe\`, or \`subscriptions/listen\`) hints that there is something new. Each version of a protocol is one too,
+\`protocol://{name}/{version}\`. Calls that wait send progress every
 \`stream_comment_seconds\` where a \`progressToken\` is given. The prompt \`join\` has an agent check in and answer what comes in.
 
 ## HTTP: \`/v1/…\`

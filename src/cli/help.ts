@@ -23,10 +23,7 @@ export function overview(verbs: readonly Verb[], terminal: Terminal): string {
     ]),
     '',
     ...heading('Verbs', terminal),
-    ...columns(
-      terminal,
-      verbs.map(({ name, args, summary }) => [`${name} ${args}`.trim(), summary]),
-    ),
+    ...columns(terminal, verbs.map(asRow)),
     '',
     ...heading('Everywhere', terminal),
     ...columns(terminal, [
@@ -50,6 +47,7 @@ export function verbHelp(verb: Verb, terminal: Terminal): string {
     ...heading('Usage', terminal),
     `  ${PROGRAM} ${[verb.name, verb.args].filter(Boolean).join(' ')} [flags]`,
     '',
+    ...(verb.parts ? [...heading('Verbs', terminal), ...columns(terminal, verb.parts.map(asRow)), ''] : []),
     ...heading('Flags', terminal),
     ...columns(
       terminal,
@@ -57,6 +55,10 @@ export function verbHelp(verb: Verb, terminal: Terminal): string {
     ),
     ...(verb.notes ?? []).flatMap((note) => ['', ...wrap(note, terminal.width)]),
   ].join('\n')
+}
+
+function asRow({ name, args, summary }: Verb): readonly [string, string] {
+  return [`${name} ${args}`.trim(), summary]
 }
 
 function flagText(name: string, { kind, value = 'VALUE', short }: Flag): string {

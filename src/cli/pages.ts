@@ -5,12 +5,14 @@ import { configReference } from '../config/reference.ts'
 import { ERRORS, type ErrorEntry } from '../core/errors.ts'
 import { DEFAULT_LIMITS } from '../core/limits.ts'
 import { doorsPage } from './doors-page.ts'
+import { readyProtocolsPage } from './ready-protocols-page.ts'
 import { cell, membersTable } from './tables.ts'
 
 /** The reference pages, each made from the table or schema that the program itself runs on. */
 export const PAGES: Readonly<Record<string, () => string>> = {
   commands: commandsPage,
   doors: doorsPage,
+  'ready-protocols': readyProtocolsPage,
   configuration: () => configReference('markdown'),
   errors: errorsPage,
 }
@@ -59,7 +61,8 @@ function errorsPage(): string {
 One catalogue for every door: HTTP shows an entry as problem details (RFC 9457), WebSocket as a JSON-RPC error, MCP as a
 tool error, the command line as two lines. The members are the same everywhere: \`code\`, \`detail\` (this case in one
 sentence), \`retryable\`, \`next\` (what to do), and where they apply \`field\` (a JSON pointer), \`retry_after_ms\` and
-\`correlation_id\`, which is also in the broker's log. Only what the protocol of MCP itself refuses, such as a wrong \`Accept\` or a
+\`correlation_id\`, which is also in the broker's log. Errors of protocols have more members, which
+[protocols-reference.md](protocols-reference.md#what-to-do-about-an-error) names. Only what the protocol of MCP itself refuses, such as a wrong \`Accept\` or a
 second \`initialize\`, is a bare JSON-RPC error without them.
 
 \`retryable\` says whether the same call can succeed later without being changed. A WebSocket that is closed with

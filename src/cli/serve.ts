@@ -63,6 +63,9 @@ function stopSignal(): Promise<void> {
 
 function startError(error: unknown, { host, port }: Config, log: Logger): unknown {
   if (!(error instanceof Error)) return error
+  // By its name: its file would load all of the broker.
+  if (error.name === 'DefinitionsRefused')
+    return new CliError(error.message, `Correct the files; "${PROGRAM} protocols check" reads them as well.`)
   switch ((error as NodeJS.ErrnoException).code) {
     case 'EADDRINUSE':
       return new CliError(

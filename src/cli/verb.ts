@@ -23,9 +23,11 @@ export interface Verb {
   /** What else there is to know; paragraphs. */
   readonly notes?: readonly string[]
   readonly flags: Readonly<Record<string, Flag>>
+  /** The verbs that this one is a common name for, each named with it, such as `protocols list`. */
+  readonly parts?: readonly Verb[]
   /** Tells the line's problems itself, together with others that it finds. */
   readonly takes_problems?: boolean
-  /** @throws CliError, ConfigError: told on standard error */
+  /** @throws CliError, CliErrors, ConfigError: told on standard error */
   run(line: Parsed, surroundings: Surroundings): Promise<ExitCode>
 }
 
@@ -36,11 +38,21 @@ export class CliError extends Error implements Problem {
     readonly fix: string,
     /** Whether the command line is wrong, and not the broker or the network. */
     readonly usage = false,
-    /** The broker's error, where it is one. */
+    /** The broker's error, where it is one; or what else a program should know of it. */
     readonly error?: Partial<ErrorBody>,
+    /** Printed between the two lines. */
+    readonly lines: readonly string[] = [],
   ) {
     super(what)
     this.name = 'CliError'
+  }
+}
+
+/** Several of them, to be told together. */
+export class CliErrors extends Error {
+  constructor(readonly problems: readonly CliError[]) {
+    super(problems.map(({ what }) => what).join('\n'))
+    this.name = 'CliErrors'
   }
 }
 

@@ -1,8 +1,12 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { DEFAULT_LIMITS as limits } from '../core/limits.ts'
+import { DEFAULT_PROTOCOL_RULES as rules } from '../core/protocol/rules.ts'
+import { SCHEMA_BOUNDS as bounds } from '../core/protocol/schema/bounds.ts'
 
 const count = (value: number, description: string) =>
   Type.Integer({ default: value, minimum: 1, description })
+const atMost = (maximum: number, value: number, description: string) =>
+  Type.Integer({ default: value, minimum: 1, maximum, description })
 /** Ten years. A longer time is a typing error, and could lie beyond what a date can hold. */
 const SECONDS_MAX = 315_360_000
 const duration = (value: number, description: string) =>
@@ -122,6 +126,35 @@ export const ConfigSchema = Type.Object(
       limits.forget_seconds,
       'A disconnected client with an empty mailbox is forgotten after this long.',
     ),
+    protocol_mode: Type.Union([Type.Literal('open'), Type.Literal('registered'), Type.Literal('required')], {
+      default: rules.protocol_mode,
+      description:
+        'open: a message may name a protocol or version that is not registered, and its sender is warned; registered: what it names must be registered; required: and each message names one.',
+    }),
+    protocols: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'A folder of protocol definitions, or one file, JSON or YAML, that are registered at the start, in the project "default".',
+      }),
+    ),
+    protocols_builtin: Type.Boolean({
+      default: rules.protocols_builtin,
+      description:
+        'Whether the ready protocols chat, task and file_lease are there, in projects that have not registered these names themselves.',
+    }),
+    protocols_max: count(rules.protocols_max, 'Protocol versions registered in one project.'),
+    protocols_bytes_max: count(
+      rules.protocols_bytes_max,
+      'Bytes of all protocol definitions of one project, as JSON.',
+    ),
+    schema_bytes_max: count(bounds.bytes_max, 'Largest schema of a protocol, in bytes of JSON.'),
+    schema_depth_max: atMost(64, bounds.depth_max, 'How deeply the parts of a schema may be nested.'),
+    schema_parts_max: count(bounds.subschemas_max, 'Schemas within one schema, itself included.'),
+    schema_refs_max: count(bounds.references_max, 'References within one schema.'),
+    schema_enum_max: count(bounds.enum_max, 'Values in one enum of a schema.'),
+    pattern_chars_max: count(bounds.pattern_chars_max, 'Longest pattern in a schema, in characters.'),
+    pattern_repeat_max: atMost(1000, bounds.repeat_max, 'Highest count in a pattern, such as {1,1000}.'),
   },
   { additionalProperties: false },
 )

@@ -8,6 +8,12 @@ export const RANK_DEFAULT: Rank = 1
 /** The address that bounces come from; no client can check in under it. */
 export const BROKER_CLIENT_ID = 'mcp-broker'
 
+/** What a message was before it was adapted: its sender's version, and the steps, such as "1.2.0→2.0.0". */
+export interface AdaptedFrom {
+  version: string
+  steps: string[]
+}
+
 /** A message as every wire shows it. Members at their default are left out. */
 export interface Message {
   message_id: string
@@ -26,6 +32,8 @@ export interface Message {
   in_reply_to?: string
   protocol_name?: string
   protocol_version?: string
+  /** The payload was sent in another version of the protocol. */
+  adapted_from?: AdaptedFrom
   broadcast?: true
 }
 
@@ -60,6 +68,8 @@ export interface Content {
   readonly in_reply_to?: string | undefined
   readonly protocol_name?: string | undefined
   readonly protocol_version?: string | undefined
+  /** Counts only beside `protocol_version`. Not from the sender: the broker says so of what it adapted. */
+  readonly adapted_from?: AdaptedFrom | undefined
 }
 
 /** The two times formatted last. Many messages share a millisecond, and one may carry two times. */
@@ -76,8 +86,8 @@ export function formatTime(ms: number): string {
 }
 
 /**
- * Makes the stored form of a message. A message is encoded here, once; only {@link renewMessage} does it
- * again.
+ * Makes the stored form of a message. A message is encoded here, once; only {@link renewMessage} and
+ * {@link rewriteMessage} do it again.
  *
  * @param recipient_id undefined for a broadcast
  * @param message_id UUIDv7, so that ids sort by time
@@ -110,7 +120,10 @@ export function createMessage(
   if (ttl_seconds !== ttl_default) message.expires_at = formatTime(expires_ms)
   if (in_reply_to !== undefined) message.in_reply_to = in_reply_to
   if (protocol_name !== undefined) message.protocol_name = protocol_name
-  if (protocol_version !== undefined) message.protocol_version = protocol_version
+  if (protocol_version !== undefined) {
+    message.protocol_version = protocol_version
+    if (content.adapted_from !== undefined) message.adapted_from = content.adapted_from
+  }
   const json = JSON.stringify(message)
   return {
     message_id,
@@ -177,4 +190,22 @@ export function renewMessage(message: StoredMessage, now: number): StoredMessage
   wire.expires_at = new Date(expires_ms).toISOString()
   const json = JSON.stringify(wire)
   return { ...message, expires_ms, json, bytes: json.length }
+}
+
+/** What becomes of a pending message when its protocol moves on. */
+export interface Rewording {
+  readonly payload: unknown
+  readonly protocol_version: string
+  readonly adapted_from: AdaptedFrom
+}
+
+/** The same message in another version of its protocol: its id, times, priority and headers stay. */
+export function rewriteMessage(message: StoredMessage, changes: Rewording): StoredMessage {
+  const { payload, protocol_version, adapted_from } = changes
+  const wire = JSON.parse(message.json) as Message
+  wire.payload = payload
+  wire.protocol_version = protocol_version
+  wire.adapted_from = adapted_from
+  const json = JSON.stringify(wire)
+  return { ...message, json, bytes: json.length }
 }

@@ -1,4 +1,5 @@
 import type { Limits } from './limits.ts'
+import { rangesMeet } from './protocol/versions.ts'
 
 export const SESSION_STATUSES = ['active', 'stale', 'disconnected'] as const
 export type SessionStatus = (typeof SESSION_STATUSES)[number]
@@ -65,10 +66,11 @@ export function statusChange(session: Session, status: SessionStatus, limits: Li
   )
 }
 
-/** Matches clients that offer every feature and every protocol name listed. */
+/** Matches clients that offer every feature and every protocol listed. */
 export interface CapabilityFilter {
   features?: string[]
-  protocols?: string[]
+  /** Names, or the semver range wanted of each: a client matches whose own range meets it. */
+  protocols?: string[] | Record<string, string>
 }
 
 const NOTHING: readonly string[] = []
@@ -76,7 +78,10 @@ const NOTHING: readonly string[] = []
 export function matchesCapabilities(capabilities: Capabilities, filter: CapabilityFilter): boolean {
   const { features, protocols } = capabilities
   for (const feature of filter.features ?? NOTHING) if (!features?.includes(feature)) return false
-  for (const name of filter.protocols ?? NOTHING)
-    if (!protocols || !Object.hasOwn(protocols, name)) return false
-  return true
+  const wanted = filter.protocols
+  if (wanted === undefined) return true
+  if (Array.isArray(wanted)) return wanted.every((name) => protocols && Object.hasOwn(protocols, name))
+  return Object.entries(wanted).every(
+    ([name, range]) => protocols && Object.hasOwn(protocols, name) && rangesMeet(protocols[name]!, range),
+  )
 }

@@ -24,6 +24,8 @@ import type {
   Read,
   Repeated,
   Requeued,
+  Rewrite,
+  Rewritten,
   Sent,
   Settle,
   Settled,
@@ -217,6 +219,13 @@ export interface Engine {
     limit: number,
     bytes_max: number,
   ): MaybePromise<History>
+  /**
+   * Replaces the JSON of messages that are pending and were never delivered. They keep their places and all
+   * else that is known of them, idempotency keys keep their answers, and nothing is announced. A message
+   * whose JSON is not as it was read is left. If it has the new JSON already, that is as good: a call whose
+   * answer was lost may be made again. Longer JSON overwrites history where it needs room, as `append` does.
+   */
+  rewrite(address: Address, rewrite: Rewrite): MaybePromise<Rewritten>
   /**
    * Where a message is, of all clients or of `recipient_id`: in mailboxes, in order of `client_id`, and among
    * the dead letters. A page may be empty and not the last, or longer than `limit`.

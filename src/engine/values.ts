@@ -1,7 +1,7 @@
 import type { Cursor } from '../core/cursor.ts'
 import type { DeadReason, Delivery, Due, Lease, State } from '../core/mailbox/entry.ts'
-import type { MailboxState } from '../core/mailbox/mailbox.ts'
 import type { Position } from '../core/mailbox/position.ts'
+import type { MailboxState } from '../core/mailbox/state.ts'
 import type { Rank, StoredMessage } from '../core/message.ts'
 import type { Capabilities, RecipientStatus, Session } from '../core/session.ts'
 
@@ -119,9 +119,14 @@ export interface Read extends Omit<MailboxState, 'last' | 'leased'> {
   readonly lapped: boolean
 }
 
+/** A message that a mailbox retains; with `attempt` 0 it is pending, and was never delivered. */
+export interface Kept extends Delivery {
+  readonly acknowledged: boolean
+}
+
 /** One page of what a mailbox retains; `epoch` and `offset` are the cursor after which the next begins. */
 export interface History extends Cursor {
-  readonly deliveries: readonly Delivery[]
+  readonly deliveries: readonly Kept[]
   /** As in {@link Opened}; true when no cursor was given. */
   readonly recovered: boolean
   readonly more: boolean
@@ -149,6 +154,41 @@ export interface Settled {
   readonly unknown: readonly string[]
 }
 
+/** New JSON for messages of one mailbox. */
+export interface Rewrite {
+  /** That of the offsets. */
+  readonly epoch: string
+  readonly messages: readonly NewJson[]
+  /**
+   * Nothing is written: the answer says what would come of it if so many bytes more were stored, in this
+   * mailbox and in the whole engine.
+   */
+  readonly dry_run?: { readonly mailbox_bytes: number; readonly stored_bytes: number } | undefined
+}
+
+export interface NewJson {
+  readonly offset: number
+  /** `StoredMessage.json` as it was read. */
+  readonly before: string
+  /** The same message in other words: id, sender, reply, priority and times are those of `before`. */
+  readonly after: string
+}
+
+/**
+ * What came of new JSON. `rewritten`: the message has it, by this call or before. Else it is left as it is.
+ * `delivered`: it is leased or delayed, or was delivered before. `no_room`: it would be longer, and its
+ * mailbox or the engine holds as much as it may. `gone`: it is not here any more, or was rewritten otherwise.
+ */
+export type RewriteOutcome = 'rewritten' | 'delivered' | 'acknowledged' | 'no_room' | 'gone'
+
+/** What {@link Engine.rewrite} did. */
+export interface Rewritten {
+  /** One for each of `messages`, in the same order. */
+  readonly outcomes: readonly RewriteOutcome[]
+  /** By how much the mailbox has grown; negative when it has shrunk. */
+  readonly bytes: number
+}
+
 /** Where a message is: its state in a mailbox, or why it is a dead letter. */
 export interface Found {
   readonly recipient_id: string
@@ -164,6 +204,8 @@ export interface DeadFilter {
   /** The recipient. */
   readonly client_id?: string | undefined
   readonly message_ids?: ReadonlySet<string> | undefined
+  /** Not those with these ids: they are passed over, and hold up no other. */
+  readonly except?: ReadonlySet<string> | undefined
 }
 
 /** The ids of messages that are back in their mailboxes, and of those that found no room. */

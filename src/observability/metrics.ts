@@ -24,6 +24,21 @@ export interface Readings {
   readonly connections: number
   readonly subscriptions: number
   readonly waiting: number
+  readonly protocols: {
+    readonly refusals: Readonly<Record<string, number>>
+    readonly adapter_steps: number
+    readonly validations: Readonly<Record<string, Timings>>
+  }
+}
+
+/** How long something took, as a histogram counts it. */
+export interface Timings {
+  readonly count: number
+  /** Seconds. */
+  readonly sum: number
+  /** How many took up to each of `bounds` seconds and more than the one before; then those beyond all. */
+  readonly buckets: readonly number[]
+  readonly bounds: readonly number[]
 }
 
 /** One metric: a single value, or one for each value of its label. Labels are few and name no client. */
@@ -67,6 +82,19 @@ const METRICS: readonly Metric[] = [
   counted('acknowledged', 'Messages acknowledged.', ({ acknowledged }) => acknowledged),
   counted('redelivered', 'Messages that became pending again.', ({ redelivered }) => redelivered),
   counted('dead', 'Messages dead-lettered, by reason.', ({ dead }) => dead, 'reason'),
+  {
+    name: 'mcp_broker_payloads_refused_total',
+    help: 'Payloads that did not fit their protocol, by the rule that they break first.',
+    kind: 'counter',
+    label: 'rule',
+    read: ({ protocols }) => protocols.refusals,
+  },
+  {
+    name: 'mcp_broker_adapter_steps_total',
+    help: 'Steps of adapters that payloads went through.',
+    kind: 'counter',
+    read: ({ protocols }) => protocols.adapter_steps,
+  },
   gauge(
     'mailbox_messages',
     'Messages in all mailboxes, by state.',
@@ -111,7 +139,8 @@ export class Metrics {
 
   async scrape(readings: Readings): Promise<{ content_type: string; text: string }> {
     for (const set of this.#set) set(readings)
-    return { content_type: this.#registry.contentType, text: await this.#registry.metrics() }
+    const text = `${(await this.#registry.metrics()).trimEnd()}${validationText(readings.protocols.validations)}`
+    return { content_type: this.#registry.contentType, text }
   }
 
   #register({ name, help, kind, label, read }: Metric): (readings: Readings) => void {
@@ -131,4 +160,26 @@ export class Metrics {
           metric.inc({ [label]: name }, number)
     }
   }
+}
+
+const VALIDATION = 'mcp_broker_validation_seconds'
+
+/**
+ * The histogram of validation times. It is kept where messages are checked, so only its text is made here.
+ */
+function validationText(validations: Readings['protocols']['validations']): string {
+  const lines = [
+    `# HELP ${VALIDATION} Time to check a payload, in seconds, by where: inline, where one in 16 is timed, or in the worker with its queue.`,
+    `# TYPE ${VALIDATION} histogram`,
+  ]
+  for (const [where, { count, sum, buckets, bounds }] of Object.entries(validations)) {
+    let below = 0
+    for (const [i, bound] of bounds.entries()) {
+      below += buckets[i]!
+      lines.push(`${VALIDATION}_bucket{where="${where}",le="${bound}"} ${below}`)
+    }
+    lines.push(`${VALIDATION}_bucket{where="${where}",le="+Inf"} ${count}`)
+    lines.push(`${VALIDATION}_sum{where="${where}"} ${sum}`, `${VALIDATION}_count{where="${where}"} ${count}`)
+  }
+  return `\n\n${lines.join('\n')}\n`
 }

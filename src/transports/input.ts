@@ -1,6 +1,6 @@
 import type { TObject, TSchema } from '@sinclair/typebox'
-import { shortened } from '../broker/command.ts'
 import { BrokerError } from '../core/errors.ts'
+import { shortened } from '../core/shortened.ts'
 
 /** In the query of any request this names the caller's project; it is no parameter of the command. */
 const PROJECT = 'project'

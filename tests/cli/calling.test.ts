@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { App } from '../../src/app.ts'
 import { COMMANDS } from '../../src/broker/commands/index.ts'
+import { errorLines } from '../../src/core/error-lines.ts'
 import { startBroker } from '../harness.ts'
 import { TYPED, type } from './harness.ts'
 
@@ -160,6 +161,28 @@ describe('call', () => {
       (await cli('call', 'list_sessions', 'status_filter=["active"]', 'limit=1')).out,
     )
     expect(sessions.sessions).toHaveLength(1)
+  })
+
+  test('a refusal has all that it lists: further errors, a payload that fits, where in a schema', async () => {
+    const typed = ['call', 'send_message', 'sender_id=a', 'recipient_id=b', 'protocol_name=chat']
+    const { code, err } = await cli(...typed, 'payload={"txt":"hi"}')
+    expect(code).toBe(1)
+    expect(err.split('\n')).toEqual([
+      'error: The payload does not fit chat 1.0.0: /text is required and missing.',
+      '  /txt is not a property here; did you mean "text"?',
+      '  A payload that fits: {"text":"The build of main is green again."}',
+      '  Correct what errors lists; example is a payload that fits.',
+    ])
+    const schema = 'schema={"properties":{"a":{"type":"strng"}}}'
+    const refused = await cli('call', 'register_protocol', 'name=note', 'version=1.0.0', schema)
+    expect(refused.err).toContain('\n  It is at /properties/a/type of the schema.\n')
+  })
+
+  test('more errors than a refusal lists are counted, and a long payload is cut', () => {
+    const sentences = (count: number) => Array.from({ length: count }, (_, i) => ({ sentence: `${i}.` }))
+    expect(errorLines({ errors: sentences(3), errors_total: 8 })).toEqual(['1.', '2.', 'And 5 more.'])
+    expect(errorLines({ example: 'x'.repeat(5000) })[0]).toHaveLength(4118)
+    expect(errorLines({ errors: sentences(1), errors_total: 1, path: '/a' })).toEqual([])
   })
 
   test('readable in a terminal', async () => {

@@ -6,7 +6,19 @@ import { PAGES } from '../../src/cli/pages.ts'
 import { ERRORS } from '../../src/core/errors.ts'
 import { run, TYPED, type } from './harness.ts'
 
-const VERBS = ['serve', 'send', 'inbox', 'watch', 'sessions', 'status', 'call', 'connect', 'config', 'docs']
+const VERBS = [
+  'serve',
+  'send',
+  'inbox',
+  'watch',
+  'sessions',
+  'status',
+  'protocols',
+  'call',
+  'connect',
+  'config',
+  'docs',
+]
 
 describe('help', () => {
   test('the first thing it shows is what to type', async () => {
@@ -54,7 +66,7 @@ describe('help', () => {
     [['config', 'x'], 'There are config check and config reference.'],
     [['config', 'reference', '--format', 'xml'], 'There is no format "xml".'],
     [['docs', 'error'], 'Did you mean errors?'],
-    [['docs', 'x'], 'There are commands, doors, configuration, errors.'],
+    [['docs', 'x'], 'There are commands, doors, ready-protocols, configuration, errors.'],
   ])('a wrong line: %j', async (args, expected) => {
     const { code, out, err } = await type(args)
     expect({ code, out }).toEqual({ code: 2, out: '' })

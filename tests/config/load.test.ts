@@ -136,12 +136,12 @@ describe('what is wrong is said', () => {
   })
 
   test('an unknown name is told with the nearest known, whatever its source', async () => {
-    const path = file('unknown.yaml', 'prot: 1\ncolour: red\n')
+    const path = file('unknown.yaml', 'prt: 1\ncolour: red\n')
     const message = await problems(
       { MCP_BROKER_CONFIG: path, MCP_BROKER_MAILBOX_MESSAGE_MAX: '1' },
       { 'tll-seconds': '1' },
     )
-    expect(message).toContain(`prot in ${path} is not a setting. Did you mean port?`)
+    expect(message).toContain(`prt in ${path} is not a setting. Did you mean port?`)
     expect(message).toContain(`colour in ${path} is not a setting. "serve --help" lists every setting.`)
     expect(message).toContain('The variable MCP_BROKER_MAILBOX_MESSAGE_MAX is not a setting.')
     expect(message).toContain('MCP_BROKER_MAILBOX_MESSAGES_MAX')

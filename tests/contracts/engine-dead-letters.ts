@@ -79,6 +79,22 @@ export function deadLetterContract(make: MakeEngine): void {
     expect(await rig.dead()).toEqual(['a expired'])
   })
 
+  test('that are excepted are neither listed, counted nor requeued, and hold up no other', async () => {
+    await using rig = await Rig.start(make)
+    const [a, b, c] = await die(rig, 'r', ['a', 'b', 'c'])
+    const except = new Set([b!, 'no-such'])
+    expect(await rig.dead({ except })).toEqual(['c expired', 'a expired'])
+    expect((await rig.engine.dead(PROJECT, { except }, { limit: 1 })).total).toBe(2)
+    expect(await rig.requeue({ except, message_ids: new Set([a!, b!]) })).toEqual({
+      requeued: [a!],
+      refused: [],
+    })
+    expect((await rig.requeue({ except })).requeued).toEqual([c!])
+    expect(await rig.dead()).toEqual(['b expired'])
+    expect(await rig.take('r')).toEqual(['a', 'c'])
+    expect((await rig.requeue({ except: new Set() })).requeued).toEqual([b!])
+  })
+
   test('requeued again and again live no longer than at first', async () => {
     await using rig = await Rig.start(make)
     await die(rig, 'r', ['a'])

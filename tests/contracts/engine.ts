@@ -10,6 +10,7 @@ import { positionContract } from './engine-positions.ts'
 import { projectContract } from './engine-projects.ts'
 import { readingContract } from './engine-reading.ts'
 import { engineRecordsContract } from './engine-records.ts'
+import { rewriteContract } from './engine-rewrite.ts'
 import { sendingContract } from './engine-sending.ts'
 import { sessionContract } from './engine-sessions.ts'
 import { subscribingContract } from './engine-subscribing.ts'
@@ -34,6 +35,7 @@ export function engineContract(name: string, make: MakeEngine): void {
     describe('positions', () => positionContract(make))
     describe('calls that name a session', () => holderContract(make))
     describe('takeovers', () => takeoverContract(make))
+    describe('rewriting', () => rewriteContract(make))
     describe('dead letters', () => deadLetterContract(make))
     describe('bounces', () => bounceContract(make))
     describe('sessions', () => sessionContract(make))

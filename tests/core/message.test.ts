@@ -4,11 +4,13 @@ import {
   type Content,
   createMessage,
   formatTime,
+  idInJson,
   type Message,
   messageJson,
   PRIORITIES,
   parseMessage,
   renewMessage,
+  rewriteMessage,
 } from '../../src/core/message.ts'
 import { check } from './property.ts'
 
@@ -45,6 +47,7 @@ const content: fc.Arbitrary<Content> = fc
         in_reply_to: evil,
         protocol_name: evil,
         protocol_version: evil,
+        adapted_from: fc.record({ version: evil, steps: fc.array(evil, { maxLength: 3 }) }),
       },
       { requiredKeys: [] },
     ),
@@ -72,7 +75,8 @@ describe('a stored message', () => {
       const stored = encode(draft)
       const wire = parseMessage(stored, 1)
       const { content, sender_id, recipient_id } = draft
-      const { message, payload, priority = 'normal', ttl_seconds = TTL_DEFAULT, ...same } = content
+      const { message, payload, priority = 'normal', ttl_seconds = TTL_DEFAULT, ...more } = content
+      const { adapted_from, ...same } = more
       const expires_ms = NOW + ttl_seconds * 1000
       const expected = {
         message_id: 'id-1',
@@ -83,6 +87,7 @@ describe('a stored message', () => {
         ...(priority === 'normal' ? {} : { priority }),
         ...(ttl_seconds === TTL_DEFAULT ? {} : { expires_at: new Date(expires_ms).toISOString() }),
         ...same,
+        ...(adapted_from && content.protocol_version !== undefined ? { adapted_from } : {}),
       }
       // Compared as text: a comparison of objects does not see members called __proto__.
       expect(sorted(wire)).toBe(sorted(expected))
@@ -131,6 +136,24 @@ describe('a stored message', () => {
         }
       },
     )
+  })
+})
+
+test('a message that is rewritten differs in its payload, its version and what it was adapted from', () => {
+  const version = fc.string({ minLength: 1 })
+  const changes = fc.record({
+    payload,
+    protocol_version: version,
+    adapted_from: fc.record({ version, steps: fc.array(version, { maxLength: 3 }) }),
+  })
+  check(2000, fc.tuple(draft, fc.array(changes, { minLength: 1, maxLength: 3 })), ([draft, all]) => {
+    const first = encode(draft)
+    const { json, bytes, ...kept } = all.reduce(rewriteMessage, first)
+    const { json: json_before, bytes: _, ...kept_before } = first
+    expect(kept).toEqual(kept_before)
+    expect(bytes).toBe(json.length)
+    expect(idInJson(json)).toBe('id-1')
+    expect(sorted(JSON.parse(json))).toBe(sorted({ ...JSON.parse(json_before), ...all.at(-1) }))
   })
 })
 

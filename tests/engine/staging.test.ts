@@ -211,6 +211,54 @@ describe('an engine that commits', () => {
     expect(await rig.dead()).toEqual(['a overflowed'])
   })
 
+  test('rewrites what is stored, and neither what is staged nor into its room', async () => {
+    const unit = 300
+    await using rig = await Rig.start(
+      engineWith(() => undefined),
+      { mailbox_bytes_max: 3 * unit },
+    )
+    const padded = (letter: string) => {
+      const { bytes } = rig.broadcast({ payload: '' })
+      return letter.repeat(unit - bytes)
+    }
+    await rig.sendAll('r', [padded('a')])
+    rig.engine.flush()
+    const staged = rig.broadcast({ payload: padded('b') })
+    await rig.engine.append(PROJECT, staged, 'r')
+    const { epoch, deliveries } = await rig.engine.history(rig.at('r'), {}, 100, 1_000_000)
+    const [{ offset, message }] = deliveries as [(typeof deliveries)[number]]
+    const longer = (by: number) => message.json.replace('aa', 'a'.repeat(2 + by))
+    const rewrite = async (offset: number, before: string, after: string) =>
+      (await rig.engine.rewrite(rig.at('r'), { epoch, messages: [{ offset, before, after }] })).outcomes[0]
+    expect(await rewrite(offset + 1, staged.json, staged.json.replace('bb', 'c'))).toBe('gone')
+    expect(await rewrite(offset, message.json, longer(unit + 1))).toBe('no_room')
+    expect(await rewrite(offset, message.json, longer(unit))).toBe('rewritten')
+    expect((await rig.engine.stats()).stored_bytes).toBe(3 * unit)
+    rig.engine.flush()
+    expect((await seen(rig)).payloads).toEqual([padded('a') + 'a'.repeat(unit), padded('b')])
+    expect(await rig.dead()).toEqual([])
+    await rig.expectBytesOf('r')
+  })
+
+  test('has room for a shorter message, however much is staged', async () => {
+    await using rig = await Rig.start(
+      engineWith(() => undefined),
+      { mailbox_bytes_max: 500, mailbox_overflow: 'drop_oldest' },
+    )
+    await rig.sendAll('r', ['long'])
+    rig.engine.flush()
+    await rig.sendAll('r', ['x'.repeat(250)])
+    const { epoch, deliveries } = await rig.engine.history(rig.at('r'), {}, 100, 1_000_000)
+    const [{ offset, message }] = deliveries as [(typeof deliveries)[number]]
+    const rewrite = async (payload: string) => {
+      const messages = [
+        { offset, before: message.json, after: message.json.replace('"long"', `"${payload}"`) },
+      ]
+      return (await rig.engine.rewrite(rig.at('r'), { epoch, messages })).outcomes
+    }
+    expect([await rewrite('longer'), await rewrite('s')]).toEqual([['no_room'], ['rewritten']])
+  })
+
   test('is healthy while appends are staged, and its probe does not publish them', async () => {
     await using rig = await Rig.start(engineWith(() => undefined))
     await rig.sendAll('r', ['a'])

@@ -16,6 +16,11 @@ const READINGS: Readings = {
   connections: 9,
   subscriptions: 8,
   waiting: 6,
+  protocols: {
+    refusals: { required: 4 },
+    adapter_steps: 3,
+    validations: { inline: { count: 6, sum: 0.5, buckets: [1, 2, 3], bounds: [0.001, 0.1] } },
+  },
 }
 
 test('every metric has its help, a unit or a count in its name, and values from the readings', async () => {
@@ -30,6 +35,21 @@ test('every metric has its help, a unit or a count in its name, and values from 
   expect(text).toContain('mcp_broker_messages_dead_total{reason="expired"} 7\n')
   expect(text).toContain('mcp_broker_stored_bytes 512\n')
   expect(text).toContain('mcp_broker_info{version="1.2.3",stored="disk"} 1\n')
+  expect(text).toContain('mcp_broker_payloads_refused_total{rule="required"} 4\n')
+  expect(text).toContain('mcp_broker_adapter_steps_total 3\n')
+})
+
+test('a histogram counts upwards, up to all that there was', async () => {
+  const { text } = await new Metrics().scrape(READINGS)
+  const lines = text.split('\n').filter((line) => line.startsWith('mcp_broker_validation_seconds'))
+  expect(lines).toEqual([
+    'mcp_broker_validation_seconds_bucket{where="inline",le="0.001"} 1',
+    'mcp_broker_validation_seconds_bucket{where="inline",le="0.1"} 3',
+    'mcp_broker_validation_seconds_bucket{where="inline",le="+Inf"} 6',
+    'mcp_broker_validation_seconds_sum{where="inline"} 0.5',
+    'mcp_broker_validation_seconds_count{where="inline"} 6',
+  ])
+  expect(text).not.toContain('\n\n\n')
 })
 
 test('a scrape tells of now: counters are not added up from scrape to scrape', async () => {

@@ -12,7 +12,15 @@ test(
     const seeds = SEED
       ? [Number(SEED)]
       : Array.from({ length: RUNS }, () => Math.floor(Math.random() * 2 ** 31))
-    const seen = { redelivered: 0, slow_readers: 0, takeovers: 0, dead: 0, undone: 0, failures: 0 }
+    const seen = {
+      redelivered: 0,
+      slow_readers: 0,
+      takeovers: 0,
+      dead: 0,
+      undone: 0,
+      failures: 0,
+      rewritten: 0,
+    }
     for (const seed of seeds) {
       const world = new World(seed)
       try {
@@ -28,6 +36,7 @@ test(
       seen.takeovers += world.takeovers
       seen.failures += world.storage.failures
       seen.undone += world.storage.undone
+      seen.rewritten += world.storage.rewritten
     }
     // A simulation in which nothing goes wrong proves nothing.
     if (seeds.length >= 100)

@@ -2,7 +2,7 @@ import { expect } from 'bun:test'
 import { bounceOf } from '../../src/core/bounce.ts'
 import type { Limits } from '../../src/core/limits.ts'
 import type { Take } from '../../src/core/mailbox/entry.ts'
-import { BROKER_CLIENT_ID, type StoredMessage } from '../../src/core/message.ts'
+import { BROKER_CLIENT_ID, type Message, type StoredMessage } from '../../src/core/message.ts'
 import type { Engine, EngineEvents } from '../../src/engine/engine.ts'
 import { MemoryEngine } from '../../src/engine/memory/memory.ts'
 import type { Appended, Repeated } from '../../src/engine/values.ts'
@@ -17,6 +17,8 @@ const FAILING: ReadonlySet<string> = new Set<keyof Engine>([
   'open',
   'read',
   'settle',
+  'history',
+  'rewrite',
   'checkin',
   'client',
   'clients',
@@ -28,6 +30,10 @@ interface Accepted {
   readonly order: number
   readonly expires_ms: number
   died: boolean
+  /** The payload that it was given after it was accepted. */
+  rewritten?: unknown
+  /** The payload that its recipient was sent, as JSON. */
+  sent?: string
 }
 
 /** An engine as chance has it, here or elsewhere, with commits or without, and what it has accepted. */
@@ -43,6 +49,7 @@ export class Storage {
   failures = 0
   /** Sends that were undone, because their commit failed. */
   undone = 0
+  rewritten = 0
   /** The last commit failed: bounces may wait for the next. */
   failed = false
   /** What was sent since the last commit. */
@@ -77,6 +84,13 @@ export class Storage {
         for (const [i, delivery] of sent.deliveries.entries())
           this.#appended(variants[0]!.message, sent.recipients[i]!, delivery)
       return sent
+    }
+    const rewrite = engine.rewrite.bind(engine)
+    engine.rewrite = (address, asked) => {
+      const done = rewrite(address, asked)
+      for (const [i, { after }] of asked.messages.entries())
+        if (done.outcomes[i] === 'rewritten') this.#rewrote(address.client_id, JSON.parse(after))
+      return done
     }
     const start = engine.start.bind(engine)
     engine.start = (events) => start(this.#witness(events))
@@ -146,6 +160,13 @@ export class Storage {
       expires_ms: message.expires_ms,
       died: false,
     })
+  }
+
+  #rewrote(recipient: string, { message_id, payload }: Message): void {
+    const known = this.accepted.get(placeOf(recipient, message_id))
+    expect(known).toBeDefined()
+    known!.rewritten = payload
+    this.rewritten++
   }
 
   /**

@@ -5,6 +5,8 @@ import { COMMANDS_BY_NAME } from '../../src/broker/commands/index.ts'
 import { BrokerError, StorageFailed } from '../../src/core/errors.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/core/limits.ts'
 import { type Message, PRIORITIES } from '../../src/core/message.ts'
+import { DEFAULT_PROTOCOL_RULES } from '../../src/core/protocol/rules.ts'
+import { SCHEMA_BOUNDS } from '../../src/core/protocol/schema/bounds.ts'
 import { Agent, type Style } from './agent.ts'
 import { newIdentity } from './identity.ts'
 import { Random } from './random.ts'
@@ -37,6 +39,7 @@ export class World {
   readonly #faults: unknown[] = []
   slow_readers = 0
   takeovers = 0
+  #steps = 0
 
   /** @param limits settled beforehand; the seed chooses the others */
   constructor(seed: number, limits: Partial<Limits> = {}) {
@@ -61,6 +64,8 @@ export class World {
       newId: () => Bun.randomUUIDv7(),
       waiting_max: 10,
       stalled_ms_max: STALLED_MS_MAX,
+      protocols: DEFAULT_PROTOCOL_RULES,
+      schema_bounds: SCHEMA_BOUNDS,
       report: (fault: unknown) => {
         if (!(fault instanceof StorageFailed)) this.#faults.push(fault)
       },
@@ -97,11 +102,13 @@ export class World {
   }
 
   async #step(): Promise<void> {
+    this.#steps++
     const agent = this.random.pick(this.agents)
     // Its check-in has failed.
     if (!agent.identity.session) return this.#connect(agent, false)
     const dice = this.random.between(1, 100)
-    if (dice <= 34) await this.#send(agent)
+    if (dice <= 32) await this.#send(agent)
+    else if (dice <= 34) await this.#rewrite(agent)
     else if (dice <= 37) await this.#broadcast(agent)
     else if (dice <= 60) this.#arrive(agent, this.random.between(1, 12))
     else if (dice <= 68) await this.#settle(agent, this.random.chance(0.7))
@@ -161,6 +168,23 @@ export class World {
     await this.#command(from, 'broadcast_message', { message: 'all', ttl_seconds: 1_000_000 })
   }
 
+  /** Gives other words to some of an agent's mail, as a migration does; what was delivered must stay. */
+  async #rewrite({ client_id }: Agent): Promise<void> {
+    const { engine } = this.storage
+    const address = { project: 'default', client_id }
+    try {
+      const { epoch, deliveries } = await engine.history(address, {}, 100, 1_000_000)
+      const some = deliveries.filter(() => this.random.chance(0.5))
+      const messages = some.map(({ offset, message: { json } }) => {
+        const payload = `rewritten at step ${this.#steps}`
+        return { offset, before: json, after: JSON.stringify({ ...JSON.parse(json), payload }) }
+      })
+      await engine.rewrite(address, { epoch, messages })
+    } catch (error) {
+      if (!(error instanceof StorageFailed)) throw error
+    }
+  }
+
   /** Connects an agent that is not, or, as another process of the same client, one that is. */
   async #connect(agent: Agent, takeover: boolean): Promise<void> {
     if (agent.style.reads === 'poll') {
@@ -211,10 +235,15 @@ export class World {
     if (agent.wire === wire || agent.wire?.closed) agent.wire = undefined
   }
 
-  #sent(agent: Agent, { message_id }: Message): void {
+  #sent(agent: Agent, { message_id, payload }: Message): void {
     const known = this.storage.accepted.get(placeOf(agent.client_id, message_id))
     expect(known).toBeDefined()
     expect(known!.expires_ms).toBeGreaterThan(this.now)
+    if (known!.rewritten !== undefined) expect(payload).toBe(known!.rewritten)
+    // What was delivered says the same when it comes again.
+    const sent = JSON.stringify(payload)
+    known!.sent ??= sent
+    expect(sent).toBe(known!.sent)
   }
 
   #stall({ wire }: Agent): void {

@@ -2,15 +2,18 @@ import { Type } from '@sinclair/typebox'
 import type { Identity } from '../../auth/identity.ts'
 import type { Take } from '../../core/mailbox/entry.ts'
 import { BROKER_CLIENT_ID, type Message, parseMessage } from '../../core/message.ts'
-import type { Address, Announcement, Found } from '../../engine/values.ts'
+import type { Address, Announcement, Found, Repeated } from '../../engine/values.ts'
 import type { Broker } from '../broker.ts'
 import { appendsStored, defineCommand } from '../command.ts'
 import { stillIn, unlessEnded } from '../ended.ts'
+import type { Prepared } from '../protocols/sending/prepared.ts'
 import { recipientOf } from '../recipient.ts'
 import { sessionToWaitIn, type Woken } from '../waiters.ts'
+import { checkContent } from './content.ts'
 import { deliveryStatus } from './reading.ts'
-import { closed, MessageSchema, messagesText, WAIT_SECONDS_DEFAULT } from './schema.ts'
-import { compose, type DirectReceipt, directInput, directReceipt, send } from './sending.ts'
+import { type DirectReceipt, directReceipt } from './receipts.ts'
+import { closed, MessageSchema, messagesText, sentence, WAIT_SECONDS_DEFAULT } from './schema.ts'
+import { directInput, prepare, send } from './sending.ts'
 
 /** What may be a reply, and how often it has been delivered. */
 type Reply = Pick<Found, 'message' | 'attempts'>
@@ -90,16 +93,24 @@ export const sendMessageAndWait = defineCommand({
   waits_unasked: true,
   async run(broker, identity, input, { signal }) {
     const session = sessionToWaitIn(identity)
-    const sender_id = await broker.sender(identity, input.sender_id)
-    const recipient_id = await recipientOf(broker.engine, identity.project, input.recipient_id)
-    const message = compose(broker, input, sender_id, recipient_id)
-    const own = { project: identity.project, client_id: sender_id }
-    let asked_id = message.message_id
-    // The wait begins before the send, so that no reply comes too early. It ends when the send fails.
+    // Not waited for where they are known at once: a later send of the caller must not come before this one.
+    const sender = broker.sender(identity, input.sender_id)
+    const sender_id = typeof sender === 'string' ? sender : await sender
+    const recipient = recipientOf(broker.engine, identity.project, input.recipient_id)
+    const recipient_id = typeof recipient === 'string' ? recipient : await recipient
+    checkContent(broker, input)
+    const { project } = identity
+    const own = { project, client_id: sender_id }
+    let asked_id = ''
+    // Ends the wait when the send fails.
     const over = new AbortController()
     const giveUp = signal ? AbortSignal.any([signal, over.signal]) : over.signal
     const until_ms = broker.now() + (input.timeout ?? WAIT_SECONDS_DEFAULT) * 1000
-    const wait = () => broker.waiters.wait(own, until_ms - broker.now(), giveUp, fits, session)
+    const wait = () => {
+      // A send that was checked for longer than its time leaves none.
+      const left_ms = Math.max(0, until_ms - broker.now())
+      return broker.waiters.wait(own, left_ms, giveUp, fits, session)
+    }
     const fits = ({ message_id, sender_id: from, in_reply_to, redelivery }: Announcement) => {
       // The question itself.
       if (message_id === asked_id) return undefined
@@ -122,12 +133,19 @@ export const sendMessageAndWait = defineCommand({
           : await announcedMessage(broker, own, woken)
       return found && (await take(found)) ? found : undefined
     }
-    let waiting = wait()
+    let waiting: ReturnType<typeof wait> | undefined
+    /** The wait begins before the send, so that no reply comes too early. */
+    const ask = (prepared: Prepared | Repeated) => {
+      if ('message' in prepared) asked_id = prepared.message.message_id
+      waiting = wait()
+      return send(broker, project, prepared, recipient_id, input)
+    }
     try {
-      const receipt = await send(broker, identity, message, recipient_id, input)
+      const prepared = prepare(broker, project, input, sender_id, recipient_id, 'request_response')
+      const receipt = await broker.protocols.inOrder(project, sender_id, prepared, ask)
       await appendsStored(broker)
+      const asked_before = receipt.message_id !== asked_id
       asked_id = receipt.message_id
-      const asked_before = asked_id !== message.message_id
       // When the question was asked before, its reply may have come since.
       let answer = asked_before ? await answerOf('missed') : undefined
       while (!answer) {
@@ -153,7 +171,7 @@ export const sendMessageAndWait = defineCommand({
     } finally {
       over.abort()
       // What has woken this call and was not looked at is for others that wait.
-      void waiting.then((unused) => {
+      void waiting?.then((unused) => {
         if (unused && unused !== 'missed') broker.waiters.announced(unused)
       })
     }
@@ -162,7 +180,7 @@ export const sendMessageAndWait = defineCommand({
     timed_out
       ? [
           `No reply to \`${message_id}\` yet. A later one will be in your mailbox: get_messages.`,
-          ...warnings,
+          ...warnings.map(sentence),
         ].join('\n')
       : messagesText([reply as Message], now),
 })

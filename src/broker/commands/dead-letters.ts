@@ -3,6 +3,7 @@ import type { DeadLetter } from '../../core/mailbox/entry.ts'
 import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import { formatTime, type Message, parseMessage } from '../../core/message.ts'
 import { appendsStored, defineCommand } from '../command.ts'
+import { unfitLetters } from '../protocols/sending/letters.ts'
 import {
   ANSWER_BYTES_DEFAULT,
   BytesMax,
@@ -12,6 +13,8 @@ import {
   count,
   MessageSchema,
   messagesText,
+  sentence,
+  unlisted,
 } from './schema.ts'
 
 const Reason = choice(['expired', 'overflowed', 'attempts_exhausted', 'rejected'], {
@@ -98,28 +101,40 @@ export const requeueDeadLetters = defineCommand({
     requeued: Type.Integer(),
     message_ids: Type.Array(Type.String()),
     refused: Type.Array(Type.String(), {
-      description: 'no room for it, or for one before it: still dead letters',
+      description: 'still dead letters: no room for it, or for one before it, or a warning says why',
     }),
+    warnings: unlisted(Type.Array(Type.String())),
   }),
   scope: 'write',
   http: { method: 'POST', path: '/v1/dead-letters/requeue' },
   hints: { read_only: false, destructive: false, idempotent: false },
   stores: true,
   long: true,
-  run(broker, identity, { reason, message_ids }) {
+  run(broker, { project }, { reason, message_ids }) {
     const filter = { reason, message_ids: message_ids && new Set(message_ids) }
-    const done = { requeued: 0, message_ids: [] as string[], refused: [] as string[] }
-    const requeue = (from?: string): MaybePromise<typeof done> =>
-      then(broker.engine.requeue(identity.project, filter, from), ({ requeued, refused, next }) => {
-        broker.counters.accepted += requeued.length
-        done.requeued += requeued.length
-        done.message_ids.push(...requeued)
-        done.refused.push(...refused)
-        if (!next) return done
-        return appendsStored(broker).then(() => broker.turns.inLaterTurn(() => requeue(next)))
-      })
-    return requeue()
+    return then(unfitLetters(broker, project, filter), (unfit) => {
+      const except = new Set(unfit.keys())
+      const done = {
+        requeued: 0,
+        message_ids: [] as string[],
+        refused: [...except],
+        warnings: [...unfit].map(([message_id, detail]) => `${message_id}: ${detail}`),
+      }
+      const requeue = (from?: string): MaybePromise<typeof done> =>
+        then(broker.engine.requeue(project, { ...filter, except }, from), ({ requeued, refused, next }) => {
+          broker.counters.accepted += requeued.length
+          done.requeued += requeued.length
+          done.message_ids.push(...requeued)
+          done.refused.push(...refused)
+          if (!next) return done
+          return appendsStored(broker).then(() => broker.turns.inLaterTurn(() => requeue(next)))
+        })
+      return requeue()
+    })
   },
-  text: ({ requeued, refused }) =>
-    `Requeued ${count(requeued, 'message')}.${refused.length > 0 ? ` No room for ${refused.join(', ')}.` : ''}`,
+  text: ({ requeued, refused, warnings }) =>
+    [
+      `Requeued ${count(requeued, 'message')}.${refused.length > 0 ? ` Not requeued: ${refused.join(', ')}.` : ''}`,
+      ...warnings.map(sentence),
+    ].join('\n'),
 })

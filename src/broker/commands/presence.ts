@@ -16,7 +16,7 @@ import {
   CapabilityFilterSchema,
   ClientId,
   capabilityFilter,
-  checkNames,
+  checkRanges,
   choice,
   closed,
   count,
@@ -61,14 +61,16 @@ export const checkinClient = defineCommand({
   caller: 'client_id',
   http: { method: 'POST', path: '/v1/sessions', status: 201 },
   hints: { read_only: false, destructive: false, idempotent: false },
+  // Reading many ranges takes a while.
+  long: true,
   run(broker, identity, { client_id, name, capabilities, session_id }, { connection }) {
-    checkNames('capabilities/protocols', capabilities?.protocols)
     const chars = JSON.stringify(capabilities ?? {}).length
     if (chars > CAPABILITIES_CHARS_MAX)
       throw new BrokerError('invalid_params', {
         field: '/capabilities',
         detail: `capabilities is ${chars} characters of JSON; at most ${CAPABILITIES_CHARS_MAX} are kept.`,
       })
+    checkRanges('capabilities/protocols', capabilities?.protocols)
     const own = identity.session
     // The caller's own session holds the address, so any other session that it names has ended.
     const resume = own?.client_id === client_id && !own.ended ? own.session_id : session_id

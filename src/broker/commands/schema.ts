@@ -12,13 +12,21 @@ import { BrokerError } from '../../core/errors.ts'
 import type { Limits } from '../../core/limits.ts'
 import type { Delivery } from '../../core/mailbox/entry.ts'
 import { formatTime, type Message, parseMessage } from '../../core/message.ts'
-import { type Session, sessionStatus } from '../../core/session.ts'
+import { checkRange } from '../../core/protocol/versions.ts'
+import { type CapabilityFilter, type Session, sessionStatus } from '../../core/session.ts'
 
 /** The member for a shorter description, for lists of tools: each word there costs a model context. */
 export const BRIEF = Symbol('brief')
 
 export function briefly<T extends TSchema>(brief: string, schema: T): T {
   return { ...schema, [BRIEF]: brief }
+}
+
+/** Leaves the members of a parameter, or a whole member of an output, out of lists of tools. */
+export const UNLISTED = Symbol('unlisted')
+
+export function unlisted<T extends TSchema>(schema: T): T {
+  return { ...schema, [UNLISTED]: true }
 }
 
 /** An input, or an object within one: unknown names are refused. */
@@ -86,6 +94,19 @@ export const RecipientId = briefly(
   }),
 )
 
+export const ProtocolName = briefly(
+  'such as "chat"',
+  Type.String({
+    pattern: '^[a-z][a-z0-9_]{0,62}[a-z0-9]$',
+    description: 'a name such as "file_lease": 2 to 64 of a-z, 0-9 and _, a letter first, no _ at the end',
+  }),
+)
+
+export const ProtocolVersionText = briefly(
+  'semver, such as "1.2.0"',
+  Type.String({ minLength: 1, maxLength: 64, description: 'a semver version, such as "1.2.0"' }),
+)
+
 export const SessionId = Type.String({
   minLength: 1,
   maxLength: 128,
@@ -138,20 +159,36 @@ export const CapabilityFilterSchema = briefly(
     [
       Type.String({ maxLength: 128 }),
       Names,
-      closed({ features: Type.Optional(Names), protocols: Type.Optional(Names) }),
+      closed({
+        features: Type.Optional(Names),
+        protocols: Type.Optional(
+          Type.Union([Names, named(Type.String({ maxLength: 128 }), { maxProperties: 64 })]),
+        ),
+      }),
     ],
     {
       description:
-        'only clients which offer all of these: a feature, a list of features, or {features, protocols}',
+        'only clients which offer all of these: a feature, a list of features, or {features, protocols}; protocols are ' +
+        'names, or {name: range}',
     },
   ),
 )
 
-/** The filter in its full form. */
-export function capabilityFilter(filter: Static<typeof CapabilityFilterSchema> | undefined) {
+/** The filter in its full form. @throws BrokerError `invalid_params` for a range that is none */
+export function capabilityFilter(
+  filter: Static<typeof CapabilityFilterSchema> | undefined,
+): CapabilityFilter {
   if (filter === undefined) return {}
   if (typeof filter === 'string') return { features: [filter] }
-  return Array.isArray(filter) ? { features: filter } : filter
+  if (Array.isArray(filter)) return { features: filter }
+  if (!Array.isArray(filter.protocols)) checkRanges('capability_filter/protocols', filter.protocols)
+  return filter
+}
+
+/** Checks an object of semver ranges by protocol name. @throws BrokerError `invalid_params` */
+export function checkRanges(path: string, ranges: Readonly<Record<string, string>> | undefined): void {
+  checkNames(path, ranges)
+  for (const name in ranges) checkRange(ranges[name]!, `/${path}/${name}`)
 }
 
 export const PrioritySchema = briefly(
@@ -159,6 +196,11 @@ export const PrioritySchema = briefly(
   choice(['low', 'normal', 'high', 'urgent'], {
     description: 'low, normal (the default), high or urgent: higher pending messages go first',
   }),
+)
+
+export const AdaptedFromSchema = Type.Object(
+  { version: Type.String(), steps: Type.Array(Type.String()) },
+  { description: 'the version that its sender wrote, and the steps from there to protocol_version' },
 )
 
 export const MessageSchema = Type.Object(
@@ -179,6 +221,7 @@ export const MessageSchema = Type.Object(
     in_reply_to: Type.Optional(Type.String()),
     protocol_name: Type.Optional(Type.String()),
     protocol_version: Type.Optional(Type.String()),
+    adapted_from: Type.Optional(AdaptedFromSchema),
     broadcast: Type.Optional(Type.Unsafe<true>(Type.Boolean())),
   },
   { description: 'a message; members at their default are left out' },
@@ -240,6 +283,7 @@ function messageText(message: Message, now: number): string {
   if (message.attempt) notes.push(`attempt ${message.attempt}`)
   if (message.protocol_name)
     notes.push(`protocol ${inline(message.protocol_name)} ${inline(message.protocol_version ?? '')}`.trim())
+  if (message.adapted_from) notes.push(`adapted from ${inline(message.adapted_from.version)}`)
   const reply = message.in_reply_to ? `, in reply to \`${inline(message.in_reply_to)}\`` : ''
   const head = `**From ${message.sender_id}** (${notes.join(', ')}), id \`${message.message_id}\`${reply}`
   const headers = message.headers ? `\nheaders: ${oneLine(JSON.stringify(message.headers))}` : ''
@@ -250,7 +294,8 @@ function messageText(message: Message, now: number): string {
 /** Everything that some reader takes for the end of a line. */
 const LINE_END = /\r\n|[\n\v\f\r\u0085\u2028\u2029]/
 
-function quoted(text: string): string {
+/** Text as a quotation, which no line of it can leave. */
+export function quoted(text: string): string {
   return text
     .split(LINE_END)
     .map((line) => `> ${line}`)
@@ -262,6 +307,11 @@ export function inline(text: string): string {
   return /^[\p{L}\p{N} ._:@/+#-]*$/u.test(text)
     ? text
     : oneLine(JSON.stringify(text)).replaceAll('`', '\\u0060')
+}
+
+/** A sentence from others within a text: no line end, no control character, no end of a code span. */
+export function sentence(text: string): string {
+  return text.replace(/[\p{C}\u2028\u2029]/gu, '\u{fffd}').replaceAll('`', "'")
 }
 
 /** JSON in one line: escapes the line ends that JSON allows in a string unescaped. */

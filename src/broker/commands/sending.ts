@@ -1,210 +1,103 @@
-import { type Static, Type } from '@sinclair/typebox'
+import { Type } from '@sinclair/typebox'
 import type { Identity } from '../../auth/identity.ts'
-import { BrokerError } from '../../core/errors.ts'
-import { changedNumberAt, type JsonFlaw, jsonFlaw } from '../../core/json.ts'
 import { type MaybePromise, then } from '../../core/maybe-promise.ts'
-import { formatTime, type StoredMessage } from '../../core/message.ts'
-import { type CapabilityFilter, matchesCapabilities } from '../../core/session.ts'
-import type { Appended, ClientState, IdempotencyKey, Page, Repeated, Sent } from '../../engine/values.ts'
+import type { StoredMessage } from '../../core/message.ts'
+import type { ProtocolCapability } from '../../core/protocol/definition.ts'
+import type { Appended, IdempotencyKey, Repeated } from '../../engine/values.ts'
 import type { Broker } from '../broker.ts'
-import { appendsStored, defineCommand, shortened } from '../command.ts'
-import { type Addressed, idempotencyKey } from '../digest.ts'
+import { defineCommand } from '../command.ts'
+import type { Prepared, Sending, Terms } from '../protocols/sending/prepared.ts'
 import { recipientOf } from '../recipient.ts'
-import { content } from './content.ts'
+import { checkContent, content, type SendInput } from './content.ts'
 import {
-  CapabilityFilterSchema,
-  capabilityFilter,
-  checkNames,
-  choice,
-  closed,
-  count,
-  RecipientId,
-} from './schema.ts'
-
-const receipt = {
-  message_id: Type.String(),
-  status: choice(['queued', 'delivered', 'acknowledged']),
-  stored: choice(['memory', 'disk', 'redis']),
-  expires_at: Type.String({ description: 'RFC 3339' }),
-  warnings: Type.Array(Type.String()),
-}
-
-export const directReceipt = {
-  ...receipt,
-  recipient_status: choice(['active', 'stale', 'disconnected', 'unknown']),
-}
-
-const broadcastReceipt = {
-  ...receipt,
-  recipients: Type.Integer({ description: 'mailboxes that took it' }),
-  refused: Type.Array(Type.Object({ recipient_id: Type.String(), reason: Type.String() })),
-}
+  type DirectReceipt,
+  directReceipt,
+  keyOf,
+  repeatedReceipt,
+  takenReceipt,
+  UNTYPED,
+} from './receipts.ts'
+import { closed, RecipientId, sentence } from './schema.ts'
 
 export const directInput = { recipient_id: RecipientId, ...content }
 
-type SendInput = Static<ReturnType<typeof closed<typeof content>>>
-
-/** A payload nested deeper than this is refused. */
-const PAYLOAD_DEPTH_MAX = 64
-
-/** Makes the message that a call asks for, without storing it. @throws BrokerError */
-export function compose(
+/**
+ * Makes the message that a call asks for, without storing it.
+ *
+ * @param by the way of sending, which a protocol may rule out
+ * @returns the first send, if its idempotency key says that a typed message was sent before: by now it might
+ *   be refused
+ * @throws BrokerError
+ */
+export function prepare(
   broker: Broker,
+  project: string,
   input: SendInput,
   sender_id: string,
-  recipient_id: string | undefined,
-): StoredMessage {
-  if ((input.message === undefined) === (input.payload === undefined))
-    throw new BrokerError('invalid_params', {
-      field: '/payload',
-      detail:
-        input.message === undefined
-          ? 'The message has no content: message (text) or payload (JSON) is required.'
-          : 'message and payload are two names for one thing: give one of them.',
-    })
-  const flaw = jsonFlaw(input.payload, PAYLOAD_DEPTH_MAX)
-  if (flaw) throw flawed(flaw, input.payload)
-  const { ttl_seconds_max } = broker.limits
-  if (input.ttl_seconds !== undefined && input.ttl_seconds > ttl_seconds_max)
-    throw new BrokerError('invalid_params', {
-      field: '/ttl_seconds',
-      detail: `ttl_seconds is ${input.ttl_seconds}; at most ${ttl_seconds_max} is allowed.`,
-    })
-  checkNames('headers', input.headers)
-  return broker.createMessage(input, sender_id, recipient_id)
-}
-
-function flawed(flaw: JsonFlaw, payload: unknown): BrokerError {
-  if (flaw === 'depth')
-    return new BrokerError('nesting_too_deep', {
-      field: '/payload',
-      detail: `The payload is nested deeper than ${PAYLOAD_DEPTH_MAX} levels.`,
-    })
-  const field = shortened(`/payload${changedNumberAt(payload)}`)
-  return new BrokerError('invalid_params', {
-    field,
-    detail: `${field.slice(1).replaceAll('/', '.')} is a number that cannot be kept as it was written: it is beyond ${Number.MAX_SAFE_INTEGER}, or beyond what a double holds.`,
-    next: 'Write it as a text.',
-  })
-}
-
-/** @throws BrokerError when a recipient's mailbox did not take the message */
-function refuse(
-  delivery: Appended,
   recipient_id: string,
-): asserts delivery is Extract<Appended, { outcome: 'stored' }> {
-  switch (delivery.outcome) {
-    case 'stored':
-      return
-    case 'full':
-      throw new BrokerError('mailbox_full', {
-        detail: `The mailbox of "${recipient_id}" is full.`,
-        retry_after_ms: delivery.retry_after_ms,
-      })
-    case 'storage_full':
-      throw new BrokerError('storage_full', { retry_after_ms: delivery.retry_after_ms })
-    case 'too_large':
-      throw new BrokerError('message_too_large', { field: '/payload' })
-    case 'too_many_clients':
-      throw new BrokerError('too_many_clients', { retry_after_ms: 1000 })
-  }
+  by: ProtocolCapability,
+): MaybePromise<Prepared | Repeated> {
+  if (input.protocol_name === undefined)
+    return { message: broker.createMessage(input, sender_id, recipient_id), ...UNTYPED }
+  return input.idempotency_key === undefined
+    ? broker.protocols.sends.prepare({ project, sender_id, by }, input, recipient_id)
+    : prepareOnce(broker, { project, sender_id, by }, input, recipient_id, input.idempotency_key)
 }
 
-export type DirectReceipt = Static<ReturnType<typeof closed<typeof directReceipt>>>
+function prepareOnce(
+  broker: Broker,
+  sending: Sending,
+  input: SendInput,
+  recipient_id: string,
+  key: string,
+): MaybePromise<Prepared | Repeated> {
+  const { project, sender_id } = sending
+  return then(
+    broker.engine.repeated(project, sender_id, key),
+    (repeated) => repeated ?? broker.protocols.sends.prepare(sending, input, recipient_id),
+  )
+}
 
-const NO_WARNINGS: string[] = []
-const REPEATED = 'This idempotency_key was used before: nothing was sent anew.'
-
-/** Sends a message to one client. @throws BrokerError when its mailbox did not take it */
+/** Stores what was prepared for its recipient. @throws BrokerError when its mailbox did not take it */
 export function send(
   broker: Broker,
-  { project }: Identity,
-  message: StoredMessage,
+  project: string,
+  prepared: Prepared | Repeated,
   recipient_id: string,
   input: SendInput,
 ): MaybePromise<DirectReceipt> {
-  // Most sends have none, and make no object for it.
   const key = input.idempotency_key === undefined ? undefined : keyOf(broker, input, { recipient_id })
+  return 'outcome' in prepared
+    ? repeatedReceipt(broker, project, recipient_id, prepared, key)
+    : store(broker, project, prepared.message, recipient_id, key, prepared)
+}
+
+function store(
+  broker: Broker,
+  project: string,
+  message: StoredMessage,
+  recipient_id: string,
+  key: IdempotencyKey | undefined,
+  terms: Terms,
+): MaybePromise<DirectReceipt> {
   const appended = broker.append(project, message, recipient_id, key)
   return appended instanceof Promise
-    ? appended.then((appended) => directReceiptOf(broker, project, message, recipient_id, appended, key))
-    : directReceiptOf(broker, project, message, recipient_id, appended, key)
+    ? appended.then((appended) => receiptOf(broker, project, message, recipient_id, appended, key, terms))
+    : receiptOf(broker, project, message, recipient_id, appended, key, terms)
 }
 
-/** The idempotency key of a send, if the caller gave one. */
-function keyOf(broker: Broker, input: SendInput, to: Addressed): IdempotencyKey | undefined {
-  const { idempotency_key } = input
-  return idempotency_key === undefined
-    ? undefined
-    : idempotencyKey(idempotency_key, input, to, broker.limits.ttl_seconds)
-}
-
-/** The first send with a key. @throws BrokerError `idempotency_conflict` if it asked for something else */
-function sameAsFirst({ first, digest }: Repeated, key: IdempotencyKey | undefined): Sent {
-  if (digest === key?.digest) return first
-  const whom = first.broadcast ? 'a broadcast' : `a message to "${first.recipients[0]}"`
-  throw new BrokerError('idempotency_conflict', {
-    field: '/idempotency_key',
-    detail: `This idempotency_key was used for ${whom} that asked for something else: ${first.message_id}.`,
-  })
-}
-
-function directReceiptOf(
+function receiptOf(
   broker: Broker,
   project: string,
   message: StoredMessage,
   recipient_id: string,
   appended: Appended | Repeated,
   key: IdempotencyKey | undefined,
+  terms: Terms,
 ): MaybePromise<DirectReceipt> {
-  if (appended.outcome !== 'repeated')
-    return takenReceipt(broker, project, message, recipient_id, appended, NO_WARNINGS)
-  const first = sameAsFirst(appended, key)
-  return takenReceipt(broker, project, first, recipient_id, first.deliveries[0]!, [REPEATED])
-}
-
-function takenReceipt(
-  broker: Broker,
-  project: string,
-  { message_id, expires_ms }: Pick<StoredMessage, 'message_id' | 'expires_ms'>,
-  recipient_id: string,
-  appended: Appended,
-  warnings: string[],
-): MaybePromise<DirectReceipt> {
-  refuse(appended, recipient_id)
-  const { recipient_status } = appended
-  const receipt: DirectReceipt = {
-    message_id,
-    status: 'queued',
-    recipient_status,
-    stored: broker.engine.stored,
-    expires_at: formatTime(expires_ms),
-    warnings,
-  }
-  if (recipient_status !== 'unknown') return receipt
-  const near = broker.near_names.of(project, recipient_id, () => clientIds(broker, project))
-  const warned = (near: readonly string[]): DirectReceipt => {
-    const hint = near.length > 0 ? ` Near names: ${near.join(', ')}.` : ''
-    const warning = `Nobody has checked in as "${recipient_id}" yet; the message waits there.${hint}`
-    return { ...receipt, warnings: [...warnings, warning] }
-  }
-  if (!(near instanceof Promise)) return warned(near)
-  // Asked for in this turn: by the time the names are known, its flush may have failed.
-  return Promise.all([near, appendsStored(broker)]).then(([near]) => warned(near))
-}
-
-/** Names looked at for near ones. */
-const NAMES_MAX = 10_000
-
-function clientIds(broker: Broker, project: string): MaybePromise<readonly string[]> {
-  const names: string[] = []
-  const read = (after: string | undefined) =>
-    broker.engine.clients(project, { of: 'addresses', by: 'client_id', after, limit: PAGE })
-  const visit = ({ items }: Page<ClientState>) => {
-    for (const { client_id } of items) names.push(client_id)
-    return names.length < NAMES_MAX
-  }
-  return then(broker.turns.pages(read, visit), () => names)
+  return appended.outcome === 'repeated'
+    ? repeatedReceipt(broker, project, recipient_id, appended, key)
+    : takenReceipt(broker, project, message, recipient_id, appended, terms)
 }
 
 function sendAs(
@@ -221,13 +114,36 @@ function sendAs(
 
 function sendDirect(
   broker: Broker,
-  identity: Identity,
+  { project }: Identity,
   input: SendInput,
   sender_id: string,
   recipient_id: string,
 ): MaybePromise<DirectReceipt> {
-  const message = compose(broker, input, sender_id, recipient_id)
-  return send(broker, identity, message, recipient_id, input)
+  checkContent(broker, input)
+  if (input.protocol_name === undefined && !broker.protocols.order.busy) {
+    // Most sends have no key, and make no object for it.
+    const key = input.idempotency_key === undefined ? undefined : keyOf(broker, input, { recipient_id })
+    const message = broker.createMessage(input, sender_id, recipient_id)
+    return store(broker, project, message, recipient_id, key, UNTYPED)
+  }
+  const prepared = prepare(broker, project, input, sender_id, recipient_id, 'point_to_point')
+  return prepared instanceof Promise || broker.protocols.order.busy
+    ? sendInOrder(broker, project, sender_id, prepared, recipient_id, input)
+    : send(broker, project, prepared, recipient_id, input)
+}
+
+/** Apart, because a function that makes closures pays for them in calls that need none. */
+function sendInOrder(
+  broker: Broker,
+  project: string,
+  sender_id: string,
+  prepared: MaybePromise<Prepared | Repeated>,
+  recipient_id: string,
+  input: SendInput,
+): MaybePromise<DirectReceipt> {
+  return broker.protocols.inOrder(project, sender_id, prepared, (prepared) =>
+    send(broker, project, prepared, recipient_id, input),
+  )
 }
 
 export const sendMessage = defineCommand({
@@ -250,102 +166,12 @@ export const sendMessage = defineCommand({
       ? sendAs(broker, identity, input, sender_id)
       : sender_id.then((sender_id) => sendAs(broker, identity, input, sender_id))
   },
-  text: ({ message_id, recipient_status, warnings }) =>
-    [`Queued \`${message_id}\`; the recipient is ${recipient_status}.`, ...warnings].join('\n'),
-})
-
-type BroadcastReceipt = Static<ReturnType<typeof closed<typeof broadcastReceipt>>>
-
-function broadcastReceiptOf(
-  broker: Broker,
-  sent: Sent | Repeated,
-  key: IdempotencyKey | undefined,
-): BroadcastReceipt {
-  const repeated = sent.outcome === 'repeated'
-  const { message_id, expires_ms, recipients, deliveries } = repeated ? sameAsFirst(sent, key) : sent
-  const refused = deliveries.flatMap(({ outcome }, i) =>
-    outcome === 'stored' ? [] : [{ recipient_id: recipients[i]!, reason: outcome }],
-  )
-  const warnings: string[] = []
-  if (repeated) warnings.push(REPEATED)
-  if (recipients.length === 0) warnings.push('Nobody else is here to receive it.')
-  return {
-    message_id,
-    status: 'queued',
-    stored: broker.engine.stored,
-    expires_at: formatTime(expires_ms),
-    recipients: recipients.length - refused.length,
-    refused,
-    warnings,
-  }
-}
-
-/** Clients in one page of a walk over them. */
-const PAGE = 500
-
-/** Every client with a session that fits, except addresses that have only sent: nobody reads their mail. */
-function recipientsOf(
-  broker: Broker,
-  project: string,
-  sender_id: string,
-  filter: CapabilityFilter,
-): MaybePromise<readonly string[]> {
-  const recipients: string[] = []
-  const read = (after: string | undefined) =>
-    broker.engine.clients(project, { of: 'readers', by: 'client_id', after, limit: PAGE })
-  const visit = ({ items }: Page<ClientState>) => {
-    for (const { client_id, session } of items)
-      if (client_id !== sender_id && session && matchesCapabilities(session.capabilities, filter))
-        recipients.push(client_id)
-    return true
-  }
-  // In this turn, if the engine answers at once: a later send must not overtake it.
-  return then(broker.turns.pages(read, visit, Number.POSITIVE_INFINITY), () => recipients)
-}
-
-function broadcast(
-  broker: Broker,
-  { project }: Identity,
-  input: BroadcastInput,
-  sender_id: string,
-): MaybePromise<BroadcastReceipt> {
-  const filter = capabilityFilter(input.capability_filter)
-  const message = compose(broker, input, sender_id, undefined)
-  const key = keyOf(broker, input, { capability_filter: filter })
-  const before = key && broker.engine.repeated(project, sender_id, key.key)
-  return then(before, (repeated) => {
-    if (repeated) return broadcastReceiptOf(broker, repeated, key)
-    return then(recipientsOf(broker, project, sender_id, filter), (recipients) =>
-      then(broker.appendToMany(project, message, recipients, key), (sent) =>
-        broadcastReceiptOf(broker, sent, key),
-      ),
-    )
-  })
-}
-
-const broadcastInput = { ...content, capability_filter: Type.Optional(CapabilityFilterSchema) }
-type BroadcastInput = Static<ReturnType<typeof closed<typeof broadcastInput>>>
-
-export const broadcastMessage = defineCommand({
-  name: 'broadcast_message',
-  title: 'Send to everybody',
-  summary: 'Send one message to every client of the project.',
-  description: 'Every client with a session but you gets it, silent ones too; capability_filter narrows it.',
-  input: closed(broadcastInput),
-  output: Type.Object(broadcastReceipt),
-  scope: 'write',
-  caller: 'sender_id',
-  http: { method: 'POST', path: '/v1/broadcasts', status: 201 },
-  hints: { read_only: false, destructive: false, idempotent: false },
-  stores: true,
-  run: (broker, identity, input) =>
-    then(broker.sender(identity, input.sender_id), (sender_id) =>
-      broadcast(broker, identity, input, sender_id),
-    ),
-  text: ({ message_id, recipients, refused, warnings }) =>
-    [
-      `Broadcast \`${message_id}\` to ${count(recipients, 'client')}.`,
-      ...refused.map(({ recipient_id, reason }) => `Not taken by ${recipient_id}: ${reason}.`),
-      ...warnings,
-    ].join('\n'),
+  text: ({ message_id, recipient_status, protocol_version, adapted_from, warnings }) => {
+    const adapted = adapted_from ? `, adapted from ${adapted_from.version}` : ''
+    const version = protocol_version === undefined ? '' : ` as version ${protocol_version}${adapted}`
+    return [
+      `Queued \`${message_id}\`${version}; the recipient is ${recipient_status}.`,
+      ...warnings.map(sentence),
+    ].join('\n')
+  },
 })

@@ -38,13 +38,13 @@ export class Entries {
   }
 
   #forgetGone(): void {
-    for (const [id, offset] of this.#astray) if (!this.#at(offset)) this.#astray.delete(id)
+    for (const [id, offset] of this.#astray) if (!this.at(offset)) this.#astray.delete(id)
   }
 
   /** The entry of a message; one that was acknowledged is made anew, and changes to it are not kept. */
   find(message_id: string): Entry | undefined {
     const astray = this.#astray.get(message_id)
-    if (astray !== undefined) return this.#at(astray)
+    if (astray !== undefined) return this.at(astray)
     const { live, history } = this.retained
     return (
       live.findRising(
@@ -54,7 +54,8 @@ export class Entries {
     )
   }
 
-  #at(offset: number): Entry | undefined {
+  /** The entry at an offset; as in {@link find} if it was acknowledged. */
+  at(offset: number): Entry | undefined {
     const { live, history } = this.retained
     const entry = liveAt(live, offset)
     if (entry) return entry

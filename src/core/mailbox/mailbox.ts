@@ -30,23 +30,7 @@ import {
   walkFrom,
 } from './position.ts'
 import { Ring } from './ring.ts'
-
-/** A mailbox at one moment. */
-export interface MailboxState {
-  readonly epoch: string
-  /**
-   * With `epoch`, a cursor to resume from: just before the oldest unacknowledged message, or if history
-   * after that has been overwritten, after the overwritten part.
-   */
-  readonly offset: number
-  /** Offset of the newest message; 0 before the first. */
-  readonly last: number
-  readonly pending: number
-  /** Leased and delayed. */
-  readonly leased: number
-  /** How often a message has become pending here, redeliveries included. */
-  readonly changes: number
-}
+import type { MailboxState } from './state.ts'
 
 /**
  * The bounded ring buffer of one client; `entry.ts` has the states of a message. Pure: time comes in as
@@ -157,6 +141,18 @@ export class Mailbox {
     this.#live_bytes += message.bytes
     this.meter.engine.bytes += message.bytes
     return entry
+  }
+
+  /**
+   * Replaces a pending message by the same one in other words, overwriting the oldest history where that
+   * needs room. The caller has asked `takes` whether there is any.
+   */
+  rewrite(entry: Entry, message: StoredMessage, limits: Limits): void {
+    const by = message.bytes - entry.message.bytes
+    entry.message = message
+    this.#live_bytes += by
+    this.meter.engine.bytes += by
+    while (this.history > 0 && this.bytes > limits.mailbox_bytes_max) this.#past.evictOldest()
   }
 
   /** Whether so many messages more, of so many bytes together, fit without dropping any. */

@@ -5,6 +5,7 @@ export interface EngineMeter {
 
 /** The history of one mailbox. */
 export interface Overwritable {
+  readonly bytes: number
   /** Overwrites the oldest while `lacking` says so. */
   makeRoom(lacking: () => boolean): void
 }

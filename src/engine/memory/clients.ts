@@ -123,6 +123,13 @@ export class Clients {
     return this.meter.bytes + bytes > stored_bytes_max
   }
 
+  /** Bytes that would be left with all history overwritten. Takes as long as there are histories. */
+  bytesWithoutHistory(): number {
+    let left = this.meter.bytes
+    for (const { meter } of this.projects.values()) for (const { bytes } of meter.histories) left -= bytes
+    return left
+  }
+
   /**
    * Overwrites history until `bytes` more fit within `stored_bytes_max`: that of the recipient, then that of
    * its project, then that of others. Unacknowledged messages stay.

@@ -177,7 +177,8 @@ function matches({ reason, recipient_id, message }: DeadLetter, filter: DeadFilt
   return (
     (filter.reason === undefined || reason === filter.reason) &&
     (filter.client_id === undefined || recipient_id === filter.client_id) &&
-    (filter.message_ids === undefined || filter.message_ids.has(message.message_id))
+    (filter.message_ids === undefined || filter.message_ids.has(message.message_id)) &&
+    !filter.except?.has(message.message_id)
   )
 }
 

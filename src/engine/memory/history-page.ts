@@ -1,6 +1,6 @@
-import type { Delivery } from '../../core/mailbox/entry.ts'
+import { ACKED } from '../../core/mailbox/entry.ts'
 import type { Mailbox } from '../../core/mailbox/mailbox.ts'
-import type { History } from '../values.ts'
+import type { History, Kept } from '../values.ts'
 
 /**
  * One page of what a mailbox retains, in rising order of offset.
@@ -20,14 +20,14 @@ export function historyPage(
   const { epoch, last } = mailbox
   const recovered = after === undefined || mailbox.covers(after.epoch, after.offset)
   let offset = recovered ? (after?.offset ?? 0) : mailbox.evicted_through
-  const deliveries: Delivery[] = []
+  const deliveries: Kept[] = []
   let bytes = 0
-  for (const { offset: at, message, attempts: attempt } of mailbox.entries.after(offset)) {
+  for (const { offset: at, message, attempts: attempt, state } of mailbox.entries.after(offset)) {
     if (message.sent_ms >= since_ms) {
       bytes += message.bytes
       if (deliveries.length === limit || (deliveries.length > 0 && bytes > bytes_max))
         return { deliveries, recovered, epoch, offset, more: true }
-      deliveries.push({ offset: at, message, attempt })
+      deliveries.push({ offset: at, message, attempt, acknowledged: state === ACKED })
     }
     offset = at
   }

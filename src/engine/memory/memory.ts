@@ -33,6 +33,8 @@ import type {
   Read,
   Repeated,
   Requeued,
+  Rewrite,
+  Rewritten,
   Sent,
   Settle,
   Settled,
@@ -46,6 +48,7 @@ import { Mailroom } from './mailroom.ts'
 import { clientsPage, findPage } from './pages.ts'
 import { healthOf, PROBE, probeMessage } from './probe.ts'
 import { MemoryRecords } from './records.ts'
+import { rewritten } from './rewritten.ts'
 import { settledBy } from './settled-by.ts'
 import type { StagingOptions } from './staging.ts'
 
@@ -264,6 +267,14 @@ export class MemoryEngine implements Engine {
     }
     const recovered = from.after === undefined
     return { deliveries: [], recovered, epoch: '0', offset: 0, more: false }
+  }
+
+  rewrite(address: Address, rewrite: Rewrite): Rewritten {
+    const client = this.#clients.find(address)
+    if (!client) return { outcomes: rewrite.messages.map(() => 'gone'), bytes: 0 }
+    this.#mailroom.advance(client, this.#now())
+    this.#mailroom.buryAll()
+    return rewritten(client, this.#clients, rewrite, this.#limits(address.project))
   }
 
   find(project: string, message_id: string, page: Parameters<Engine['find']>[2]): Page<Found> {

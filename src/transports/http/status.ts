@@ -20,6 +20,7 @@ export async function readings({ broker, connections }: DoorContext): Promise<Re
     connections: connections.open,
     subscriptions: broker.hub.subscription_count,
     waiting: broker.waiters.count,
+    protocols: broker.protocols.tally,
   }
 }
 
@@ -37,7 +38,7 @@ export async function status(
 ): Promise<Response> {
   const { broker, config } = context
   const now = broker.now()
-  const { engine, counters, ...rest } = await readings(context)
+  const { engine, counters, protocols: _, ...rest } = await readings(context)
   const { items, total } = await broker.lastHeard(identity.project, {
     of: 'readers',
     limit: SESSIONS_SHOWN_MAX,
@@ -79,7 +80,7 @@ export async function status(
 
 const SESSION_COLUMNS = ['client', 'name', 'status', 'seen'] as const
 
-interface Facts extends Omit<Readings, 'engine' | 'counters'> {
+interface Facts extends Omit<Readings, 'engine' | 'counters' | 'protocols'> {
   readonly status: string
   readonly uptime_seconds: number
   readonly memory_bytes: number

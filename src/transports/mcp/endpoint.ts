@@ -6,7 +6,7 @@ import {
 } from '@modelcontextprotocol/server'
 import type { Identity } from '../../auth/identity.ts'
 import { asksToWait } from '../../broker/command.ts'
-import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
+import { TOOLS_BY_NAME } from '../../broker/commands/index.ts'
 import { BrokerError } from '../../core/errors.ts'
 import type { MaybePromise } from '../../core/maybe-promise.ts'
 import type { DoorContext } from '../door.ts'
@@ -92,6 +92,6 @@ function mayWait(body: unknown): boolean {
     params?: { name?: unknown; arguments?: ToolInput } | null
   }
   if (method !== 'tools/call' || typeof params?.name !== 'string') return false
-  const command = COMMANDS_BY_NAME.get(params.name)
+  const command = TOOLS_BY_NAME.get(params.name)
   return command !== undefined && asksToWait(command, params.arguments ?? undefined)
 }

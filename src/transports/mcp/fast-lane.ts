@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import type { Identity } from '../../auth/identity.ts'
 import { asksToWait, type Command } from '../../broker/command.ts'
-import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
+import { TOOLS_BY_NAME } from '../../broker/commands/index.ts'
 import { closed } from '../../broker/commands/schema.ts'
 import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import type { DoorContext } from '../door.ts'
@@ -68,7 +68,7 @@ export const plainCall: Recognise = (headers, body) => {
   if (!modern && !LegacyCall.Check(body)) return undefined
   const { id, params } = body
   const { name, arguments: input } = params as { name: string; arguments?: Record<string, unknown> }
-  const command = COMMANDS_BY_NAME.get(name)
+  const command = TOOLS_BY_NAME.get(name)
   // The SDK drops a member of this name before the command can refuse it.
   if (!command || (input && Object.hasOwn(input, '__proto__'))) return undefined
   const fits = modern

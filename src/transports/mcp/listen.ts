@@ -5,8 +5,8 @@ import {
   type ServerEventBus,
 } from '@modelcontextprotocol/server'
 import type { Identity } from '../../auth/identity.ts'
-import { shortened } from '../../broker/command.ts'
 import { BrokerError, errorBody } from '../../core/errors.ts'
+import { shortened } from '../../core/shortened.ts'
 import type { DoorContext } from '../door.ts'
 import type { Exchange } from './exchange.ts'
 import { openInbox } from './inbox.ts'

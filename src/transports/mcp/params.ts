@@ -10,6 +10,12 @@ export const InboxParams = closed({
   uri: Type.String({ description: 'the URI of an inbox, such as "inbox://frontend"' }),
 })
 
+export const ResourceParams = closed({
+  uri: Type.String({
+    description: 'the URI of an inbox or a protocol, such as "inbox://frontend" or "protocol://chat/1.0.0"',
+  }),
+})
+
 export const PageParams = closed({
   cursor: Type.Optional(Type.String({ description: 'the nextCursor of the page before' })),
 })

@@ -1,5 +1,6 @@
 import type { CallToolResult } from '@modelcontextprotocol/server'
 import type { Command } from '../../broker/command.ts'
+import { errorLines } from '../../core/error-lines.ts'
 import { type BrokerError, type ErrorBody, errorBody } from '../../core/errors.ts'
 
 /** The arguments of a tool as received, before any check. */
@@ -27,8 +28,9 @@ export function toolResult(command: Command, output: unknown, unread: number, no
 /** The result of a tool that failed: the catalogue's sentence for the model, the entry for programs. */
 export function toolError(error: BrokerError, unread: number, correlation_id: string): CallToolResult {
   const body = errorBody(error, correlation_id)
+  const text = [errorText(body), ...errorLines(body).map((line) => `- ${withinLine(line)}`)].join('\n')
   return {
-    content: [{ type: 'text', text: errorText(body) + unreadLine(unread) }],
+    content: [{ type: 'text', text: text + unreadLine(unread) }],
     isError: true,
     _meta: { [ERROR_META_KEY]: body },
   }
@@ -36,7 +38,12 @@ export function toolError(error: BrokerError, unread: number, correlation_id: st
 
 /** An error in one line: its code, what is wrong, and what to do. */
 export function errorText({ code, detail, next }: ErrorBody): string {
-  return `${code}: ${detail} ${next}`
+  return withinLine(`${code}: ${detail} ${next}`)
+}
+
+/** A line that stays one: an error may repeat what others have registered, such as the names in a schema. */
+function withinLine(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, '\u{fffd}')
 }
 
 function unreadLine(unread: number): string {

@@ -1,7 +1,7 @@
 import type { Tool } from '@modelcontextprotocol/server'
 import { type Command, describe } from '../../broker/command.ts'
-import { COMMANDS } from '../../broker/commands/index.ts'
-import { BRIEF } from '../../broker/commands/schema.ts'
+import { TOOLS } from '../../broker/commands/index.ts'
+import { BRIEF, UNLISTED } from '../../broker/commands/schema.ts'
 import type { Limits } from '../../core/limits.ts'
 
 /**
@@ -18,6 +18,7 @@ interface Schema {
   readonly anyOf?: readonly Schema[] | undefined
   readonly additionalProperties?: boolean | Schema | undefined
   readonly [BRIEF]?: string | undefined
+  readonly [UNLISTED]?: true | undefined
   readonly [bound: string]: unknown
 }
 
@@ -25,7 +26,7 @@ const made = new WeakMap<Limits, readonly Tool[]>()
 
 /** The command table as MCP lists it, quoting the limits as configured; made once for each broker. */
 export function toolsOf(limits: Limits): readonly Tool[] {
-  const tools = made.get(limits) ?? COMMANDS.map((command) => toolOf(command, limits))
+  const tools = made.get(limits) ?? TOOLS.map((command) => toolOf(command, limits))
   made.set(limits, tools)
   return tools
 }
@@ -52,7 +53,10 @@ function toolOf(command: Command, limits: Limits): Tool {
 /** An input schema without sizes and patterns. Of alternatives in `anyOf` it keeps the last, the fullest. */
 function inputOf({ anyOf, ...schema }: Schema): Schema {
   const { pattern, minLength, maxLength, maxItems, maxProperties, ...rest } = { ...anyOf?.at(-1), ...schema }
-  return { ...rest, description: schema[BRIEF] ?? schema.description, ...within(rest, inputOf) }
+  const description = schema[BRIEF] ?? schema.description
+  return schema[UNLISTED]
+    ? { type: schema.type, description }
+    : { ...rest, description, ...within(rest, inputOf) }
 }
 
 /**
@@ -62,12 +66,12 @@ function inputOf({ anyOf, ...schema }: Schema): Schema {
  */
 function outputOf({ type, description, required = [], properties = {}, ...rest }: Schema, depth = 0): Schema {
   const shown = Object.entries(properties).filter(
-    ([name]) => depth !== 1 && (depth === 0 || required.includes(name)),
+    ([name, inner]) => depth !== 1 && !inner[UNLISTED] && (depth === 0 || required.includes(name)),
   )
   return {
     type,
     description: depth === 1 ? description : undefined,
-    required: depth === 0 ? required : undefined,
+    required: depth === 0 ? required.filter((name) => !properties[name]?.[UNLISTED]) : undefined,
     ...within({ ...rest, properties: Object.fromEntries(shown) }, (inner) => outputOf(inner, depth + 1)),
   }
 }

@@ -7,7 +7,7 @@ import {
 } from '@modelcontextprotocol/server'
 import type { Identity } from '../../auth/identity.ts'
 import type { Command } from '../../broker/command.ts'
-import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
+import { TOOLS_BY_NAME } from '../../broker/commands/index.ts'
 import { nearestNames } from '../../core/routing.ts'
 import type { DoorContext } from '../door.ts'
 import { answerable, turnOf } from './exchange.ts'
@@ -26,7 +26,7 @@ export async function callTool(
   { name, arguments: input }: CallToolRequest['params'],
   call: ServerContext,
 ): Promise<CallToolResult> {
-  const command = COMMANDS_BY_NAME.get(name)
+  const command = TOOLS_BY_NAME.get(name)
   if (!command) throw unknownTool(name)
   const signal = signalOf(call)
   if (call.http?.req) await turnOf(call.http.req)
@@ -41,7 +41,7 @@ export async function callTool(
 }
 
 function unknownTool(name: string): ProtocolError {
-  const near = nearestNames(name.slice(0, 64), COMMANDS_BY_NAME.keys())
+  const near = nearestNames(name.slice(0, 64), TOOLS_BY_NAME.keys())
   const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ' See tools/list.'
   return new ProtocolError(ProtocolErrorCode.InvalidParams, `There is no tool "${name.slice(0, 64)}".${hint}`)
 }

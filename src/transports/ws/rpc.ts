@@ -1,11 +1,12 @@
 import { Type } from '@sinclair/typebox'
 import type { Identity } from '../../auth/identity.ts'
-import { asksToWait, type Command, checkInput, runCommand, shortened } from '../../broker/command.ts'
+import { asksToWait, type Command, checkInput, runCommand } from '../../broker/command.ts'
 import { COMMANDS_BY_NAME } from '../../broker/commands/index.ts'
 import { ClientId, CursorText, choice, closed } from '../../broker/commands/schema.ts'
 import { asBrokerError, BrokerError, errorBody, StorageFailed } from '../../core/errors.ts'
 import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import { nearestNames } from '../../core/routing.ts'
+import { shortened } from '../../core/shortened.ts'
 import { correlationId, type DoorContext, logFailure } from '../door.ts'
 import type { Answers } from './answers.ts'
 import type { WsConnection } from './connection.ts'
@@ -57,13 +58,9 @@ export interface Later {
   readonly holds_up: boolean
 }
 
-/**
- * These change who calls or what the connection reads, and calls after them rely on the change; or they look
- * for their recipients first, and a later send must not overtake them.
- */
+/** These change who calls or what the connection reads, and calls after them rely on the change. */
 const HOLD_UP: ReadonlySet<string> = new Set([
   'authenticate',
-  'broadcast_message',
   'checkin_client',
   'disconnect_session',
   'subscribe',

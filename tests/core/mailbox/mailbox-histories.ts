@@ -6,6 +6,7 @@ import type { Rank } from '../../../src/core/message.ts'
 /** One step of a random history; numbers that pick something are taken modulo what there is. */
 export type Step =
   | { do: 'append'; rank: Rank; bytes: number; ttl: number }
+  | { do: 'rewrite'; pick: number; bytes: number }
   | { do: 'take'; ack: AckMode; limit: number; bytes_max: number }
   | { do: 'open'; reader: number; ack: AckMode; after: 'none' | 'foreign' | 'future' | number }
   | { do: 'read'; reader: number; limit: number; bytes_max: number }
@@ -26,6 +27,14 @@ export function histories(...ranks: Rank[]): fc.Arbitrary<Step[]> {
         rank: fc.constantFrom(...ranks),
         bytes: fc.integer({ min: 1, max: 40 }),
         ttl: fc.integer({ min: 1, max: 30 }),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constant('rewrite' as const),
+        pick,
+        bytes: fc.integer({ min: 1, max: 60 }),
       }),
     },
     {

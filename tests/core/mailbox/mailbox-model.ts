@@ -16,7 +16,7 @@ export type Fate =
 
 export interface Known {
   readonly offset: number
-  readonly message: StoredMessage
+  message: StoredMessage
   fate: Fate
   attempts: number
   failures: number
@@ -69,6 +69,16 @@ export class Model {
     }
     this.all.push(known)
     return known
+  }
+
+  /** Whether there is room for the same message in other words. */
+  rewrite(known: Known, message: StoredMessage): boolean {
+    const { mailbox_bytes_max } = this.limits
+    const by = message.bytes - known.message.bytes
+    if (by > 0 && bytesOf(this.live) + by > mailbox_bytes_max) return false
+    known.message = message
+    while (bytesOf(this.retained) > mailbox_bytes_max) this.#overwriteOldest()
+    return true
   }
 
   #overwriteOldest(): void {

@@ -86,6 +86,7 @@ export class World {
 
   #step(step: Step): void {
     if (step.do === 'append') this.#append(step.rank, step.bytes, step.ttl)
+    else if (step.do === 'rewrite') this.#rewrite(step.pick, step.bytes)
     else if (step.do === 'take') this.#take(step.ack, step.limit, step.bytes_max)
     else if (step.do === 'open') this.#open(step.reader, step.ack, step.after)
     else if (step.do === 'read') this.#read(step.reader, step.limit, step.bytes_max)
@@ -118,6 +119,18 @@ export class World {
       known = this.model.append(message)
     }
     expect(typeof entry === 'string' ? undefined : entry.offset).toBe(known?.offset)
+  }
+
+  #rewrite(pick: number, bytes: number): void {
+    const pending = this.model.in('pending')
+    const known = pending[pick % pending.length]
+    if (!known) return
+    const json = known.message.json.replace('"payload":null', '"payload":"in other words"')
+    const message = { ...known.message, json, bytes }
+    const by = bytes - known.message.bytes
+    const fits = by <= 0 || this.mailbox.takes(0, by, this.limits) === true
+    if (fits) this.mailbox.rewrite(this.mailbox.entries.find(message.message_id)!, message, this.limits)
+    expect(fits).toBe(this.model.rewrite(known, message))
   }
 
   #take(ack: AckMode, limit: number, bytes_max: number): void {

@@ -15,6 +15,8 @@ type Era = (typeof ERAS)[number]
 
 const own = { client_id: 'alice' }
 const mail = { sender_id: 'alice', recipient_id: 'bob' }
+const note = { name: 'note', schema: { type: 'object', required: ['text'] } }
+const move = { name: 'note', from_version: '1.0.0', payload: { text: 'x' } }
 
 /** Arguments for each command, right ones and wrong ones. */
 export const INPUTS: Readonly<Record<string, readonly Json[]>> = {
@@ -45,6 +47,8 @@ export const INPUTS: Readonly<Record<string, readonly Json[]>> = {
     { sender_id: 'mallory', recipient_id: 'bob', message: 'forged' },
     { ...mail, payload: JSON.parse('['.repeat(70) + ']'.repeat(70)) },
     { ...mail, recipient_id: 7, message: 'x' },
+    { ...mail, payload: { text: 'typed' }, protocol_name: 'chat' },
+    { ...mail, payload: { text: 7 }, protocol_name: 'chat', protocol_version: '1.0.0' },
   ],
   get_message_status: [{ message_id: '$message_id' }, { message_id: 'none' }, { message_id: '' }],
   broadcast_message: [{ sender_id: 'alice', message: 'all' }, { sender_id: 'alice' }],
@@ -67,6 +71,29 @@ export const INPUTS: Readonly<Record<string, readonly Json[]>> = {
   replay_messages: [own, { ...own, since: 'yesterday' }, { ...own, after: 'nonsense' }],
   list_dead_letters: [{}, { reason: 'expired' }, { reason: 'boredom' }],
   requeue_dead_letters: [{}, { message_ids: ['none'] }],
+  register_protocol: [
+    { ...note, version: '1.0.0' },
+    { ...note, version: '1.0.0' },
+    { ...note, version: 'latest' },
+    { ...note, version: '1.1.0', schema: { type: 'strng' } },
+    {},
+  ],
+  discover_protocols: [{}, { name: 'note' }, { version_range: 'latest' }, { include: ['schema'] }],
+  negotiate_capabilities: [
+    { session_id: 'alice', target_id: 'bob' },
+    { session_ids: ['alice'] },
+    { target_id: 'nobody' },
+    {},
+  ],
+  transform_message: [
+    { ...move, to_version: '1.0.0' },
+    { ...move, to_version: '9.0.0' },
+    { ...move, name: 'none', to_version: '1.0.0' },
+  ],
+  deprecate_protocol: [
+    { name: 'note', version: '1.0.0', message: 'over' },
+    { name: 'chat', version: '1.0.0' },
+  ],
   disconnect_session: [{ session_id: 'none' }],
 }
 

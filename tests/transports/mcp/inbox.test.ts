@@ -62,15 +62,18 @@ for (const era of ERAS)
         })
     })
 
-    test('there is a template for all of them', async () => {
+    test('there is a template for all of them, and one for protocols', async () => {
       await using app = await startBroker()
       await using alice = await agent(era, app, 'alice')
       const { resourceTemplates } = await alice.client.listResourceTemplates()
-      expect(resourceTemplates).toMatchObject([{ uriTemplate: 'inbox://{client_id}' }])
+      expect(resourceTemplates).toMatchObject([
+        { uriTemplate: 'inbox://{client_id}' },
+        { uriTemplate: 'protocol://{name}/{version}' },
+      ])
     })
   })
 
-test('a caller that has checked in is shown its own inbox, another all that its key owns, a page at a time', async () => {
+test('a caller that has checked in is shown its own inbox and the protocols, another all that its key owns, a page at a time', async () => {
   await using app = await startBroker()
   await using alice = await agent('2025', app, 'alice')
   await using bob = await agent('2026', app, 'bob')
@@ -82,6 +85,9 @@ test('a caller that has checked in is shown its own inbox, another all that its 
     )
   expect((await alice.client.listResources()).resources).toMatchObject([
     { uri: 'inbox://alice', mimeType: 'application/json' },
+    { uri: 'protocol://chat/1.0.0', mimeType: 'application/json' },
+    { uri: 'protocol://file_lease/1.0.0' },
+    { uri: 'protocol://task/1.0.0' },
   ])
   const page = async (params: object) =>
     (await answerOf(await postModern(app, 'resources/list', { ...params }))).result as {
@@ -97,6 +103,9 @@ test('a caller that has checked in is shown its own inbox, another all that its 
     'alice',
     'bob',
     ...Array.from({ length: 250 }, (_, i) => `c${String(i).padStart(3, '0')}`),
+    'chat 1.0.0',
+    'file_lease 1.0.0',
+    'task 1.0.0',
   ])
   expect(bob.client_id).toBe('bob')
 })

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { COMMANDS } from '../../../src/broker/commands/index.ts'
+import { TOOLS } from '../../../src/broker/commands/index.ts'
 import { startBroker } from '../../harness.ts'
 
 const INSPECTOR = 'node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js'
@@ -37,7 +37,7 @@ test('MCP Inspector lists the tools and finds their schemas portable', async () 
   const { tools } = (await inspect(app.url, '--method', 'tools/list', '--strict')) as {
     tools: { name: string }[]
   }
-  expect(tools.map(({ name }) => name)).toEqual(COMMANDS.map(({ name }) => name))
+  expect(tools.map(({ name }) => name)).toEqual(TOOLS.map(({ name }) => name))
 }, 20_000)
 
 test('MCP Inspector calls tools, one session after the other', async () => {

@@ -9,7 +9,16 @@ interface Told {
 }
 
 const TOOL_BYTES_MAX = 2000
-const AVERAGE_BYTES_MAX = 1400
+/** Those with which agents talk, and those about protocols. */
+const TALK_BYTES_MAX = 20_000
+const PROTOCOL_BYTES_MAX = 7000
+const PROTOCOL_TOOLS: readonly string[] = [
+  'register_protocol',
+  'discover_protocols',
+  'negotiate_capabilities',
+  'deprecate_protocol',
+  'transform_message',
+]
 
 test('the tools cost a model little of its window', async () => {
   await using app = await startBroker()
@@ -17,8 +26,11 @@ test('the tools cost a model little of its window', async () => {
   const { tools } = await alice.client.listTools()
   const sizes = tools.map((tool) => ({ name: tool.name, bytes: Buffer.byteLength(JSON.stringify(tool)) }))
   expect(sizes.filter(({ bytes }) => bytes > TOOL_BYTES_MAX)).toEqual([])
-  const total = sizes.reduce((sum, { bytes }) => sum + bytes, 0)
-  expect(total / tools.length).toBeLessThanOrEqual(AVERAGE_BYTES_MAX)
+  const sum = (of: typeof sizes) => of.reduce((total, { bytes }) => total + bytes, 0)
+  const about = Object.groupBy(sizes, ({ name }) => (PROTOCOL_TOOLS.includes(name) ? 'protocols' : 'talk'))
+  expect(about.protocols).toHaveLength(PROTOCOL_TOOLS.length)
+  expect(sum(about.protocols!)).toBeLessThanOrEqual(PROTOCOL_BYTES_MAX)
+  expect(sum(about.talk!)).toBeLessThanOrEqual(TALK_BYTES_MAX)
   for (const { title } of tools) expect(title).toMatch(/^[A-Z]/)
 })
 
@@ -53,21 +65,39 @@ for (const era of ERAS)
         seen.add(name)
         return result
       }
-      const capabilities = { protocols: { chat: '^1.0.0' }, features: ['review'] }
+      const capabilities = { protocols: { chat: '^1.0.0', any: '^2.0.0' }, features: ['review'] }
       const { session_id } = outputOf(
         await call(alice, 'checkin_client', { client_id: 'alice', name: 'Alice', capabilities }),
       )
       await call(alice, 'heartbeat', { session_id })
+      await call(alice, 'register_protocol', { name: 'any', version: '1.0.0', schema: { type: 'object' } })
+      await call(alice, 'register_protocol', {
+        name: 'any',
+        version: '2.0.0',
+        schema: { type: 'object', required: ['all'] },
+        metadata: { description: 'Anything.', tags: ['a'], examples: [{ name: 'all', payload: { all: 1 } }] },
+        adapters: [{ from: '1.x', up: [{ op: 'rename', path: '/any', to: 'all' }], down: [] }],
+      })
+      await call(alice, 'discover_protocols', { include: ['schema', 'examples', 'adapters'] })
+      await call(alice, 'transform_message', {
+        name: 'any',
+        payload: { none: 1 },
+        from_version: '1.0.0',
+        to_version: '2.0.0',
+      })
       const full = {
         payload: { any: [null, 1.5, 'text', { deep: true }] },
         headers: { trace: '1' },
         priority: 'urgent',
         ttl_seconds: 60,
         in_reply_to: 'none',
-        protocol_name: 'chat',
+        protocol_name: 'any',
         protocol_version: '1.0.0',
       }
       await call(bob, 'send_message', { recipient_id: 'alice', ...full })
+      await call(bob, 'negotiate_capabilities', { session_id: 'bob', target_id: 'alice' })
+      await call(bob, 'negotiate_capabilities', { session_ids: ['alice', 'bob'] })
+      await call(bob, 'deprecate_protocol', { name: 'any', version: '1.0.0', successor: '2.0.0' })
       await call(bob, 'send_message', { recipient_id: 'nobody', payload: null })
       await call(bob, 'broadcast_message', full)
       const asked = call(bob, 'send_message_and_wait', {

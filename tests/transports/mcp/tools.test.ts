@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { DEFAULT_REQUEST_TIMEOUT_MSEC } from '@modelcontextprotocol/client'
 import { Value } from '@sinclair/typebox/value'
-import { COMMANDS, COMMANDS_BY_NAME } from '../../../src/broker/commands/index.ts'
+import { COMMANDS_BY_NAME, TOOLS } from '../../../src/broker/commands/index.ts'
+import { UNLISTED } from '../../../src/broker/commands/schema.ts'
 import { ERROR_META_KEY } from '../../../src/transports/mcp/result.ts'
 import { startBroker } from '../../harness.ts'
 import { WsClient } from '../../ws-client.ts'
@@ -14,13 +15,16 @@ for (const era of ERAS)
       await using app = await startBroker()
       await using alice = await agent(era, app, 'alice')
       const { tools } = await alice.client.listTools()
-      expect(tools.map(({ name }) => name)).toEqual(COMMANDS.map(({ name }) => name))
+      expect(tools.map(({ name }) => name)).toEqual(TOOLS.map(({ name }) => name))
       for (const tool of tools) {
         const command = COMMANDS_BY_NAME.get(tool.name)!
         expect(tool.title).toBe(command.title)
         expect(Object.keys(tool.inputSchema.properties!)).toEqual(Object.keys(command.input.properties))
         expect(tool.inputSchema.required ?? []).toEqual((command.input.required ?? []) as string[])
-        expect(Object.keys(tool.outputSchema!.properties!)).toEqual(Object.keys(command.output.properties))
+        const listed = Object.entries<object>(command.output.properties).filter(
+          ([, member]) => !(UNLISTED in member),
+        )
+        expect(Object.keys(tool.outputSchema!.properties!)).toEqual(listed.map(([name]) => name))
         expect(tool.annotations?.readOnlyHint).toBe(command.hints.read_only)
       }
     })
