@@ -3,7 +3,9 @@ import type { RegisteredProtocol } from '../../core/protocol/definition.ts'
 /** Examples longer than this are shown nowhere. */
 const EXAMPLE_CHARS_MAX = 4096
 
-/** The payload that the author put first, for those who ask what a protocol is; else what the broker has made. */
+/**
+ * The payload that the author put first, for those who ask what a protocol is; else what the broker has made.
+ */
 export function firstExample({
   metadata,
   example,
