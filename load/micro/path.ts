@@ -31,6 +31,7 @@ export function path(batch: number, typed = false): Micro {
     async prepare() {
       const context = brokerContext()
       const { broker } = context
+      await broker.protocols.validation.load()
       const sockets = new FakeSockets(broker.end_of_turn)
       const connect = (client_id: string): WsConnection => {
         const connection = sockets.open()

@@ -7,16 +7,14 @@ import {
   versionToDeliver,
   versionToSend,
 } from '../../core/protocol/negotiation/choice.ts'
-import { type AdmittedSchema, admitSchema } from '../../core/protocol/schema/admit.ts'
-import { NO_BOUNDS } from '../../core/protocol/schema/bounds.ts'
 import type { Checker } from '../../core/protocol/schema/checker.ts'
-import { descendsOnce } from '../../core/protocol/schema/descent.ts'
-import { weightOf } from '../../core/protocol/schema/weight.ts'
 import { newestFirst } from '../../core/protocol/versions.ts'
 
 /** Upper bounds of the checks per node of a payload. */
-interface Weights {
+export interface Weights {
+  /** As in `AdmittedSchema`; for a version that is slow it has no bound. */
   readonly weight: number
+  /** The same, but with a bound too for a recursive schema that goes down each payload once. */
   readonly weight_once: number
 }
 
@@ -24,13 +22,14 @@ interface Weights {
 export class ProtocolVersion {
   /** Compiled at the first use, and given up when it has not been used for a while. */
   checker: Checker | undefined
+  /** Found at the first use. */
+  weights: Weights | undefined
   /** Used since the last look for checkers to give up. */
   used = false
   /** Bytes of {@link checker}. */
   checker_bytes = 0
   /** It took long to compile: that is done by the worker only, and so are all checks. */
   slow: boolean
-  #weights: Weights | undefined
   #key: string | undefined
 
   /**
@@ -61,30 +60,6 @@ export class ProtocolVersion {
   get key(): string {
     this.#key ??= `${this.project}/${sha256(JSON.stringify(this.registered.schema))}`
     return this.#key
-  }
-
-  /** As in `AdmittedSchema`; for a version that is slow it has no bound. */
-  get weight(): number {
-    this.#weights ??= this.#weigh()
-    return this.#weights.weight
-  }
-
-  /** As {@link weight}, but with a bound too for a recursive schema that goes down each payload once. */
-  get weight_once(): number {
-    this.#weights ??= this.#weigh()
-    return this.#weights.weight_once
-  }
-
-  #weigh(): Weights {
-    if (this.slow) return { weight: Number.POSITIVE_INFINITY, weight_once: Number.POSITIVE_INFINITY }
-    const { schema, patterns, weight } = this.admit()
-    const once = weight === Number.POSITIVE_INFINITY && descendsOnce(schema)
-    return { weight, weight_once: once ? weightOf(schema, patterns, 0) : weight }
-  }
-
-  /** Not kept, since it may take much more memory than the schema. */
-  admit(): AdmittedSchema {
-    return admitSchema(this.registered.schema, NO_BOUNDS)
   }
 }
 

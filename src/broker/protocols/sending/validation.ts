@@ -1,12 +1,13 @@
 import { BrokerError } from '../../../core/errors.ts'
 import type { MaybePromise } from '../../../core/maybe-promise.ts'
-import { type Checker, compileSchema } from '../../../core/protocol/schema/checker.ts'
+import { NO_BOUNDS } from '../../../core/protocol/schema/bounds.ts'
+import type { Checker } from '../../../core/protocol/schema/checker.ts'
 import type { Explanation } from '../../../core/protocol/schema/explain/explain.ts'
 import { effortWithin, nodesWithin, TYPED_NODES_MAX } from '../../../core/protocol/schema/nodes.ts'
 import type { Turns } from '../../turns.ts'
 import { checkerBytes } from '../../validation/checker-bytes.ts'
 import type { ValidationWorker } from '../../validation/validation-worker.ts'
-import type { ProtocolVersion } from '../family.ts'
+import type { ProtocolVersion, Weights } from '../family.ts'
 import type { ProtocolTally } from '../tally.ts'
 
 /** What a check in this thread may cost: the schema's weight times the parts of the payload. */
@@ -28,6 +29,9 @@ const CHECKERS_BYTES_MAX = 16 * 1024 * 1024
  */
 const TIMED_EVERY = 16
 
+/** Of a version that is slow: all of its checks are the worker's. */
+const NO_WEIGHTS: Weights = { weight: Number.POSITIVE_INFINITY, weight_once: Number.POSITIVE_INFINITY }
+
 /** Whose payload is checked: turns in the worker go round over projects, then senders. */
 export interface From {
   readonly project: string
@@ -39,6 +43,7 @@ export class Validation {
   /** Versions with a compiled checker, those that came first at the front. */
   readonly #compiled = new Set<ProtocolVersion>()
   #compiled_bytes = 0
+  #compiling: typeof import('./compiling.ts') | undefined
   /** Checks in this thread but the first of each version. */
   #checks = 0
 
@@ -47,6 +52,11 @@ export class Validation {
     private readonly tally: ProtocolTally,
     private readonly turns: Turns,
   ) {}
+
+  /** Loads what compiles schemas. The first check does so by itself. */
+  async load(): Promise<void> {
+    this.#compiling = await import('./compiling.ts')
+  }
 
   /**
    * @param bytes at least the length of the payload's JSON
@@ -59,6 +69,7 @@ export class Validation {
     payload: unknown,
     bytes: number,
   ): MaybePromise<Explanation | undefined> {
+    if (!this.#compiling) return this.#checkOnceLoaded(version, from, payload, bytes)
     const cost = this.#costOf(version, payload, bytes)
     if (cost > INLINE_COST_MAX) return this.#checkInWorker(version, from, payload)
     if (cost > SMALL_COST_MAX && this.turns.full) return this.#checkLater(version, payload)
@@ -68,6 +79,16 @@ export class Validation {
     version.used = true
     this.tally.validatedUntimed()
     return checker.check(payload) ? undefined : this.#explain(checker, payload)
+  }
+
+  async #checkOnceLoaded(
+    version: ProtocolVersion,
+    from: From,
+    payload: unknown,
+    bytes: number,
+  ): Promise<Explanation | undefined> {
+    await this.load()
+    return this.check(version, from, payload, bytes)
   }
 
   #checkLater(version: ProtocolVersion, payload: unknown): Promise<Explanation | undefined> {
@@ -95,11 +116,13 @@ export class Validation {
   }
 
   async #checkInWorker(
-    { key, registered, weight, weight_once }: ProtocolVersion,
+    version: ProtocolVersion,
     { project, sender_id }: From,
     payload: unknown,
   ): Promise<Explanation | undefined> {
     const began_ms = performance.now()
+    const { key, registered } = version
+    const { weight, weight_once } = this.#weightsOf(version)
     try {
       const text = JSON.stringify(payload)
       const quick = weight_once * effortWithin(payload, QUICK_COST_MAX / weight_once) <= QUICK_COST_MAX
@@ -113,7 +136,8 @@ export class Validation {
   }
 
   /** An upper bound of what a check in this thread costs, in checks of a scalar. */
-  #costOf({ weight }: ProtocolVersion, payload: unknown, bytes: number): number {
+  #costOf(version: ProtocolVersion, payload: unknown, bytes: number): number {
+    const { weight } = this.#weightsOf(version)
     const nodes_most = bytes / NODE_BYTES_MIN
     if (nodes_most <= TYPED_NODES_MAX && weight * nodes_most <= SMALL_COST_MAX) return weight * nodes_most
     const nodes = nodesWithin(payload, TYPED_NODES_MAX + 1)
@@ -125,8 +149,22 @@ export class Validation {
     return weight * effortWithin(payload, INLINE_COST_MAX / weight)
   }
 
+  #weightsOf(version: ProtocolVersion): Weights {
+    version.weights ??= version.slow ? NO_WEIGHTS : this.#weigh(version)
+    return version.weights
+  }
+
+  #weigh({ registered }: ProtocolVersion): Weights {
+    const { admitSchema, descendsOnce, weightOf } = this.#compiling!
+    const { schema, patterns, weight } = admitSchema(registered.schema, NO_BOUNDS)
+    const once = weight === Number.POSITIVE_INFINITY && descendsOnce(schema)
+    return { weight, weight_once: once ? weightOf(schema, patterns, 0) : weight }
+  }
+
   #compile(version: ProtocolVersion) {
-    const admitted = version.admit()
+    const { admitSchema, compileSchema } = this.#compiling!
+    // Not kept, since it may take much more memory than the schema.
+    const admitted = admitSchema(version.registered.schema, NO_BOUNDS)
     const checker = compileSchema(admitted)
     version.checker = checker
     version.checker_bytes = checkerBytes(admitted, version.bytes)
