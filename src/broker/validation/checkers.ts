@@ -9,7 +9,7 @@ import type { Answer, CheckTask, CompareTask, CompileTask, ExampleTask, Refused,
 
 /** Compiled schemas, and the bytes that they may take together. */
 const KEPT_MAX = 256
-const KEPT_BYTES_MAX = 16 * 1024 * 1024
+const KEPT_BYTES_MAX = 8 * 1024 * 1024
 /** What took longer to compile, yet not much longer, is timed again: a new thread finds the compiler cold. */
 const COLD_MS = 10
 const LONG_MS = 50

@@ -22,7 +22,7 @@ const QUICK_COST_MAX = 2_000_000
 const NODE_BYTES_MIN = 2
 /** Compiled schemas that are kept, and the bytes that they may take together; most take some 20 kB. */
 const CHECKERS_MAX = 256
-const CHECKERS_BYTES_MAX = 16 * 1024 * 1024
+const CHECKERS_BYTES_MAX = 8 * 1024 * 1024
 
 /**
  * Of the checks in this thread, one in so many is timed: reading the clock twice takes longer than a check.
