@@ -3,7 +3,7 @@ import type { WsClient } from '../ws-client.ts'
 import type { Target } from './rig.ts'
 import type { Seen } from './watcher.ts'
 
-/** What the issue allows. */
+/** The bounds: of a turn of the event loop, of an answer, and of memory. */
 export const HELD_MS_MAX = 50
 export const ANSWER_MS_MAX = 5000
 export const GROWTH_BYTES_MAX = 150 * 1024 * 1024

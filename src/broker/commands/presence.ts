@@ -71,6 +71,8 @@ export const checkinClient = defineCommand({
         detail: `capabilities is ${chars} characters of JSON; at most ${CAPABILITIES_CHARS_MAX} are kept.`,
       })
     checkRanges('capabilities/protocols', capabilities?.protocols)
+    // Typed messages are likely to follow.
+    if (capabilities?.protocols) broker.inBackground(broker.protocols.validation.load())
     const own = identity.session
     // The caller's own session holds the address, so any other session that it names has ended.
     const resume = own?.client_id === client_id && !own.ended ? own.session_id : session_id

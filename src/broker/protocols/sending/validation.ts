@@ -53,9 +53,9 @@ export class Validation {
     private readonly turns: Turns,
   ) {}
 
-  /** Loads what compiles schemas. The first check does so by itself. */
+  /** Loads what compiles schemas, ahead of the first check, which would do so by itself. */
   async load(): Promise<void> {
-    this.#compiling = await import('./compiling.ts')
+    this.#compiling ??= await import('./compiling.ts')
   }
 
   /**
