@@ -8,6 +8,7 @@ import { findChromium } from './chromium.ts'
  */
 const COVERAGE_MIN = 0.9
 const COVERAGE_DIR = 'coverage'
+const FAILURE_LINES = 30
 
 interface Suite {
   readonly name: string
@@ -48,6 +49,8 @@ rmSync(COVERAGE_DIR, { recursive: true, force: true })
 
 let passed = 0
 let failed = 0
+/** What each failed test has printed last, shown once more at the end. */
+const failures: string[] = []
 for (const { name, paths, ignore, coverage, env } of suites) {
   console.log(`\n== ${name}`)
   const args = ['test', ...paths, '--timeout', '20000']
@@ -69,6 +72,7 @@ for (const { name, paths, ignore, coverage, env } of suites) {
   const suite_failed = lastCount(output, 'fail')
   passed += suite_passed
   failed += suite_failed
+  failures.push(...failuresIn(output))
   // A suite that ends badly without a failed test has crashed, or found no test.
   if (suite_passed === 0 || (code !== 0 && suite_failed === 0)) {
     console.log(`The suite "${name}" ended with exit code ${code} after ${suite_passed} tests.`)
@@ -81,8 +85,18 @@ else {
   console.log(`Less than ${COVERAGE_MIN * 100} % of the lines of src are covered.`)
   failed++
 }
+for (const failure of failures) console.log(`\n== failed\n${failure}`)
 console.log(`\n${passed} passed, ${failed} failed`)
 process.exit(failed === 0 ? 0 : 1)
+
+/** The name of each failed test in bun's output, after the lines before it, which say why. */
+function failuresIn(output: string): string[] {
+  const lines = output.split('\n')
+  const found: string[] = []
+  for (const [i, line] of lines.entries())
+    if (line.startsWith('(fail) ')) found.push(lines.slice(Math.max(0, i - FAILURE_LINES), i + 1).join('\n'))
+  return found
+}
 
 /** The number in the last line of bun's summary such as ` 12 pass`. */
 function lastCount(output: string, word: 'pass' | 'fail'): number {
