@@ -217,25 +217,26 @@ describe('an engine that commits', () => {
       engineWith(() => undefined),
       { mailbox_bytes_max: 3 * unit },
     )
+    // No letter of an id, which is hexadecimal.
     const padded = (letter: string) => {
       const { bytes } = rig.broadcast({ payload: '' })
       return letter.repeat(unit - bytes)
     }
-    await rig.sendAll('r', [padded('a')])
+    await rig.sendAll('r', [padded('x')])
     rig.engine.flush()
-    const staged = rig.broadcast({ payload: padded('b') })
+    const staged = rig.broadcast({ payload: padded('y') })
     await rig.engine.append(PROJECT, staged, 'r')
     const { epoch, deliveries } = await rig.engine.history(rig.at('r'), {}, 100, 1_000_000)
     const [{ offset, message }] = deliveries as [(typeof deliveries)[number]]
-    const longer = (by: number) => message.json.replace('aa', 'a'.repeat(2 + by))
+    const longer = (by: number) => message.json.replace('xx', 'x'.repeat(2 + by))
     const rewrite = async (offset: number, before: string, after: string) =>
       (await rig.engine.rewrite(rig.at('r'), { epoch, messages: [{ offset, before, after }] })).outcomes[0]
-    expect(await rewrite(offset + 1, staged.json, staged.json.replace('bb', 'c'))).toBe('gone')
+    expect(await rewrite(offset + 1, staged.json, staged.json.replace('yy', 'z'))).toBe('gone')
     expect(await rewrite(offset, message.json, longer(unit + 1))).toBe('no_room')
     expect(await rewrite(offset, message.json, longer(unit))).toBe('rewritten')
     expect((await rig.engine.stats()).stored_bytes).toBe(3 * unit)
     rig.engine.flush()
-    expect((await seen(rig)).payloads).toEqual([padded('a') + 'a'.repeat(unit), padded('b')])
+    expect((await seen(rig)).payloads).toEqual([padded('x') + 'x'.repeat(unit), padded('y')])
     expect(await rig.dead()).toEqual([])
     await rig.expectBytesOf('r')
   })

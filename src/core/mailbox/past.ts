@@ -23,8 +23,13 @@ export class Past {
 
   /** Adds an entry that is acknowledged just now. */
   add(entry: Entry, now: number): void {
-    const { bytes } = entry.message
     this.#recent.add(now)
+    this.keep(entry)
+  }
+
+  /** Adds an entry that was acknowledged at some time. */
+  keep(entry: Entry): void {
+    const { bytes } = entry.message
     if (this.history.length === 0) this.meter.histories.add(this)
     this.history.add(entry)
     this.bytes += bytes
@@ -48,6 +53,12 @@ export class Past {
 
   makeRoom(lacking: () => boolean): void {
     while (this.history.length > 0 && lacking()) this.evictOldest()
+  }
+
+  /** Notes what was overwritten before. */
+  lost(through: number): void {
+    this.evicted_through = through
+    this.evicted_of.fill(through)
   }
 
   /** Overwrites the oldest; there must be one. */

@@ -5,7 +5,7 @@ import type { Mailbox } from './mailbox.ts'
 import type { Meter } from './meter.ts'
 
 /** A message that has its offset and its room, and that nobody sees yet. */
-interface StagedMessage {
+export interface StagedMessage {
   readonly offset: number
   readonly message: StoredMessage
   /** Deliveries so far, for a requeued dead letter. */
@@ -40,7 +40,7 @@ export class Staged {
    * Takes a message in, if it fits beside those that are staged already.
    *
    * @param over takes it even if it does not fit: `commit` makes room by dropping the oldest
-   * @returns whether it is staged, or why not: as {@link Mailbox.append}
+   * @returns what is staged, or why nothing is: as {@link Mailbox.append}
    */
   stage(
     message: StoredMessage,
@@ -48,15 +48,16 @@ export class Staged {
     over: boolean,
     kept: boolean,
     attempts = 0,
-  ): true | 'full' | 'too_large' {
+  ): StagedMessage | 'full' | 'too_large' {
     const { bytes } = message
     const alone = this.mailbox.takes(1, bytes, limits)
     if (alone === 'too_large') return alone
     if (!over && this.mailbox.takes(this.count + 1, this.#bytes + bytes, limits) !== true) return 'full'
     const offset = (this.#messages.at(-1)?.offset ?? this.mailbox.last) + 1
-    this.#messages.push({ offset, message, attempts, kept })
+    const staged = { offset, message, attempts, kept }
+    this.#messages.push(staged)
     this.#weigh(bytes)
-    return true
+    return staged
   }
 
   /**
@@ -76,16 +77,16 @@ export class Staged {
    * Takes the oldest `count` staged messages out again, as if they had never been. Those that are kept stay.
    * Later ones keep their offsets: a gap does no harm.
    *
-   * @returns how many stay of the `count`
+   * @returns those of the `count` that stay
    */
-  undo(count: number): number {
+  undo(count: number): readonly StagedMessage[] {
     const kept: StagedMessage[] = []
     for (const staged of this.#messages.splice(0, count)) {
       if (staged.kept) kept.push(staged)
       else this.#weigh(-staged.message.bytes)
     }
     this.#messages.unshift(...kept)
-    return kept.length
+    return kept
   }
 
   #weigh(bytes: number): void {

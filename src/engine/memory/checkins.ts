@@ -4,6 +4,7 @@ import type { EngineEvents } from '../engine.ts'
 import type { CheckedIn, Checkin, Heard } from '../values.ts'
 import type { Client } from './client.ts'
 import { type Clients, isEmpty } from './clients.ts'
+import type { Effects } from './effects.ts'
 
 export interface CheckinsOptions {
   readonly limits: (project: string) => Limits
@@ -25,6 +26,7 @@ export class Checkins {
     private readonly clients: Clients,
     private readonly options: CheckinsOptions,
     private readonly release: (client: Client) => void,
+    private readonly effects?: Effects | undefined,
   ) {
     clients.makePlace = (project, now) => this.#makePlace(project, now)
   }
@@ -46,6 +48,7 @@ export class Checkins {
     if (held && !resumed) this.#end(client, 'replaced')
     const session = resumed ? this.#goOn(client, held, checkin) : this.#begin(client, checkin, now)
     this.#heardAt(client, session, now)
+    if (session !== held) this.effects?.changed(client)
     return { outcome: 'ok', session: client.session!, resumed, mailbox: client.mailbox.state }
   }
 
@@ -63,6 +66,8 @@ export class Checkins {
 
   #goOn(client: Client, session: Session, { join, name, capabilities }: Checkin): Session {
     const sender_only = session.sender_only && join === 'sender'
+    if (name === undefined && capabilities === undefined && sender_only === session.sender_only)
+      return session
     if (session.sender_only && !sender_only) this.clients.project(client.project).heard.becameReader()
     return {
       ...session,
@@ -70,6 +75,16 @@ export class Checkins {
       capabilities: capabilities ?? session.capabilities,
       sender_only,
     }
+  }
+
+  /** Puts back a session that was written down. Nobody is told; it is silent until it is heard. */
+  restore(client: Client, session: Session): void {
+    const { holders, holder_ids, heard } = this.clients.project(client.project)
+    holders.set(session.session_id, client)
+    holder_ids.add(client.client_id)
+    client.session = session
+    client.told = sessionStatus(session, this.options.now(), this.options.limits(client.project))
+    heard.move(client)
   }
 
   heard({ project, client_id, session_id, at_ms }: Heard): void {
@@ -92,7 +107,9 @@ export class Checkins {
 
   /** Ends the session of a client, if it is the one that is named. */
   end(client: Client | undefined, session_id: string, end: SessionEnd): void {
-    if (client?.session?.session_id === session_id) this.#end(client, end)
+    if (client?.session?.session_id !== session_id) return
+    this.#end(client, end)
+    this.effects?.changed(client)
   }
 
   #end(client: Client, end: SessionEnd): void {

@@ -3,8 +3,9 @@ import type { Limits } from '../../core/limits.ts'
 import { Mailbox } from '../../core/mailbox/mailbox.ts'
 import type { EngineMeter, Meter } from '../../core/mailbox/meter.ts'
 import type { Address, EngineStats, IdempotencyKey, Repeated, Sent } from '../values.ts'
-import { Client } from './client.ts'
+import { Client, type Remembered } from './client.ts'
 import { DeadLetters } from './dead-letters.ts'
+import type { Effects } from './effects.ts'
 import { LastHeard } from './last-heard.ts'
 import { OrderedIds } from './ordered-ids.ts'
 import { PROBE } from './probe.ts'
@@ -43,6 +44,7 @@ export class Clients {
   constructor(
     private readonly limits: (project: string) => Limits,
     private readonly newEpoch: () => string,
+    private readonly effects?: Effects | undefined,
   ) {}
 
   /**
@@ -94,6 +96,7 @@ export class Clients {
     state.clients.delete(client_id)
     state.client_ids.delete(client_id)
     this.#last = undefined
+    if (project !== PROBE.project) this.effects?.forgotten(client)
   }
 
   project(project: string): ProjectState {
@@ -109,12 +112,18 @@ export class Clients {
   open(project: string, client_id: string, now: number): Client | undefined {
     const known = this.find({ project, client_id })
     if (known) return known
-    const { clients, client_ids, meter } = this.project(project)
     const { clients_max } = this.limits(project)
-    if (clients.size >= clients_max && !this.makePlace(project, now)) return undefined
-    const client = new Client(project, client_id, new Mailbox(this.newEpoch(), meter), now)
+    if (this.project(project).clients.size >= clients_max && !this.makePlace(project, now)) return undefined
+    return this.make(project, client_id, this.newEpoch(), now)
+  }
+
+  /** Makes an address, whatever the bounds. @param idle_since_ms milliseconds since the epoch */
+  make(project: string, client_id: string, epoch: string, idle_since_ms: number): Client {
+    const { clients, client_ids, meter } = this.project(project)
+    const client = new Client(project, client_id, new Mailbox(epoch, meter), idle_since_ms)
     clients.set(client_id, client)
     client_ids.add(client_id)
+    if (this.effects && project !== PROBE.project) client.mailbox.effects = this.effects.opened(client)
     return client
   }
 
@@ -190,25 +199,32 @@ export class Clients {
     return { outcome: 'repeated', first: remembered.first, digest: remembered.digest }
   }
 
+  /** @returns where the key is kept; undefined when there is no room for the sender's address */
   remember(
     project: string,
     sender_id: string,
     { key, digest }: IdempotencyKey,
     first: Sent,
     now: number,
-  ): void {
-    const client = this.open(project, sender_id, now)
-    if (!client) return
-    const { idempotency_seconds, idempotency_keys_max } = this.limits(project)
+  ): { sender: Client; kept: Remembered } | undefined {
+    const sender = this.open(project, sender_id, now)
+    if (!sender) return undefined
+    const until_ms = now + this.limits(project).idempotency_seconds * 1000
+    const kept = { first, digest, until_ms }
+    this.keep(sender, key, kept)
+    return { sender, kept }
+  }
+
+  keep(client: Client, key: string, kept: Remembered): void {
+    const { idempotency_keys_max } = this.limits(client.project)
     client.idempotency ??= new Map()
-    const until_ms = now + idempotency_seconds * 1000
     // Deleted and set again, the key moves to the end: the map stays ordered by age.
     this.#dropKey(client, key)
-    client.idempotency.set(key, { first, digest, until_ms })
-    this.#weigh(client, weight(key, first))
+    client.idempotency.set(key, kept)
+    this.#weigh(client, weight(key, kept.first))
     if (client.idempotency.size > idempotency_keys_max)
       this.#dropKey(client, client.idempotency.keys().next().value!)
-    this.schedule(client, until_ms)
+    this.schedule(client, kept.until_ms)
   }
 
   /**
@@ -226,9 +242,8 @@ export class Clients {
   }
 
   /** Forgets a key again whose send was undone. */
-  forgetKey(project: string, sender_id: string, key: string, first: Sent): void {
-    const client = this.find({ project, client_id: sender_id })
-    if (client?.idempotency?.get(key)?.first !== first) return
+  forgetKey(client: Client, key: string, kept: Remembered): void {
+    if (client.idempotency?.get(key) !== kept) return
     this.#dropKey(client, key)
     if (client.idempotency.size === 0) client.idempotency = undefined
     // At the next sweep: the address may have been made for the key.

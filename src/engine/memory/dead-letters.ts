@@ -43,11 +43,29 @@ export class DeadLetters {
     return this.#letters.length
   }
 
-  add(letter: DeadLetter, limits: Limits): void {
-    this.#letters.push({ number: ++this.#last, letter })
+  add(letter: DeadLetter, limits: Limits): Numbered {
+    const numbered = { number: ++this.#last, letter }
+    this.#letters.push(numbered)
     this.#weigh(letter.message.bytes)
     if (this.#draining) this.#untrimmed = limits
     else this.#trim(limits)
+    return numbered
+  }
+
+  /**
+   * Fills what is still empty with letters that were written down.
+   *
+   * @param letters in rising order of number
+   * @param last at least the number of the last letter
+   */
+  restore(letters: readonly Numbered[], last: number, limits: Limits): void {
+    this.#last = last
+    this.putBack(letters, limits)
+  }
+
+  /** The letters from one number to another, both included. */
+  between(low: number, high: number): readonly Numbered[] {
+    return this.#letters.slice(indexAfter(this.#letters, low - 1), indexAfter(this.#letters, high))
   }
 
   /** Puts letters back that were drained, each at its place. */

@@ -6,6 +6,7 @@ import type { EngineEvents } from '../engine.ts'
 import { type Appended, STORED } from '../values.ts'
 import type { Client } from './client.ts'
 import type { Clients } from './clients.ts'
+import type { Effects } from './effects.ts'
 import { appendOverOldest, retryAfter } from './overflow.ts'
 import { PROBE } from './probe.ts'
 import { Staging, type StagingOptions } from './staging.ts'
@@ -26,6 +27,7 @@ export class Mailroom {
   constructor(
     private readonly clients: Clients,
     private readonly options: StagingOptions,
+    private readonly effects?: Effects | undefined,
   ) {
     this.staging = Staging.of(options, clients, this)
   }
@@ -99,10 +101,12 @@ export class Mailroom {
     this.clients.schedule(client, client.mailbox.next_due_ms)
   }
 
-  #died({ project, client_id, mailbox }: Client, dead: Dead, now: number): void {
+  #died(client: Client, dead: Dead, now: number): void {
+    const { project, client_id, mailbox } = client
     const { epoch } = mailbox
     const letter: DeadLetter = { ...dead, project, recipient_id: client_id, epoch, dead_ms: now }
-    this.clients.project(project).dead.add(letter, this.options.limits(project))
+    const numbered = this.clients.project(project).dead.add(letter, this.options.limits(project))
+    this.effects?.died(client, numbered)
     this.#deaths.push(letter)
   }
 

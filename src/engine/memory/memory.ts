@@ -43,6 +43,7 @@ import type {
 import { Checkins, type CheckinsOptions } from './checkins.ts'
 import type { Client } from './client.ts'
 import { Clients } from './clients.ts'
+import type { Effects } from './effects.ts'
 import { historyPage } from './history-page.ts'
 import { Mailroom } from './mailroom.ts'
 import { clientsPage, findPage } from './pages.ts'
@@ -55,6 +56,8 @@ import type { StagingOptions } from './staging.ts'
 export interface MemoryEngineOptions extends CheckinsOptions, StagingOptions {
   /** Makes the name of a mailbox's history: lower-case letters and digits, from a CSPRNG. */
   readonly newEpoch: () => string
+  /** Told of all changes that no commit can undo. */
+  readonly effects?: Effects | undefined
 }
 
 /** How long one sweep may hold up everything else. */
@@ -64,9 +67,7 @@ const SWEEP_MS_MAX = 50
 export class MemoryEngine implements Engine {
   readonly stored = 'memory'
   readonly flushes: boolean
-  readonly records = new MemoryRecords((kind, project, id, version) =>
-    this.#events.record(kind, project, id, version),
-  )
+  readonly records: MemoryRecords
   readonly #clients: Clients
   readonly #checkins: Checkins
   #events!: EngineEvents
@@ -77,10 +78,16 @@ export class MemoryEngine implements Engine {
   constructor(private readonly options: MemoryEngineOptions) {
     this.#limits = options.limits
     this.#now = options.now
-    this.#clients = new Clients(options.limits, options.newEpoch)
-    this.#mailroom = new Mailroom(this.#clients, options)
+    const { effects } = options
+    this.records = new MemoryRecords((kind, project, id, version) => {
+      effects?.record(kind, project, id, version, this.records.valueOf(kind, project, id, version))
+      this.#events.record(kind, project, id, version)
+    })
+    this.#clients = new Clients(options.limits, options.newEpoch, effects)
+    this.#mailroom = new Mailroom(this.#clients, options, effects)
     this.flushes = options.commit !== undefined
-    this.#checkins = new Checkins(this.#clients, options, (client) => this.#mailroom.giveBack(client))
+    const giveBack = (client: Client) => this.#mailroom.giveBack(client)
+    this.#checkins = new Checkins(this.#clients, options, giveBack, effects)
   }
 
   start(events: EngineEvents): void {
@@ -136,8 +143,8 @@ export class MemoryEngine implements Engine {
       }
     const sent: Sent = { outcome: 'sent', broadcast, message_id, expires_ms, recipients, deliveries }
     if (key !== undefined && deliveries.some(({ outcome }) => outcome === 'stored')) {
-      this.#clients.remember(project, sender_id, key, sent, now)
-      this.#mailroom.staging?.keyed(project, sender_id, key, sent)
+      const kept = this.#clients.remember(project, sender_id, key, sent, now)
+      if (kept) this.#mailroom.staging?.keyed(kept.sender, key.key, kept.kept)
     }
     return sent
   }

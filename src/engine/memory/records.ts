@@ -24,6 +24,30 @@ export class MemoryRecords implements Records {
     private readonly changed: (kind: string, project: string, id: string, version: number) => void,
   ) {}
 
+  /** Puts back a record that was written down, or the highest version that a deletion has taken. */
+  restore(kind: string, project: string, id: string, version: number, value: unknown): void {
+    const table = this.#table(kind, project)
+    if (value === undefined) {
+      table.records.delete(id)
+      table.ids.delete(id)
+      table.deleted = Math.max(table.deleted, version)
+    } else {
+      table.records.set(id, { id, value, version })
+      table.ids.add(id)
+    }
+  }
+
+  /** The value of a record as it is kept, not to be changed; undefined if its version is another. */
+  valueOf(kind: string, project: string, id: string, version: number): unknown {
+    const record = this.#tables.get(kind)?.get(project)?.records.get(id)
+    return record?.version === version ? record.value : undefined
+  }
+
+  /** The highest version that a deletion has taken; 0 before the first. */
+  deletedIn(kind: string, project: string): number {
+    return this.#tables.get(kind)?.get(project)?.deleted ?? 0
+  }
+
   get(kind: string, project: string, id: string): Versioned | undefined {
     return structuredClone(this.#tables.get(kind)?.get(project)?.records.get(id))
   }

@@ -1,25 +1,32 @@
 import { StorageFailed } from '../../core/errors.ts'
 import type { Limits } from '../../core/limits.ts'
 import type { Dead, Entry } from '../../core/mailbox/entry.ts'
-import { Staged } from '../../core/mailbox/staged.ts'
+import { Staged, type StagedMessage } from '../../core/mailbox/staged.ts'
 import type { MaybePromise } from '../../core/maybe-promise.ts'
 import { BROKER_CLIENT_ID, type StoredMessage } from '../../core/message.ts'
-import { type Appended, type IdempotencyKey, type Repeated, type Sent, STORED } from '../values.ts'
-import type { Client } from './client.ts'
+import { type Appended, type Repeated, STORED } from '../values.ts'
+import type { Client, Remembered } from './client.ts'
 import type { Clients } from './clients.ts'
 import type { DeadLetters, Numbered } from './dead-letters.ts'
 import { dropsOldest, retryAfter } from './overflow.ts'
 
-/** What one commit makes visible, or what is undone when it fails. */
-class Batch {
-  /** The recipient of each append, in the order of the appends. */
-  readonly recipients: Client[] = []
-  /** Takes back what the appends did besides. */
-  readonly undo: (() => void)[] = []
-  /** The sends with an idempotency key. */
-  readonly keyed: Sent[] = []
+/** What one commit has to store. The appends in it are undone when it fails. */
+export interface Batch {
+  /** In the order of the calls, those for one mailbox in rising order of offset. */
+  readonly appends: readonly { readonly client: Client; readonly staged: StagedMessage }[]
+  /** The sends with an idempotency key, each in the place where it is kept. */
+  readonly keyed: readonly { readonly sender: Client; readonly key: string; readonly kept: Remembered }[]
+  /** Dead letters that were taken out, and are in `appends` again. */
+  readonly drained: readonly { readonly project: string; readonly letters: readonly Numbered[] }[]
+}
+
+/** A batch that is being gathered, or settled. */
+class OpenBatch implements Batch {
+  readonly appends: { client: Client; staged: StagedMessage }[] = []
+  readonly keyed: { sender: Client; key: string; kept: Remembered }[] = []
+  readonly drained: { project: string; letters: readonly Numbered[]; dead: DeadLetters }[] = []
   /** Batches with a call that was answered from one of `keyed`: they fail if this one does. */
-  readonly followers: Batch[] = []
+  readonly followers: OpenBatch[] = []
   doomed = false
 }
 
@@ -28,10 +35,10 @@ export interface StagingOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number
   /**
-   * Writes what was done since the last flush. Absent: there is nothing to write, and an append is visible
+   * Writes what was done since the last flush: the batch, and all else that has changed. Absent: there is nothing to write, and an append is visible
    * at once.
    */
-  readonly commit?: (() => MaybePromise<void>) | undefined
+  readonly commit?: ((batch: Batch) => MaybePromise<void>) | undefined
 }
 
 /** What staging asks of its engine. */
@@ -50,14 +57,14 @@ export interface StagingEngine {
  * next one: nobody would send them again.
  */
 export class Staging {
-  #batch = new Batch()
+  #batch = new OpenBatch()
   /** Batches given to `flush` and not settled yet, oldest first. */
-  readonly #flushed: Batch[] = []
+  readonly #flushed: OpenBatch[] = []
   /** Resolves when the last of these is settled; undefined while there is none. Never rejects. */
   #settled: Promise<void> | undefined
 
   private constructor(
-    private readonly commit: () => MaybePromise<void>,
+    private readonly commit: (batch: Batch) => MaybePromise<void>,
     private readonly options: StagingOptions,
     private readonly clients: Clients,
     private readonly engine: StagingEngine,
@@ -87,32 +94,31 @@ export class Staging {
     }
     if (staged === 'full') return { outcome: 'full', retry_after_ms: retryAfter(mailbox.next_due_ms - now) }
     if (staged === 'too_large') return { outcome: 'too_large' }
-    this.#batch.recipients.push(client)
+    this.#batch.appends.push({ client, staged })
     return STORED[client.status(now, limits)]
   }
 
   /** Has the idempotency key of a send forgotten if its appends are undone. */
-  keyed(project: string, sender_id: string, { key }: IdempotencyKey, sent: Sent): void {
-    this.#batch.keyed.push(sent)
-    this.#batch.undo.push(() => this.clients.forgetKey(project, sender_id, key, sent))
+  keyed(sender: Client, key: string, kept: Remembered): void {
+    this.#batch.keyed.push({ sender, key, kept })
   }
 
   /** Notes that a call is answered from an earlier send: if that is undone, this call has failed as well. */
   repeated(repeated: Repeated): Repeated {
-    const batch = this.#flushed.find(({ keyed }) => keyed.includes(repeated.first))
+    const batch = this.#flushed.find(({ keyed }) => keyed.some(({ kept }) => kept.first === repeated.first))
     batch?.followers.push(this.#batch)
     return repeated
   }
 
   /** Has drained dead letters put back if their appends are undone. */
   drained(project: string, dead: DeadLetters, letters: readonly Numbered[]): void {
-    this.#batch.undo.push(() => dead.putBack(letters, this.options.limits(project)))
+    this.#batch.drained.push({ project, dead, letters })
   }
 
   /** As {@link Engine.flush}. @throws StorageFailed */
   flush(): MaybePromise<void> {
     const batch = this.#batch
-    this.#batch = new Batch()
+    this.#batch = new OpenBatch()
     this.#flushed.push(batch)
     if (!this.#settled) {
       const done = this.#commit(batch)
@@ -134,11 +140,11 @@ export class Staging {
   }
 
   /** @throws StorageFailed */
-  #commit(batch: Batch): MaybePromise<void> {
+  #commit(batch: OpenBatch): MaybePromise<void> {
     if (batch.doomed) return this.#fail(batch, 'what it repeats was not stored')
     let done: MaybePromise<void>
     try {
-      done = this.commit()
+      done = this.commit(batch)
     } catch (error) {
       return this.#fail(batch, error)
     }
@@ -149,9 +155,9 @@ export class Staging {
     )
   }
 
-  #publish({ recipients }: Batch): void {
+  #publish({ appends }: OpenBatch): void {
     this.#flushed.shift()
-    for (const client of recipients) {
+    for (const { client } of appends) {
       const dropped: Dead[] = []
       const entry = client.staged!.commit(this.options.limits(client.project), dropped)
       this.clients.schedule(client, client.mailbox.next_due_ms)
@@ -160,20 +166,21 @@ export class Staging {
     this.engine.buryAll()
   }
 
-  #fail({ recipients, undo, followers }: Batch, cause: unknown): never {
+  #fail({ appends, keyed, drained, followers }: OpenBatch, cause: unknown): never {
     this.#flushed.shift()
     const counts = new Map<Client, number>()
-    for (const client of recipients) counts.set(client, (counts.get(client) ?? 0) + 1)
-    const kept: Client[] = []
+    for (const { client } of appends) counts.set(client, (counts.get(client) ?? 0) + 1)
+    const kept: { client: Client; staged: StagedMessage }[] = []
     for (const [client, count] of counts) {
-      for (let stays = client.staged!.undo(count); stays > 0; stays--) kept.push(client)
+      for (const staged of client.staged!.undo(count)) kept.push({ client, staged })
       // The address may have been made for a message that is gone again.
       this.clients.schedule(client, this.options.now())
     }
     // They are the oldest of their mailboxes, so they are committed first.
     const next = this.#flushed[0] ?? this.#batch
-    next.recipients.unshift(...kept)
-    for (const undoOne of undo) undoOne()
+    next.appends.unshift(...kept)
+    for (const { sender, key, kept } of keyed) this.clients.forgetKey(sender, key, kept)
+    for (const { project, dead, letters } of drained) dead.putBack(letters, this.options.limits(project))
     for (const follower of followers) follower.doomed = true
     throw new StorageFailed('what was sent could not be stored', { cause })
   }
