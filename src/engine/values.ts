@@ -1,4 +1,5 @@
 import type { Cursor } from '../core/cursor.ts'
+import type { Timings } from '../core/histogram.ts'
 import type { DeadReason, Delivery, Due, Lease, State } from '../core/mailbox/entry.ts'
 import type { Position } from '../core/mailbox/position.ts'
 import type { MailboxState } from '../core/mailbox/state.ts'
@@ -261,6 +262,26 @@ export interface EngineStats {
   readonly history: number
   readonly dead_letters: number
   readonly stored_bytes: number
+  /** The same for all projects; undefined on an engine without a journal. */
+  readonly journal?: JournalStats | undefined
+}
+
+/** How the log of an engine that keeps one is doing. */
+export interface JournalStats {
+  /** Of all its files, and about how many of them a start would bring back. */
+  readonly bytes: number
+  readonly live_bytes: number
+  readonly segments: number
+  /** `normal`: what is answered survives the process. `full`: the machine, too. */
+  readonly sync: 'normal' | 'full'
+  /** Milliseconds since the epoch; undefined before the first. */
+  readonly last_sync_at: number | undefined
+  /** One sentence, while something is wrong: what, where and what it means. */
+  readonly trouble: string | undefined
+  /** Appends refused since the start, because there was no room on the disk or it failed. */
+  readonly refused: number
+  readonly commits: Timings
+  readonly syncs: Timings
 }
 
 /**

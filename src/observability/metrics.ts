@@ -1,4 +1,5 @@
 import { Counter, Gauge, Registry } from 'prom-client'
+import type { Timings } from '../core/histogram.ts'
 
 /** The values at the moment of a scrape. Counters count from the start of the process. */
 export interface Readings {
@@ -20,6 +21,20 @@ export interface Readings {
     readonly history: number
     readonly dead_letters: number
     readonly stored_bytes: number
+    /** Undefined on an engine without a journal. */
+    readonly journal?:
+      | {
+          readonly bytes: number
+          readonly live_bytes: number
+          readonly segments: number
+          readonly sync: string
+          readonly last_sync_at: number | undefined
+          readonly trouble: string | undefined
+          readonly refused: number
+          readonly commits: Timings
+          readonly syncs: Timings
+        }
+      | undefined
   }
   readonly connections: number
   readonly subscriptions: number
@@ -31,23 +46,14 @@ export interface Readings {
   }
 }
 
-/** How long something took, as a histogram counts it. */
-export interface Timings {
-  readonly count: number
-  /** Seconds. */
-  readonly sum: number
-  /** How many took up to each of `bounds` seconds and more than the one before; then those beyond all. */
-  readonly buckets: readonly number[]
-  readonly bounds: readonly number[]
-}
-
 /** One metric: a single value, or one for each value of its label. Labels are few and name no client. */
 interface Metric {
   readonly name: string
   readonly help: string
   readonly kind: 'counter' | 'gauge'
   readonly label?: string
-  readonly read: (readings: Readings) => number | Readonly<Record<string, number>>
+  /** Undefined: the metric does not apply, and is left out. */
+  readonly read: (readings: Readings) => number | Readonly<Record<string, number>> | undefined
 }
 
 const counted = (
@@ -103,6 +109,23 @@ const METRICS: readonly Metric[] = [
   ),
   gauge('dead_letters', 'Dead letters kept.', ({ engine }) => engine.dead_letters),
   gauge('stored_bytes', 'Size of all that is stored, in bytes.', ({ engine }) => engine.stored_bytes),
+  gauge(
+    'journal_bytes',
+    'Size of all files of the journal, in bytes.',
+    ({ engine }) => engine.journal?.bytes,
+  ),
+  gauge(
+    'journal_live_bytes',
+    'About how much of the journal a start would bring back, in bytes.',
+    ({ engine }) => engine.journal?.live_bytes,
+  ),
+  gauge('journal_segments', 'Files of the journal.', ({ engine }) => engine.journal?.segments),
+  {
+    name: 'mcp_broker_journal_refused_appends_total',
+    help: 'Messages refused because the disk was full or failed.',
+    kind: 'counter',
+    read: ({ engine }) => engine.journal?.refused,
+  },
   gauge('clients', 'Addresses known.', ({ engine }) => engine.clients),
   gauge('connections', 'WebSockets and event streams open.', ({ connections }) => connections),
   gauge('subscriptions', 'Mailboxes being read live.', ({ subscriptions }) => subscriptions),
@@ -139,8 +162,9 @@ export class Metrics {
 
   async scrape(readings: Readings): Promise<{ content_type: string; text: string }> {
     for (const set of this.#set) set(readings)
-    const text = `${(await this.#registry.metrics()).trimEnd()}${validationText(readings.protocols.validations)}`
-    return { content_type: this.#registry.contentType, text }
+    const gathered = (await this.#registry.metrics()).trimEnd()
+    const text = [gathered, ...histogramsOf(readings)].join('\n\n')
+    return { content_type: this.#registry.contentType, text: `${text}\n` }
   }
 
   #register({ name, help, kind, label, read }: Metric): (readings: Readings) => void {
@@ -154,6 +178,7 @@ export class Metrics {
     return (readings) => {
       const value = read(readings)
       metric.reset()
+      if (value === undefined) return
       if (label === undefined) metric.inc(value as number)
       else
         for (const [name, number] of Object.entries(value as Record<string, number>))
@@ -162,24 +187,43 @@ export class Metrics {
   }
 }
 
-const VALIDATION = 'mcp_broker_validation_seconds'
-
-/**
- * The histogram of validation times. It is kept where messages are checked, so only its text is made here.
- */
-function validationText(validations: Readings['protocols']['validations']): string {
-  const lines = [
-    `# HELP ${VALIDATION} Time to check a payload, in seconds, by where: inline, where one in 16 is timed, or in the worker with its queue.`,
-    `# TYPE ${VALIDATION} histogram`,
+/** The histograms. They are kept where things are timed, so only their text is made here. */
+function histogramsOf({ protocols, engine: { journal } }: Readings): string[] {
+  const texts = [
+    histogram(
+      'validation_seconds',
+      'Time to check a payload, in seconds, by where: inline, where one in 16 is timed, or in the worker with its queue.',
+      Object.entries(protocols.validations).map(([where, timings]) => [`where="${where}"`, timings]),
+    ),
   ]
-  for (const [where, { count, sum, buckets, bounds }] of Object.entries(validations)) {
+  if (journal)
+    texts.push(
+      histogram('journal_commit_seconds', 'Time to write what a turn has done, in seconds.', [
+        ['', journal.commits],
+      ]),
+      histogram('journal_sync_seconds', 'Time until the disk has what was written, in seconds.', [
+        ['', journal.syncs],
+      ]),
+    )
+  return texts
+}
+
+function histogram(name: string, help: string, series: [labels: string, Timings][]): string {
+  const full = `mcp_broker_${name}`
+  const lines = [`# HELP ${full} ${help}`, `# TYPE ${full} histogram`]
+  for (const [labels, { count, sum, buckets, bounds }] of series) {
+    const of = labels === '' ? '' : `{${labels}}`
+    const and = labels === '' ? '' : `${labels},`
     let below = 0
     for (const [i, bound] of bounds.entries()) {
       below += buckets[i]!
-      lines.push(`${VALIDATION}_bucket{where="${where}",le="${bound}"} ${below}`)
+      lines.push(`${full}_bucket{${and}le="${bound}"} ${below}`)
     }
-    lines.push(`${VALIDATION}_bucket{where="${where}",le="+Inf"} ${count}`)
-    lines.push(`${VALIDATION}_sum{where="${where}"} ${sum}`, `${VALIDATION}_count{where="${where}"} ${count}`)
+    lines.push(
+      `${full}_bucket{${and}le="+Inf"} ${count}`,
+      `${full}_sum${of} ${sum}`,
+      `${full}_count${of} ${count}`,
+    )
   }
-  return `\n\n${lines.join('\n')}\n`
+  return lines.join('\n')
 }

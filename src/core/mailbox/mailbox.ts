@@ -33,8 +33,12 @@ export class Mailbox {
     this.entries = new Entries(this.#states.retained)
   }
 
+  get effects(): MailboxEffects | undefined {
+    return this.#states.effects
+  }
+
   /** Has changes told from now on, to one that writes them down. */
-  set effects(effects: MailboxEffects) {
+  set effects(effects: MailboxEffects | undefined) {
     this.#states.effects = effects
   }
 

@@ -1,5 +1,6 @@
 import { Deadlines } from '../../core/deadlines.ts'
 import type { Limits } from '../../core/limits.ts'
+import type { MailboxEffects } from '../../core/mailbox/effects.ts'
 import { Mailbox } from '../../core/mailbox/mailbox.ts'
 import type { EngineMeter, Meter } from '../../core/mailbox/meter.ts'
 import type { Address, EngineStats, IdempotencyKey, Repeated, Sent } from '../values.ts'
@@ -117,13 +118,25 @@ export class Clients {
     return this.make(project, client_id, this.newEpoch(), now)
   }
 
-  /** Makes an address, whatever the bounds. @param idle_since_ms milliseconds since the epoch */
-  make(project: string, client_id: string, epoch: string, idle_since_ms: number): Client {
+  /**
+   * Makes an address, whatever the bounds.
+   *
+   * @param idle_since_ms milliseconds since the epoch
+   * @param effects for an address that is written down already
+   */
+  make(
+    project: string,
+    client_id: string,
+    epoch: string,
+    idle_since_ms: number,
+    effects?: MailboxEffects,
+  ): Client {
     const { clients, client_ids, meter } = this.project(project)
     const client = new Client(project, client_id, new Mailbox(epoch, meter), idle_since_ms)
     clients.set(client_id, client)
     client_ids.add(client_id)
-    if (this.effects && project !== PROBE.project) client.mailbox.effects = this.effects.opened(client)
+    if (effects) client.mailbox.effects = effects
+    else if (project !== PROBE.project) client.mailbox.effects = this.effects?.opened(client)
     return client
   }
 

@@ -32,7 +32,10 @@ export class Mailroom {
     this.staging = Staging.of(options, clients, this)
   }
 
-  /** @param attempts deliveries so far, for a message that is requeued; undefined for a new one */
+  /**
+   * @param attempts deliveries so far, for a message that is requeued; undefined for a new one
+   * @throws StorageFailed
+   */
   store(
     project: string,
     client_id: string,
@@ -40,10 +43,13 @@ export class Mailroom {
     now: number,
     attempts?: number,
   ): Appended {
+    const refused = this.options.refuses?.()
+    if (refused === 'full') return STORAGE_FULL
+    if (refused) throw refused
     const limits = this.options.limits(project)
     const { bytes } = message
     if (this.clients.lacks(bytes, limits) && !this.clients.makeRoom(bytes, { project, client_id }, limits))
-      return { outcome: 'storage_full', retry_after_ms: retryAfter(Number.POSITIVE_INFINITY) }
+      return STORAGE_FULL
     const client = this.clients.open(project, client_id, now)
     if (!client) return { outcome: 'too_many_clients' }
     const appended =
@@ -123,6 +129,7 @@ export class Mailroom {
         const { project, message } = letter
         const bounced =
           bounce !== undefined &&
+          !this.options.refuses?.() &&
           this.store(project, message.sender_id, bounce, this.options.now()).outcome === 'stored'
         this.events.died(letter, bounced)
       }
@@ -156,6 +163,11 @@ export class Mailroom {
       rank,
     })
   }
+}
+
+const STORAGE_FULL: Appended = {
+  outcome: 'storage_full',
+  retry_after_ms: retryAfter(Number.POSITIVE_INFINITY),
 }
 
 function sha256(text: string): string {

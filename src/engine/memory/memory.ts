@@ -38,6 +38,7 @@ import type {
   Sent,
   Settle,
   Settled,
+  Stored,
   Variant,
 } from '../values.ts'
 import { Checkins, type CheckinsOptions } from './checkins.ts'
@@ -65,15 +66,15 @@ const SWEEP_MS_MAX = 50
 
 /** Keeps everything in this process, answers at once, and loses all with the process. */
 export class MemoryEngine implements Engine {
-  readonly stored = 'memory'
+  readonly stored: Stored = 'memory'
   readonly flushes: boolean
   readonly records: MemoryRecords
-  readonly #clients: Clients
-  readonly #checkins: Checkins
+  protected readonly addresses: Clients
+  protected readonly checkins: Checkins
   #events!: EngineEvents
   readonly #limits: (project: string) => Limits
   readonly #now: () => number
-  readonly #mailroom: Mailroom
+  protected readonly mailroom: Mailroom
 
   constructor(private readonly options: MemoryEngineOptions) {
     this.#limits = options.limits
@@ -83,37 +84,37 @@ export class MemoryEngine implements Engine {
       effects?.record(kind, project, id, version, this.records.valueOf(kind, project, id, version))
       this.#events.record(kind, project, id, version)
     })
-    this.#clients = new Clients(options.limits, options.newEpoch, effects)
-    this.#mailroom = new Mailroom(this.#clients, options, effects)
+    this.addresses = new Clients(options.limits, options.newEpoch, effects)
+    this.mailroom = new Mailroom(this.addresses, options, effects)
     this.flushes = options.commit !== undefined
-    const giveBack = (client: Client) => this.#mailroom.giveBack(client)
-    this.#checkins = new Checkins(this.#clients, options, giveBack, effects)
+    const giveBack = (client: Client) => this.mailroom.giveBack(client)
+    this.checkins = new Checkins(this.addresses, options, giveBack, effects)
   }
 
   start(events: EngineEvents): void {
     this.#events = events
-    this.#mailroom.events = events
-    this.#checkins.start(events)
+    this.mailroom.events = events
+    this.checkins.start(events)
   }
 
   stop(): void {
-    this.#clients.projects.clear()
+    this.addresses.projects.clear()
   }
 
   /** Stores a message under an address of its own, checks that it was announced, and removes it. */
   health(): Health {
     const message = probeMessage(this.options.newId(), this.#now())
-    const { outcome } = this.#mailroom.store(PROBE.project, PROBE.client_id, message, this.#now())
-    this.#clients.find(PROBE)?.mailbox.dropOldest()
-    return healthOf(outcome, this.#mailroom.probed === message.message_id)
+    const { outcome } = this.mailroom.store(PROBE.project, PROBE.client_id, message, this.#now())
+    this.addresses.find(PROBE)?.mailbox.dropOldest()
+    return healthOf(outcome, this.mailroom.probed === message.message_id)
   }
 
   stats(project?: string): EngineStats {
-    return this.#clients.stats(project)
+    return this.addresses.stats(project)
   }
 
   flush(): MaybePromise<void> {
-    return this.#mailroom.staging?.flush()
+    return this.mailroom.staging?.flush()
   }
 
   append(
@@ -122,7 +123,7 @@ export class MemoryEngine implements Engine {
     recipient_id: string,
     key?: IdempotencyKey,
   ): Appended | Repeated {
-    if (key === undefined) return this.#mailroom.store(project, recipient_id, message, this.#now())
+    if (key === undefined) return this.mailroom.store(project, recipient_id, message, this.#now())
     const sent = this.appendToMany(project, [{ message, recipients: [recipient_id] }], key)
     return sent.outcome === 'repeated' ? sent : sent.deliveries[0]!
   }
@@ -139,19 +140,19 @@ export class MemoryEngine implements Engine {
     for (const { message, recipients: some } of variants)
       for (const recipient_id of some) {
         recipients.push(recipient_id)
-        deliveries.push(this.#mailroom.store(project, recipient_id, message, now))
+        deliveries.push(this.mailroom.store(project, recipient_id, message, now))
       }
     const sent: Sent = { outcome: 'sent', broadcast, message_id, expires_ms, recipients, deliveries }
     if (key !== undefined && deliveries.some(({ outcome }) => outcome === 'stored')) {
-      const kept = this.#clients.remember(project, sender_id, key, sent, now)
-      if (kept) this.#mailroom.staging?.keyed(kept.sender, key.key, kept.kept)
+      const kept = this.addresses.remember(project, sender_id, key, sent, now)
+      if (kept) this.mailroom.staging?.keyed(kept.sender, key.key, kept.kept)
     }
     return sent
   }
 
   repeated(project: string, sender_id: string, key: string): Repeated | undefined {
-    const first = this.#clients.remembered(project, sender_id, key, this.#now())
-    return first && (this.#mailroom.staging?.repeated(first) ?? first)
+    const first = this.addresses.remembered(project, sender_id, key, this.#now())
+    return first && (this.mailroom.staging?.repeated(first) ?? first)
   }
 
   open(
@@ -161,15 +162,15 @@ export class MemoryEngine implements Engine {
     session_id: string | undefined,
   ): Opened | SessionEnd {
     const now = this.#now()
-    const known = this.#clients.find(address)
+    const known = this.addresses.find(address)
     const ended = endOf(known, session_id)
     if (ended) return ended
-    const client = known ?? this.#clients.open(address.project, address.client_id, now)
+    const client = known ?? this.addresses.open(address.project, address.client_id, now)
     if (!client) throw new Error('open: the address must be checked in first')
     // Made for this call, it is forgotten at the next sweep, unless something comes for it by then.
-    if (!known) this.#clients.schedule(client, now)
-    this.#mailroom.advance(client, now)
-    this.#mailroom.buryAll()
+    if (!known) this.addresses.schedule(client, now)
+    this.mailroom.advance(client, now)
+    this.mailroom.buryAll()
     const { mailbox } = client
     const recovered = after === undefined || mailbox.covers(after.epoch, after.offset)
     const from = recovered ? after?.offset : mailbox.evicted_through
@@ -190,15 +191,15 @@ export class MemoryEngine implements Engine {
   }
 
   read(address: Address, position: Position | undefined, take: Take): Read | SessionEnd {
-    const client = this.#clients.find(address)
+    const client = this.addresses.find(address)
     const ended = endOf(client, take.session_id)
     if (ended) return ended
     if (!client) return { ...NOTHING_READ, position, lapped: position !== undefined }
     const { mailbox } = client
     const now = this.#now()
     // First of all: this may overwrite what the reader is due.
-    this.#mailroom.advance(client, now)
-    this.#mailroom.buryAll()
+    this.mailroom.advance(client, now)
+    this.mailroom.buryAll()
     if (position && (mailbox.epoch !== position.epoch || mailbox.laps(position)))
       return { ...mailbox.state, due: [], position, lapped: true }
     const limits = this.#limits(address.project)
@@ -211,7 +212,7 @@ export class MemoryEngine implements Engine {
       after = read.position
     } else due = mailbox.take(take, now, limits)
     if (take.ack === 'auto' && due.length > 0) this.#acknowledgedIn(address, due)
-    this.#clients.schedule(client, mailbox.next_due_ms)
+    this.addresses.schedule(client, mailbox.next_due_ms)
     const { epoch, settled_offset: offset, pending, changes } = mailbox
     return { due, position: after, lapped: false, epoch, offset, pending, changes }
   }
@@ -223,12 +224,12 @@ export class MemoryEngine implements Engine {
   }
 
   settle(address: Address, settle: Settle): Settled | SessionEnd {
-    const client = this.#clients.find(address)
+    const client = this.addresses.find(address)
     const ended = endOf(client, settle.session_id)
     if (ended) return ended
     if (!client) return { settled: 0, unknown: settle.message_ids ?? [] }
     const now = this.#now()
-    this.#mailroom.advance(client, now)
+    this.mailroom.advance(client, now)
     const { mailbox } = client
     const limits = this.#limits(address.project)
     const { failed_delay_ms, message_ids } = settle
@@ -253,10 +254,10 @@ export class MemoryEngine implements Engine {
       }
       // An acknowledged message is known, but not leased.
       unknown.push(...acknowledged)
-      this.#mailroom.fell(client, fallen, now)
+      this.mailroom.fell(client, fallen, now)
     }
-    this.#clients.schedule(client, mailbox.next_due_ms)
-    this.#mailroom.buryAll()
+    this.addresses.schedule(client, mailbox.next_due_ms)
+    this.mailroom.buryAll()
     return { settled, unknown }
   }
 
@@ -266,10 +267,10 @@ export class MemoryEngine implements Engine {
     limit: number,
     bytes_max: number,
   ): History {
-    const client = this.#clients.find(address)
+    const client = this.addresses.find(address)
     if (client) {
-      this.#mailroom.advance(client, this.#now())
-      this.#mailroom.buryAll()
+      this.mailroom.advance(client, this.#now())
+      this.mailroom.buryAll()
       return historyPage(client.mailbox, from, limit, bytes_max)
     }
     const recovered = from.after === undefined
@@ -277,15 +278,15 @@ export class MemoryEngine implements Engine {
   }
 
   rewrite(address: Address, rewrite: Rewrite): Rewritten {
-    const client = this.#clients.find(address)
+    const client = this.addresses.find(address)
     if (!client) return { outcomes: rewrite.messages.map(() => 'gone'), bytes: 0 }
-    this.#mailroom.advance(client, this.#now())
-    this.#mailroom.buryAll()
-    return rewritten(client, this.#clients, rewrite, this.#limits(address.project))
+    this.mailroom.advance(client, this.#now())
+    this.mailroom.buryAll()
+    return rewritten(client, this.addresses, rewrite, this.#limits(address.project))
   }
 
   find(project: string, message_id: string, page: Parameters<Engine['find']>[2]): Page<Found> {
-    const state = this.#clients.projects.get(project)
+    const state = this.addresses.projects.get(project)
     return state ? findPage(state, message_id, page) : { items: [], next: undefined }
   }
 
@@ -294,28 +295,28 @@ export class MemoryEngine implements Engine {
     filter: DeadFilter,
     { after, limit }: Parameters<Engine['dead']>[2],
   ): Page<DeadLetter> & { total: number } {
-    const dead = this.#clients.projects.get(project)?.dead
+    const dead = this.addresses.projects.get(project)?.dead
     return dead?.list(filter, after, limit) ?? { items: [], next: undefined, total: 0 }
   }
 
   requeue(project: string, filter: DeadFilter, from?: string): Requeued {
     const now = this.#now()
-    const dead = this.#clients.projects.get(project)?.dead
+    const dead = this.addresses.projects.get(project)?.dead
     if (!dead) return { requeued: [], refused: [], next: undefined }
     const take = ({ recipient_id, message, attempts }: DeadLetter) => {
       const renewed = renewMessage(message, now)
-      return this.#mailroom.store(project, recipient_id, renewed, now, attempts).outcome === 'stored'
+      return this.mailroom.store(project, recipient_id, renewed, now, attempts).outcome === 'stored'
     }
-    const { staging } = this.#mailroom
+    const { staging } = this.mailroom
     return dead.drain(filter, from, take, (letters) => staging?.drained(project, dead, letters))
   }
 
   checkin(checkin: Checkin): CheckedIn {
-    return this.#checkins.checkin(checkin)
+    return this.checkins.checkin(checkin)
   }
 
   end(address: Address, session_id: string, end: SessionEnd): void {
-    this.#checkins.end(this.#clients.find(address), session_id, end)
+    this.checkins.end(this.addresses.find(address), session_id, end)
   }
 
   client(
@@ -324,19 +325,19 @@ export class MemoryEngine implements Engine {
   ): ClientState | undefined {
     const client =
       'client_id' in by
-        ? this.#clients.find({ project, client_id: by.client_id })
-        : this.#clients.projects.get(project)?.holders.get(by.session_id)
+        ? this.addresses.find({ project, client_id: by.client_id })
+        : this.addresses.projects.get(project)?.holders.get(by.session_id)
     return client?.state(this.#now(), this.#limits(project))
   }
 
   clients(project: string, page: ClientsPage): Page<ClientState> & { total?: number } {
-    const state = this.#clients.projects.get(project)
+    const state = this.addresses.projects.get(project)
     if (!state) return { items: [], next: undefined, total: 0 }
     return clientsPage(state, page, this.#now(), this.#limits(project))
   }
 
   heard(sessions: readonly Heard[]): void {
-    for (const heard of sessions) this.#checkins.heard(heard)
+    for (const heard of sessions) this.checkins.heard(heard)
   }
 
   /** Everything is told here anyway. */
@@ -347,14 +348,14 @@ export class MemoryEngine implements Engine {
     const began_ms = performance.now()
     // The next tick does the rest. Readers do not notice: a read advances its mailbox first.
     while (performance.now() - began_ms < SWEEP_MS_MAX) {
-      const client = this.#clients.popDue(now)
+      const client = this.addresses.popDue(now)
       if (!client) break
-      this.#mailroom.advance(client, now)
-      this.#mailroom.buryAll()
-      const session_due = this.#checkins.tellSilence(client, now)
-      const idempotency_due = this.#clients.forgetKeys(client, now)
-      const forget_due = this.#checkins.forget(client, now)
-      this.#clients.schedule(
+      this.mailroom.advance(client, now)
+      this.mailroom.buryAll()
+      const session_due = this.checkins.tellSilence(client, now)
+      const idempotency_due = this.addresses.forgetKeys(client, now)
+      const forget_due = this.checkins.forget(client, now)
+      this.addresses.schedule(
         client,
         Math.min(client.mailbox.next_due_ms, session_due, idempotency_due, forget_due),
       )

@@ -28,9 +28,11 @@ export class MemoryRecords implements Records {
   restore(kind: string, project: string, id: string, version: number, value: unknown): void {
     const table = this.#table(kind, project)
     if (value === undefined) {
+      table.deleted = Math.max(table.deleted, version)
+      // The record may have been made anew since.
+      if ((table.records.get(id)?.version ?? 0) > version) return
       table.records.delete(id)
       table.ids.delete(id)
-      table.deleted = Math.max(table.deleted, version)
     } else {
       table.records.set(id, { id, value, version })
       table.ids.add(id)

@@ -39,6 +39,11 @@ export interface StagingOptions {
    * at once.
    */
   readonly commit?: ((batch: Batch) => MaybePromise<void>) | undefined
+  /**
+   * Whether what is appended now could not be committed: `full`, there is no room, or an error that says why
+   * not. Absent: never.
+   */
+  readonly refuses?: (() => 'full' | StorageFailed | undefined) | undefined
 }
 
 /** What staging asks of its engine. */
@@ -96,6 +101,11 @@ export class Staging {
     if (staged === 'too_large') return { outcome: 'too_large' }
     this.#batch.appends.push({ client, staged })
     return STORED[client.status(now, limits)]
+  }
+
+  /** No commit is under way, and no dead letter is taken out that may be put back. */
+  get idle(): boolean {
+    return this.#flushed.length === 0 && this.#batch.drained.length === 0
   }
 
   /** Has the idempotency key of a send forgotten if its appends are undone. */

@@ -39,6 +39,7 @@ export async function status(
   const { broker, config } = context
   const now = broker.now()
   const { engine, counters, protocols: _, ...rest } = await readings(context)
+  const { journal, ...mailboxes } = engine
   const { items, total } = await broker.lastHeard(identity.project, {
     of: 'readers',
     limit: SESSIONS_SHOWN_MAX,
@@ -50,7 +51,8 @@ export async function status(
     uptime_seconds: Math.round((now - started_ms) / 1000),
     memory_bytes: process.memoryUsage.rss(),
     connections_max: config.connections_max,
-    mailboxes: engine,
+    mailboxes,
+    ...(journal && { journal: journalView(journal) }),
     messages: counters,
     project: identity.project,
     sessions_total: total ?? items.length,
@@ -78,6 +80,15 @@ export async function status(
   return plainText(`${text.join('\n').trimEnd()}\n`)
 }
 
+type Journal = NonNullable<Readings['engine']['journal']>
+
+function journalView({ refused: _, commits: _c, syncs: _s, last_sync_at, ...journal }: Journal) {
+  return {
+    ...journal,
+    ...(last_sync_at !== undefined && { last_sync_at: new Date(last_sync_at).toISOString() }),
+  }
+}
+
 const SESSION_COLUMNS = ['client', 'name', 'status', 'seen'] as const
 
 interface Facts extends Omit<Readings, 'engine' | 'counters' | 'protocols'> {
@@ -86,6 +97,7 @@ interface Facts extends Omit<Readings, 'engine' | 'counters' | 'protocols'> {
   readonly memory_bytes: number
   readonly connections_max: number
   readonly mailboxes: Readings['engine']
+  readonly journal?: ReturnType<typeof journalView> | undefined
   readonly messages: Readings['counters']
 }
 
@@ -100,6 +112,7 @@ function factsOf(view: Facts): [string, string][] {
     ['messages are kept', view.stored === 'memory' ? 'in memory' : `on ${view.stored}`],
     ['memory', bytes(view.memory_bytes)],
     ['stored', `${bytes(mailboxes.stored_bytes)} in ${mailboxes.clients} mailboxes`],
+    ...journalFacts(view.journal),
     [
       'mail',
       `${mailboxes.pending} pending, ${mailboxes.leased} leased, ${mailboxes.history} in history, ${mailboxes.dead_letters} dead`,
@@ -114,6 +127,19 @@ function factsOf(view: Facts): [string, string][] {
     ],
     ['dead-lettered', dead.length > 0 ? dead.join(', ') : 'none'],
   ]
+}
+
+function journalFacts(journal: Facts['journal']): [string, string][] {
+  if (!journal) return []
+  const { bytes: size, live_bytes, segments, sync, last_sync_at, trouble } = journal
+  const synced = last_sync_at === undefined ? '' : `, synced ${last_sync_at}`
+  const log = `${bytes(size)} in ${segments} files, ${bytes(live_bytes)} of it live, ${sync}${synced}`
+  return trouble === undefined
+    ? [['journal', log]]
+    : [
+        ['journal', log],
+        ['trouble', trouble],
+      ]
 }
 
 /** "3 d 4 h", "12 min 5 s". */

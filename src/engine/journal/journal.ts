@@ -1,0 +1,260 @@
+import { StorageFailed } from '../../core/errors.ts'
+import { Histogram } from '../../core/histogram.ts'
+import type { Take } from '../../core/mailbox/entry.ts'
+import type { Position } from '../../core/mailbox/position.ts'
+import type { MaybePromise } from '../../core/maybe-promise.ts'
+import type { SessionEnd } from '../../core/session.ts'
+import type { EngineEvents } from '../engine.ts'
+import { MemoryEngine, type MemoryEngineOptions } from '../memory/memory.ts'
+import type { Batch } from '../memory/staging.ts'
+import type {
+  Address,
+  CheckedIn,
+  Checkin,
+  EngineStats,
+  Health,
+  Read,
+  Rewrite,
+  Rewritten,
+  Settle,
+  Settled,
+} from '../values.ts'
+import type { Disk } from './log/disk.ts'
+import { Log, type LogStart } from './log/log.ts'
+import { Recorder } from './records/recorder.ts'
+import { Loaded } from './state/loaded.ts'
+import { type Lost, restore } from './state/restore.ts'
+import { Retention } from './state/retention.ts'
+
+/** What an answered append survives: `normal` the death of the process, `full` that of the machine, too. */
+export type JournalLevel = 'normal' | 'full'
+
+/** What a journal is kept on. */
+export interface Volume {
+  /** For people. */
+  readonly path: string
+  readonly disk: Disk
+  /** Names this run of the machine; undefined where nothing does. */
+  readonly boot_id: string | undefined
+  close(): void
+}
+
+export interface JournalOptions extends Omit<MemoryEngineOptions, 'commit' | 'effects' | 'refuses'> {
+  readonly level: JournalLevel
+  /** Opens what the journal is kept on. @throws Error with one sentence for the operator */
+  readonly open: () => Volume
+  /** Told of what the operator should know. */
+  readonly report: (trouble: unknown) => void
+  /** Told of what cannot be mended while the process runs, which must end then. */
+  readonly fatal: (reason: string) => void
+  /** Told while the journal is read at the start, of bytes. */
+  readonly progress?: ((loaded: number, total: number) => void) | undefined
+  /** For tests: smaller than usual. */
+  readonly segment_bytes?: number | undefined
+  readonly reserve_bytes?: number | undefined
+}
+
+/**
+ * The memory engine, with a log of all that it does. A start reads the log. What a turn has done goes down
+ * as one frame (`records/`), and appends are seen once that is written.
+ */
+export class JournalEngine extends MemoryEngine {
+  override readonly stored = 'disk'
+  readonly #recorder: Recorder
+  readonly #clock: Clock
+  #volume: Volume | undefined
+  #log!: Log
+  readonly #commits = new Histogram(COMMIT_BOUNDS)
+  readonly #syncs = new Histogram(SYNC_BOUNDS)
+  #refused = 0
+  #retention!: Retention
+
+  constructor(private readonly journal: JournalOptions) {
+    const clock = new Clock(journal.now)
+    const recorder = new Recorder(clock.now)
+    super({
+      ...journal,
+      now: clock.now,
+      effects: recorder,
+      commit: (batch) => this.#commit(batch),
+      refuses: () => this.#refuses(),
+    })
+    this.#recorder = recorder
+    this.#clock = clock
+  }
+
+  /** Reads what is stored. @throws Error with one sentence for the operator; nothing is changed then */
+  override async start(events: EngineEvents): Promise<void> {
+    super.start(events)
+    this.#volume = this.journal.open()
+    try {
+      await this.#load(this.#volume)
+    } catch (error) {
+      this.#volume.close()
+      throw error
+    }
+  }
+
+  async #load({ disk, boot_id }: Volume): Promise<void> {
+    const { level, report, fatal, progress, segment_bytes, reserve_bytes, newEpoch, limits } = this.journal
+    const loaded = new Loaded(this.#recorder)
+    const start = await Log.open(
+      { disk, level, boot_id, now: this.#clock.now, report, fatal, progress, segment_bytes, reserve_bytes },
+      (body, segment) => loaded.read(body, segment),
+    )
+    this.#log = start.log
+    this.#log.observe = {
+      written: (seconds) => this.#commits.add(seconds),
+      synced: (seconds) => this.#syncs.add(seconds),
+    }
+    this.#clock.notBefore(loaded.newest_ms)
+    this.#recorder.segment = start.log.segment
+    const lost = lostBy(start)
+    const { addresses: clients, checkins, records } = this
+    restore(loaded, { clients, checkins, records }, { limits, now: this.#clock.now(), lost, newEpoch })
+    const write = () => this.#write()
+    this.#retention = new Retention(start.log, this.#recorder, { clients, records }, write)
+    if (lost === 'offsets') this.#writeAddresses()
+    await start.log.begin()
+  }
+
+  /** The new epochs of all mailboxes. */
+  #writeAddresses(): void {
+    for (const { clients } of this.addresses.projects.values())
+      for (const client of clients.values()) {
+        this.#recorder.changed(client)
+        if (this.#recorder.pending_bytes > PIECE_BYTES) this.#write()
+      }
+    this.#write()
+  }
+
+  override async stop(): Promise<void> {
+    if (!this.#volume) return
+    this.#write()
+    await this.#log.close()
+    this.#volume.close()
+    super.stop()
+  }
+
+  override flush(): MaybePromise<void> {
+    if (this.mailroom.staging!.idle) this.#retention.step()
+    return super.flush()
+  }
+
+  #commit(batch: Batch): MaybePromise<void> {
+    const { appends, keyed, drained } = batch
+    const waits = appends.length + keyed.length + drained.length > 0 || this.#recorder.must_sync
+    this.#recorder.must_sync = false
+    const frame = this.#recorder.frame(batch)
+    try {
+      return this.#log.commit(frame, waits)
+    } finally {
+      this.#recorder.reset()
+      this.#recorder.segment = this.#log.segment
+    }
+  }
+
+  /** Writes what no flush has taken: what time has done, and what is written anew. */
+  #write(): void {
+    if (!this.#recorder.pending) return
+    try {
+      void this.#log.commit(this.#recorder.frame(undefined), false)
+    } catch (error) {
+      // The log keeps it, and writes it as soon as it can.
+      this.journal.report(error)
+    } finally {
+      this.#recorder.reset()
+      this.#recorder.segment = this.#log.segment
+    }
+  }
+
+  override sweep(): void {
+    super.sweep()
+    this.#log.tick()
+    if (this.mailroom.staging!.idle) this.#retention.step()
+    this.#write()
+  }
+
+  #refuses(): 'full' | StorageFailed | undefined {
+    const { refuses } = this.#log
+    if (refuses) this.#refused++
+    return refuses === 'failed' ? new StorageFailed(this.#trouble()) : refuses
+  }
+
+  /** @throws StorageFailed where not even a note of a delivery can be written */
+  #mustWrite(): void {
+    if (this.#log.exhausted) throw new StorageFailed(this.#trouble())
+  }
+
+  #trouble(): string {
+    const { trouble, free_bytes } = this.#log.status
+    const free = free_bytes === undefined ? '' : ` (${free_bytes} bytes free)`
+    return `${this.#volume!.path}${free}: ${trouble ?? 'nothing can be written'}`
+  }
+
+  override read(address: Address, position: Position | undefined, take: Take): Read | SessionEnd {
+    if (take.ack !== 'none') this.#mustWrite()
+    return super.read(address, position, take)
+  }
+
+  override settle(address: Address, settle: Settle): Settled | SessionEnd {
+    this.#mustWrite()
+    return super.settle(address, settle)
+  }
+
+  override checkin(checkin: Checkin): CheckedIn {
+    this.#mustWrite()
+    return super.checkin(checkin)
+  }
+
+  override rewrite(address: Address, rewrite: Rewrite): Rewritten {
+    if (this.#log.refuses) throw new StorageFailed(this.#trouble())
+    return super.rewrite(address, rewrite)
+  }
+
+  override health(): Health {
+    return this.#log.refuses ? { ok: false, detail: this.#trouble() } : super.health()
+  }
+
+  override stats(project?: string): EngineStats {
+    const { bytes, segments, last_sync_at, trouble } = this.#log.status
+    const journal = {
+      bytes,
+      live_bytes: this.#retention.live_bytes,
+      segments,
+      sync: this.journal.level,
+      last_sync_at,
+      trouble,
+      refused: this.#refused,
+      commits: this.#commits.timings,
+      syncs: this.#syncs.timings,
+    }
+    return { ...super.stats(project), journal }
+  }
+}
+
+/** Upper bounds of the buckets of how long a write and a sync take, in seconds. */
+const COMMIT_BOUNDS = [0.000_05, 0.000_2, 0.001, 0.005, 0.02, 0.1]
+const SYNC_BOUNDS = [0.000_5, 0.002, 0.01, 0.05, 0.2, 1]
+
+/** Bytes of one frame of what is written anew. */
+const PIECE_BYTES = 256 * 1024
+
+/** What the last process may have lost. */
+function lostBy({ how, level_before }: LogStart): Lost {
+  if (how !== 'other_boot') return undefined
+  return level_before === 'full' ? 'deliveries' : 'offsets'
+}
+
+/** A clock that never shows a time before what the log has. */
+class Clock {
+  #floor = 0
+
+  constructor(private readonly real: () => number) {}
+
+  readonly now = (): number => Math.max(this.real(), this.#floor)
+
+  notBefore(ms: number): void {
+    this.#floor = ms
+  }
+}

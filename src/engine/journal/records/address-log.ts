@@ -1,0 +1,59 @@
+import type { MailboxEffects } from '../../../core/mailbox/effects.ts'
+import type { Entry } from '../../../core/mailbox/entry.ts'
+import type { Client } from '../../memory/client.ts'
+import type { Span } from '../state/contents.ts'
+import { KIND } from './kinds.ts'
+import type { Recorder } from './recorder.ts'
+
+/** What the log has of one address, and who writes down the changes to its mailbox. */
+export class AddressLog implements MailboxEffects {
+  /** Segment with its latest address record, and what that says. */
+  segment = 0
+  said_last = 0
+  said_evicted = 0
+  /** The highest offset whose message was ever written. */
+  highest = 0
+  /** The messages in the segment that they went to last. */
+  span: Span | undefined
+  span_segment = 0
+
+  constructor(
+    private readonly recorder: Recorder,
+    /** Names the address in the log. */
+    readonly number: number,
+    /** Undefined when the address is no more, and while the log is read. */
+    public client?: Client | undefined,
+  ) {}
+
+  /** The log's side of a client of this engine. */
+  static of(client: Client): AddressLog {
+    return client.mailbox.effects as AddressLog
+  }
+
+  leased(offset: number, attempts: number, until_ms: number, cursor_acks: boolean): void {
+    this.recorder.run(KIND.leased, this.number, offset, attempts, until_ms, cursor_acks)
+  }
+
+  acknowledged(offset: number, attempts: number): void {
+    this.recorder.run(KIND.acknowledged, this.number, offset, attempts, 0, false)
+  }
+
+  repeated(offset: number, attempts: number): void {
+    this.recorder.run(KIND.repeated, this.number, offset, attempts, 0, false)
+  }
+
+  returned(offset: number, failures: number, until_ms: number, cursor_acks: boolean): void {
+    this.recorder.run(KIND.returned, this.number, offset, failures, until_ms, cursor_acks)
+  }
+
+  rewritten(entry: Entry): void {
+    this.recorder.message(this, entry)
+  }
+
+  /** Notes what the address record says that lies in this segment. */
+  said(segment: number, last: number, evicted_through: number): void {
+    this.segment = segment
+    this.said_last = last
+    this.said_evicted = evicted_through
+  }
+}
