@@ -14,7 +14,8 @@ export class Writer {
 
   /** What has been written, the header's room included; good until the next `reset`. */
   get bytes(): Uint8Array {
-    return this.#buffer
+    const { buffer, byteOffset, length } = this.#buffer
+    return new Uint8Array(buffer, byteOffset, length)
   }
 
   /** Where the next byte goes. */

@@ -215,6 +215,8 @@ export class Loaded {
     const first = JSON.parse(reader.text()) as Sent
     if (!address) return
     const kept = { first, digest, until_ms }
+    // A key that is used anew comes after those that were used since.
+    address.keys.delete(key)
     address.keys.set(key, kept)
     this.recorder.here().keys.push({ sender: address.log, key, kept })
   }

@@ -1,0 +1,90 @@
+import { ACKED, DELAYED, type Entry, LEASED, PENDING } from '../../../src/core/mailbox/entry.ts'
+import type { JournalEngine } from '../../../src/engine/journal/journal.ts'
+import type { Client } from '../../../src/engine/memory/client.ts'
+import type { Clients } from '../../../src/engine/memory/clients.ts'
+import { PROBE } from '../../../src/engine/memory/probe.ts'
+
+/** Everything that a start has to bring back, as plain data. */
+export interface State {
+  readonly clients: Record<string, ReturnType<typeof clientState>>
+  readonly letters: Record<string, unknown>
+}
+
+interface Inside {
+  readonly addresses: Clients
+}
+
+/**
+ * What an engine holds.
+ *
+ * @param restarted as it should be after a start at `now`: leases and delays that are over are over, and keys
+ *   whose time has passed are gone
+ */
+export function stateOf(engine: JournalEngine, now: number): State {
+  const { addresses } = engine as unknown as Inside
+  const clients: Record<string, ReturnType<typeof clientState>> = {}
+  const letters: Record<string, unknown> = {}
+  for (const [project, state] of addresses.projects) {
+    if (project === PROBE.project) continue
+    for (const [client_id, client] of state.clients)
+      clients[`${project}/${client_id}`] = clientState(client, now)
+    letters[project] = state.dead.between(0, Number.MAX_SAFE_INTEGER)
+  }
+  return { clients, letters: withoutEmpty(letters) }
+}
+
+function clientState(client: Client, now: number) {
+  const { mailbox, session, owned, owner, idle_since_ms } = client
+  const { epoch, last, evicted_through } = mailbox
+  const live: unknown[] = []
+  const history: { offset: number; expires_ms: number }[] = []
+  for (const entry of mailbox.entries.after(0)) {
+    const { offset, message, attempts } = entry
+    if (entry.state === ACKED)
+      history.push({ offset, expires_ms: message.expires_ms, ...{ attempts, message } })
+    else live.push({ ...liveState(entry, now), offset, attempts, message })
+  }
+  const keys = [...(client.idempotency ?? [])].filter(([, { until_ms }]) => until_ms > now)
+  const { last_seen_ms: _, ...held } = session ?? { last_seen_ms: 0 }
+  return { epoch, last, evicted_through, owned, owner, idle_since_ms, session: held, live, history, keys }
+}
+
+function liveState({ state, failures, cursor_acks, due_ms, message }: Entry, now: number) {
+  const over = (state === LEASED || state === DELAYED) && due_ms <= now
+  return over
+    ? { state: PENDING, failures, cursor_acks, due_ms: message.expires_ms }
+    : { state, failures, cursor_acks, due_ms }
+}
+
+function withoutEmpty(letters: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(letters).filter(([, of]) => (of as unknown[]).length > 0))
+}
+
+/**
+ * How a restarted engine differs from what it should hold; undefined when it does not. It may have history
+ * that was overwritten before: the bounds are applied when it is next used.
+ */
+export function difference(before: State, after: State, now: number): string | undefined {
+  const there = new Set([...Object.keys(before.clients), ...Object.keys(after.clients)])
+  for (const name of there) {
+    const was = before.clients[name]
+    const is = after.clients[name]
+    if (!was || !is) return `${name}: ${was ? 'is gone' : 'is back'}`
+    const { history, evicted_through, ...rest } = was
+    const { history: history_after, evicted_through: evicted_after, ...rest_after } = is
+    if (!Bun.deepEquals(rest, rest_after)) return `${name}: ${inspect(rest)}\nis now ${inspect(rest_after)}`
+    if (evicted_after > evicted_through) return `${name}: evicted ${evicted_through}, now ${evicted_after}`
+    const kept = history_after.filter(
+      ({ offset, expires_ms }) =>
+        history.some((one) => one.offset === offset) || (offset > evicted_through && expires_ms > now),
+    )
+    if (!Bun.deepEquals(history, kept)) return `${name}: ${inspect(history)}\nis now ${inspect(history_after)}`
+  }
+  if (!Bun.deepEquals(before.letters, after.letters))
+    return `${inspect(before.letters)}\nis now ${inspect(after.letters)}`
+  return undefined
+}
+
+function inspect(value: unknown): string {
+  return Bun.inspect(value, { depth: 6 })
+}
