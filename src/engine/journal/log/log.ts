@@ -164,9 +164,10 @@ export class Log {
    * that fails are kept, and written in front of the next one. An empty frame writes nothing.
    *
    * @param waits with `full`: to wait until it is synced, and all that was written before
-   * @throws Error when the appends could not be stored, or rejects; then nothing of them is in the log
+   * @throws Error when the appends could not be stored, or rejects; then nothing of them is in the log. Once closed
    */
   commit(frame: Frame, waits: boolean): MaybePromise<void> {
+    if (this.#closed) throw new Error('the log is closed')
     if (frame.length > HEAD_BYTES) {
       const has_appends = frame.length > frame.appends_at
       const failure = (has_appends ? this.#refusal(frame.length) : undefined) ?? this.#write(frame, waits)
@@ -180,9 +181,11 @@ export class Log {
     if (waits && this.options.level === 'full' && !this.#syncing.idle) return this.#syncing.done()
   }
 
-  /** Resolves when all that is written so far is synced. @throws Error when it cannot be */
-  sync(): Promise<void> {
-    return this.#syncing.done()
+  /** Resolves when all that was given to {@link commit} so far is synced. @throws Error when it cannot be */
+  async sync(): Promise<void> {
+    this.#writeKept()
+    if (!this.#kept.empty) throw new Error(this.#syncing.trouble ?? this.#write_trouble)
+    await this.#syncing.done()
   }
 
   /** To be called about every 200 ms: syncs once a second, and tries again what did not work. */
@@ -225,13 +228,11 @@ export class Log {
   /** Syncs and notes the clean stop. @throws Error when that does not work; the next start then takes care */
   async close(): Promise<void> {
     this.#closed = true
-    await this.#segments.prepared()
-    this.#writeKept()
+    await this.#segments.close()
     try {
       if (this.#syncing.failing) this.#syncing.begin()
       await this.#syncing.settled()
       await this.sync()
-      if (!this.#kept.empty) throw new Error(this.#write_trouble ?? 'effects could not be written')
       await this.#noteBoot(true)
     } finally {
       await this.#syncing.settled()

@@ -23,7 +23,7 @@ export async function mend(
 ): Promise<void> {
   const number = segments.current.number + 1
   const through = unsynced.written
-  let sequence = sequenceAfter(writer.sequence, -unsynced.frames.length)
+  let sequence = writer.synced_sequence
   let end = 0
   const put = ({ bytes, length }: Frame) => {
     seal(bytes, length, number, sequence, writer.synced)
@@ -33,6 +33,7 @@ export async function mend(
   }
   let size = 0
   let synced = 0
+  let synced_sequence = 0
   writer.held = true
   try {
     if (disk.list().some(({ name }) => name === FILE)) disk.remove(FILE)
@@ -41,6 +42,7 @@ export async function mend(
     const { length } = unsynced.frames
     for (const frame of unsynced.frames) put(frame)
     synced = end
+    synced_sequence = sequence
     await disk.sync(FILE)
     for (const frame of unsynced.frames.slice(length)) put(frame)
     const segment = newSegment(number, Math.max(size, end), Math.max(size, end, segments.segment_bytes))
@@ -57,6 +59,7 @@ export async function mend(
   await disk.syncDirectory()
   segments.current.named = true
   writer.synced = { segment: number, offset: synced }
+  writer.synced_sequence = synced_sequence
   unsynced.syncedThrough(through)
 }
 

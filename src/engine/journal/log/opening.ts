@@ -80,7 +80,7 @@ export async function openSegments(
   return {
     segments,
     sequence: reading.sequence ?? 1,
-    synced: segments.current === current ? end : { segment: segments.current.number, offset: 0 },
+    synced: end,
     how: boot?.clean ? 'clean' : same_boot ? 'same_boot' : boot || has_frames ? 'other_boot' : 'new',
     boot,
     cut: torn > 0 ? { file: current.name, offset: end.offset, bytes: torn } : undefined,

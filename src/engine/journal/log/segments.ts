@@ -36,6 +36,7 @@ export class Segments {
   /** Why the last preparation failed; undefined once one has worked. */
   trouble: unknown
   #preparing: Promise<void> | undefined
+  #closed = false
   #pins = 0
   #unpinned: (() => void)[] = []
 
@@ -87,8 +88,9 @@ export class Segments {
     return this.#preparing
   }
 
-  /** Resolves when no preparation is under way. */
-  async prepared(): Promise<void> {
+  /** No segment is made or deleted any more once this has resolved. */
+  async close(): Promise<void> {
+    this.#closed = true
     await this.#preparing
   }
 
@@ -143,6 +145,7 @@ export class Segments {
   async drop(number: number): Promise<void> {
     while (this.#pins > 0) await new Promise<void>((resolve) => this.#unpinned.push(resolve))
     const oldest = this.list[0]!
+    if (this.#closed) throw new Error('the log is closed')
     if (oldest.number !== number || this.list.length === 1)
       throw new Error(`segment ${number} is not the oldest, or frames go to it`)
     this.disk.remove(oldest.name)

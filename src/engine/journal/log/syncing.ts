@@ -77,8 +77,8 @@ export class Syncing {
 
   /** Resolves when all that is written is synced. @throws Error when it cannot be */
   done(): Promise<void> {
+    if (this.failing || this.dead) return Promise.reject(new Error(this.trouble))
     if (this.idle) return Promise.resolve()
-    if (this.failing) return Promise.reject(new Error(this.trouble))
     const done = new Promise<void>((resolve, reject) =>
       this.#waiting.push({ through: this.unsynced.written, resolve, reject }),
     )
@@ -115,7 +115,7 @@ export class Syncing {
   async #sync(): Promise<void> {
     const { disk } = this.options
     const { segments, writer, unsynced } = this
-    const { end, synced } = writer
+    const { end, sequence, synced } = writer
     const through = unsynced.written
     const started = performance.now()
     for (const segment of segments.list.filter(({ number }) => number >= synced.segment)) {
@@ -128,6 +128,7 @@ export class Syncing {
       if (segment.number < end.segment) disk.close(segment.name)
     }
     writer.synced = end
+    writer.synced_sequence = sequence
     unsynced.syncedThrough(through)
     this.observed?.((performance.now() - started) / 1000)
   }
@@ -161,13 +162,11 @@ export class Syncing {
   }
 
   async #retry(): Promise<void> {
-    const { kept, writer, unsynced } = this
+    const { kept, unsynced } = this
     if (this.options.level === 'full' && !kept.empty) {
-      // Counted as if it had been written behind what was cut off.
       const frame = kept.before(EMPTY)
       kept.clear()
       unsynced.add(frame, false)
-      writer.sequence++
     }
     await this.#mend()
     this.trouble = undefined
@@ -192,9 +191,8 @@ export class Syncing {
       report(reason)
       fatal?.(reason)
     }
-    const frames = unsynced.takeBack()
-    writer.sequence = (writer.sequence - frames.length) >>> 0
-    kept.addOlder(frames)
+    writer.sequence = writer.synced_sequence
+    kept.addOlder(unsynced.takeBack())
   }
 
   #resolve(): void {

@@ -8,6 +8,8 @@ const ZEROS = new Uint8Array(256 * 1024)
 export class Writer {
   /** No segment is begun at present: the next number is taken. */
   held = false
+  /** Sequence of the first frame that is not synced. */
+  synced_sequence: number
   /** End of what a failed write may have left behind the last frame; 0 when there is nothing. */
   #torn_end = 0
 
@@ -20,10 +22,13 @@ export class Writer {
     private readonly segments: Segments,
     public sequence: number,
     public synced: Position,
-  ) {}
+  ) {
+    this.synced_sequence = sequence
+  }
 
+  /** The end of the last frame. */
   get end(): Position {
-    const { number, end } = this.segments.current
+    const { number, end } = this.segments.tail
     return { segment: number, offset: end }
   }
 
