@@ -4,8 +4,9 @@ import { Random } from '../../simulation/random.ts'
 import { Loading, Store, type StoreLog } from './store.ts'
 import { VirtualDisk } from './virtual-disk.ts'
 
-/** A fault put between the store and the log, or between the log and the disk. */
+/** A fault put into the store, between it and the log, or between the log and the disk. */
 export interface Plant {
+  readonly store?: typeof Store
   readonly log?: (log: Log) => StoreLog
   readonly disk?: (disk: Disk) => Disk
 }
@@ -40,7 +41,7 @@ export class Simulation {
   ) {
     this.#random = new Random(seed)
     this.#full = this.#random.chance(0.5)
-    this.#store = new Store(this.#random, this.#full)
+    this.#store = new (plant.store ?? Store)(this.#random, this.#full)
     this.#disk = new VirtualDisk(this.#random)
     this.#segment_bytes = this.#random.pick([1024, 2048, 4096])
   }

@@ -129,7 +129,7 @@ export class Store {
       while (log.oldest === oldest && oldest < log.segment) {
         const ids = [...this.live].filter(([, segment]) => segment === oldest).map(([id]) => id)
         for (let i = 0; i < ids.length; i += 5) this.#writeAgain(log, ids.slice(i, i + 5))
-        if (!(await this.sync(log))) return
+        if (!(await this.restated(log))) return
         // What waited for that sync may be in it as well.
         if ([...this.live.values()].includes(oldest)) continue
         await log.drop(oldest)
@@ -139,6 +139,11 @@ export class Store {
     } finally {
       this.relocating = false
     }
+  }
+
+  /** Waits until what was written again is on the disk. @returns whether it is */
+  protected restated(log: StoreLog): Promise<boolean> {
+    return this.sync(log)
   }
 
   #writeAgain(log: StoreLog, ids: readonly number[]): void {
