@@ -78,7 +78,8 @@ export function difference(before: State, after: State, now: number): string | u
       ({ offset, expires_ms }) =>
         history.some((one) => one.offset === offset) || (offset > evicted_through && expires_ms > now),
     )
-    if (!Bun.deepEquals(history, kept)) return `${name}: ${inspect(history)}\nis now ${inspect(history_after)}`
+    if (!Bun.deepEquals(history, kept))
+      return `${name}: ${inspect(history)}\nis now ${inspect(history_after)}`
   }
   if (!Bun.deepEquals(before.letters, after.letters))
     return `${inspect(before.letters)}\nis now ${inspect(after.letters)}`
