@@ -5,6 +5,7 @@ import { direct, directFrames, typed } from './scenarios/direct.ts'
 import { idle } from './scenarios/idle.ts'
 import { mcp } from './scenarios/mcp.ts'
 import { mixed } from './scenarios/mixed.ts'
+import { receipts } from './scenarios/receipts.ts'
 import { requestReply } from './scenarios/request-reply.ts'
 import { rest } from './scenarios/rest.ts'
 import { slowReaders } from './scenarios/slow-readers.ts'
@@ -17,6 +18,7 @@ export const SCENARIOS: readonly Scenario[] = [
   direct,
   directFrames,
   typed,
+  receipts,
   broadcast,
   requestReply,
   mcp,
