@@ -48,43 +48,46 @@ export const durableLatency: Scenario = {
 
 /** @param measured all rounds, by name */
 export function latencyRows(measured: ReadonlyMap<string, readonly Late[]>): Row[] {
-  const sync = middle(measured.get(PROBE), ({ latency }) => latency)
+  const sync = middle(measured.get(PROBE), ofDelivery)
   const memory = measured.get('memory')
   return [
     ...KEEPINGS.flatMap((keeping): Row[] => {
       if (!isAvailable(keeping))
         return [{ what: keeping, lost: 0, twice: 0, budgets: [], note: NOT_AVAILABLE }]
-      const own = measured.get(keeping)
-      const row = (
-        what: string,
-        of: (late: Late) => Latency | undefined,
-      ): Pick<Row, 'what' | 'latency' | 'budgets'> => ({
-        what: `${keeping}, ${what}`,
-        latency: middle(own, of),
-        budgets: p99Budgets(keeping, middle(own, of), middle(memory, of), sync),
-      })
-      const { lost, twice, rate, cpu_us, memory_bytes } = summed(own)
+      const own = measured.get(keeping) ?? []
+      const budgets = (of: Of) => p99Budgets(keeping, middle(own, of), middle(memory, of), sync)
       return [
-        { ...row('delivery', ({ latency }) => latency), rate, cpu_us, memory_bytes, lost, twice },
-        { ...row('receipt', ({ receipt_latency }) => receipt_latency), lost: 0, twice: 0 },
+        { what: `${keeping}, delivery`, ...together(own), budgets: budgets(ofDelivery) },
+        {
+          what: `${keeping}, receipt`,
+          latency: middle(own, ofReceipt),
+          lost: 0,
+          twice: 0,
+          budgets: budgets(ofReceipt),
+        },
       ]
     }),
     { what: PROBE, reference: true, latency: sync, lost: 0, twice: 0, budgets: [] },
   ]
 }
 
+type Of = (late: Late) => Latency | undefined
+const ofDelivery: Of = ({ latency }) => latency
+const ofReceipt: Of = ({ receipt_latency }) => receipt_latency
+
 /** The latency of the round whose p99 is the median; undefined of no rounds. */
-function middle(rounds: readonly Late[] = [], of: (late: Late) => Latency | undefined): Latency | undefined {
+function middle(rounds: readonly Late[] = [], of: Of): Latency | undefined {
   const sorted = rounds.flatMap((late) => of(late) ?? []).toSorted((a, b) => a.p99 - b.p99)
   return sorted[(sorted.length - 1) >> 1]
 }
 
-/** The figures of the last round, with what was lost in all. Without a round nobody knows. */
-function summed(rounds: readonly Late[] = []): Measured {
+/** The round whose latency is the middle one, with what was lost in all. Without a round nobody knows. */
+function together(rounds: readonly Late[]): Measured {
   const sum = (of: (late: Late) => number) => rounds.reduce((all, late) => all + of(late), 0)
-  const last = rounds.at(-1)
-  if (!last) return { lost: Number.NaN, twice: 0 }
-  return { ...last, lost: sum(({ lost }) => lost), twice: sum(({ twice }) => twice) }
+  const latency = middle(rounds, ofDelivery)
+  const round = rounds.find((late) => late.latency === latency)
+  if (!round) return { lost: Number.NaN, twice: 0 }
+  return { ...round, lost: sum(({ lost }) => lost), twice: sum(({ twice }) => twice) }
 }
 
 function p99Budgets(
