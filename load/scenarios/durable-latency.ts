@@ -90,7 +90,8 @@ function together(rounds: readonly Late[]): Measured {
   return { ...round, lost: sum(({ lost }) => lost), twice: sum(({ twice }) => twice) }
 }
 
-function p99Budgets(
+/** What the p99 of one that keeps messages so is held to. */
+export function p99Budgets(
   keeping: Keeping,
   own: Latency | undefined,
   memory: Latency | undefined,

@@ -30,3 +30,10 @@ test('--list names every scenario and says what it does', async () => {
   for (const name of ['direct', 'broadcast', 'mcp', 'storm', 'idle', 'soak'])
     expect(said).toMatch(new RegExp(`^${name} +\\w`, 'm'))
 })
+
+test('the micro benchmark says which engines there are', async () => {
+  const run = join(import.meta.dir, '../../load/micro/run.ts')
+  const { exitCode, stderr } = Bun.spawnSync([process.execPath, run, '--engine', 'memory,paper'])
+  expect(exitCode).toBe(2)
+  expect(stderr.toString()).toStartWith('There is no engine paper. --engine takes memory, staged, journal,')
+})
