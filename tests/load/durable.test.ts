@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import { existsSync, readdirSync } from 'node:fs'
 import { diskFolder } from '../../load/folder.ts'
 import { isAvailable, KEEPINGS, keepingFlags, NOT_AVAILABLE, startKeeping } from '../../load/keeping.ts'
@@ -11,6 +11,10 @@ import { fill, started } from '../../load/scenarios/start.ts'
 import { Server } from '../../load/server.ts'
 import { watchStart } from '../../load/starting.ts'
 import { syncLatency } from '../../load/sync-probe.ts'
+import { loadConfig } from '../../src/config/load.ts'
+
+// Starts and stops brokers.
+setDefaultTimeout(20_000)
 
 const AVAILABLE = KEEPINGS.filter(isAvailable)
 
@@ -60,6 +64,19 @@ test('what is not available is said, and is no fault; what is available and was 
   }
   expect(keepingFlags('memory', '/there')).toEqual([])
   expect(keepingFlags('full', '/there')).toEqual(['--data-dir', '/there', '--journal-sync', 'full'])
+})
+
+test('what is available is what the settings know', async () => {
+  const [, data_dir, , level] = keepingFlags('full', diskFolder())
+  const flags = new Map([
+    ['data-dir', data_dir!],
+    ['journal-sync', level!],
+  ])
+  const known = await loadConfig({ env: {}, flags }).then(
+    () => true,
+    () => false,
+  )
+  expect(KEEPINGS.map(isAvailable)).toEqual([true, known, known])
 })
 
 test('syncs of a file on a disk are timed, and the file goes', () => {

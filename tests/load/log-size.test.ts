@@ -23,4 +23,4 @@ test('of a broker that has no log, that is said', async () => {
   await using server = (await startKeeping('memory'))!
   using size = LogSize.watch(server)
   expect(budgetText(await size.budget())).toEndWith('– ≤ 100 %: the status has no journal')
-})
+}, 20_000)

@@ -22,6 +22,11 @@ test('an option that there is not, and one that makes no sense, are said', async
   const senseless = await load('--soak-minutes', 'ten')
   expect(senseless.code).toBe(2)
   expect(senseless.said).toContain('--soak-minutes takes 2 to 600 minutes, not "ten".')
+  const nowhere = await load('--soak-keeping', 'paper')
+  expect([nowhere.code, nowhere.said]).toEqual([
+    2,
+    expect.stringContaining('takes memory, normal, full, not "paper".'),
+  ])
 })
 
 test('--list names every scenario and says what it does', async () => {
