@@ -40,7 +40,10 @@ export const durableLatency: Scenario = {
         name: keeping,
         measure: () => measureReceipts(receiptBroker(keeping), pairs),
       })),
-      { name: PROBE, measure: async () => ({ latency: syncLatency(folder, SYNCS), lost: 0, twice: 0 }) },
+      {
+        name: PROBE,
+        measure: async () => ({ latency: await syncLatency(folder, SYNCS), lost: 0, twice: 0 }),
+      },
     ]
     return { rows: latencyRows(await inTurns(run, contenders)) }
   },

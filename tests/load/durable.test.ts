@@ -79,9 +79,9 @@ test('what is available is what the settings know', async () => {
   expect(KEEPINGS.map(isAvailable)).toEqual([true, known, known])
 })
 
-test('syncs of a file on a disk are timed, and the file goes', () => {
+test('syncs of a file on a disk are timed, and the file goes', async () => {
   const folder = diskFolder()
-  const { p50, max } = syncLatency(folder, 20)
+  const { p50, max } = await syncLatency(folder, 20)
   expect(p50).toBeGreaterThan(0)
   expect(max).toBeGreaterThanOrEqual(p50)
   expect(readdirSync(folder)).toEqual([])
