@@ -19,8 +19,8 @@ const IN_MEMORY = [0x01021994, 0x858458f6]
 const RESULTS = join(import.meta.dir, 'results')
 
 /**
- * A new folder on a disk, where writing and syncing cost what they cost: that for temporary files often lies in memory.
- * It goes when the driver does.
+ * A new folder on a disk, where writing and syncing cost what they cost: that for temporary files often lies
+ * in memory. It goes when the driver does.
  *
  * @throws Error where no folder on a disk is to be had
  */

@@ -3,13 +3,18 @@ import { diskFolder } from './folder.ts'
 import { BROKER_ENV, brokerCommand } from './peers/broker.ts'
 import { Server } from './server.ts'
 
-/** Where a broker keeps what it is sent: in memory alone, or on disk, synced each second or before a receipt leaves. */
+/**
+ * Where a broker keeps what it is sent: in memory alone, or on disk, synced each second or before a receipt
+ * leaves.
+ */
 export const KEEPINGS = ['memory', 'normal', 'full'] as const
 export type Keeping = (typeof KEEPINGS)[number]
 
 export const NOT_AVAILABLE = 'not available: this broker cannot keep messages on disk'
 
-/** Whether this broker knows the settings that it takes. One that knows them and does not start is a fault. */
+/**
+ * Whether this broker knows the settings that it takes. One that knows them and does not start is a fault.
+ */
 export function isAvailable(keeping: Keeping): boolean {
   return keeping === 'memory' || (SETTINGS_BY_KEY.has('data_dir') && SETTINGS_BY_KEY.has('journal_sync'))
 }
@@ -19,7 +24,11 @@ export function keepingFlags(keeping: Keeping, data_dir: string): string[] {
   return keeping === 'memory' ? [] : ['--data-dir', data_dir, '--journal-sync', keeping]
 }
 
-/** Starts a broker on a folder of its own, which goes with it. @returns undefined where it is not available */
+/**
+ * Starts a broker on a folder of its own, which goes with it.
+ *
+ * @returns undefined where it is not available
+ */
 export async function startKeeping(keeping: Keeping): Promise<Server | undefined> {
   if (!isAvailable(keeping)) return undefined
   const folder = diskFolder()

@@ -9,14 +9,20 @@ import { Window } from './window.ts'
 /** Sends messages to one reader. @param first number of the first of them; @param payloads each as JSON */
 export type SendNumbered = (first: number, payloads: readonly string[]) => void
 
-/** A kind of server that stores messages, says so of each, and keeps each until its reader acknowledges it. */
+/**
+ * A kind of server that stores messages, says so of each, and keeps each until its reader acknowledges it.
+ */
 export interface ReceiptPeer {
   readonly name: string
   /** Undefined where there is none. */
   start(): Promise<Server | undefined>
   /** Connects an end that reads what is sent to its name, and acknowledges each message once it has it. */
   read(server: Server, name: string, onMessage: (payload: Payload) => void): Promise<void>
-  /** Connects an end that sends to one name. @param onReceipt told of the number of each message that is stored */
+  /**
+   * Connects an end that sends to one name.
+   *
+   * @param onReceipt told of the number of each message that is stored
+   */
   write(
     server: Server,
     name: string,
@@ -34,7 +40,9 @@ export interface ReceiptPairs extends Pairs {
   readonly watch_log?: boolean
 }
 
-/** The latency is that of the delivery. A message also counts as lost when its receipt or acknowledgement is. */
+/**
+ * The latency is that of the delivery. A message also counts as lost when its receipt or acknowledgement is.
+ */
 export interface Receipted extends Measured {
   readonly latency: Latency
   readonly receipt_latency: Latency
@@ -45,8 +53,8 @@ export interface Receipted extends Measured {
 const ACKNOWLEDGED_MS_MAX = 10_000
 
 /**
- * Measures one peer once. Each sender's frames fall due at an even pace, spread over all senders; the window ends when
- * all is delivered, has its receipt and is acknowledged.
+ * Measures one peer once. Each sender's frames fall due at an even pace, spread over all senders; the window
+ * ends when all is delivered, has its receipt and is acknowledged.
  */
 export async function measureReceipts(
   peer: ReceiptPeer,

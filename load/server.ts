@@ -79,7 +79,9 @@ export class Server implements AsyncDisposable {
     return this.#pids().reduce((sum, pid) => sum + memoryBytes(pid, 'VmRSS'), 0)
   }
 
-  /** The most resident memory that it has had, in bytes; of several processes the sum of what each has had. */
+  /**
+   * The most resident memory that it has had, in bytes; of several processes the sum of what each has had.
+   */
   peakMemoryBytes(): number {
     return this.#pids().reduce((sum, pid) => sum + memoryBytes(pid, 'VmHWM'), 0)
   }

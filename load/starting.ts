@@ -19,7 +19,8 @@ export interface Started {
 }
 
 /**
- * Asks a server that was just spawned whether it lives, every 50 ms whatever becomes of the answers, until it is ready.
+ * Asks a server that was just spawned whether it lives, every 50 ms whatever becomes of the answers, until it
+ * is ready.
  *
  * @throws Error when it ends of its own accord, or is not ready in time
  */

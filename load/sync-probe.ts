@@ -7,8 +7,8 @@ const WRITE_BYTES = 4096
 const EVERY_MS = 1
 
 /**
- * What the disk alone takes: a write of 4 KiB into a file that is there in full, and an `fdatasync`; one each millisecond, as
- * a broker would that gets a message in each, or as fast as the disk can.
+ * What the disk alone takes: a write of 4 KiB into a file that is there in full, and an `fdatasync`; one each
+ * millisecond, as a broker would that gets a message in each, or as fast as the disk can.
  *
  * @param folder on the disk that is asked about
  * @param writes how many; beyond 4,096 the file is gone through again

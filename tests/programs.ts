@@ -1,6 +1,6 @@
 /**
- * The path of a program, installed from the distribution's packages if there is none and this may be done. Says plainly
- * when it cannot be had.
+ * The path of a program, installed from the distribution's packages if there is none and this may be done.
+ * Says plainly when it cannot be had.
  *
  * @param names the command names that Debian and others give it
  * @param debian the name of Debian's package, and of the command in it

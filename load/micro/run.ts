@@ -8,11 +8,12 @@ import { path } from './path.ts'
 import { check, compile, negotiation, registration, roundTrip } from './protocols.ts'
 
 /**
- * `bun load/micro/run.ts [--engine NAME[,NAME…]] [word…]`: what the parts of a message's path cost without sockets, for who works on
- * one of them. They have no budgets; with words, only those are measured whose name has one of them.
+ * `bun load/micro/run.ts [--engine NAME[,NAME…]] [word…]`: what the parts of a message's path cost without
+ * sockets, for who works on one of them. They have no budgets; with words, only those are measured whose name
+ * has one of them.
  *
- * With `--engine` the paths alone are measured, with each of these engines in turn, {@link TURNS} times; the medians are told, and
- * their ratio to that of the first.
+ * With `--engine` the paths alone are measured, with each of these engines in turn, {@link TURNS} times; the
+ * medians are told, and their ratio to that of the first.
  */
 const USAGE = `--engine takes ${Object.keys(ENGINES).join(', ')}, or several of these with commas between them.`
 const TURNS = 5

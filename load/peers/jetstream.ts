@@ -24,8 +24,9 @@ export const JETSTREAM = jetstream('JetStream, one stream', () => 'pairs')
 export const JETSTREAM_STREAMS = jetstream('JetStream, a stream each', (reader) => reader)
 
 /**
- * nats-server with JetStream on a folder of its own. Each reader has a consumer that pushes to it, and acknowledges each
- * message; publishers are told of each that it is stored. Source: the NATS client protocol, and the JetStream wire API.
+ * nats-server with JetStream on a folder of its own. Each reader has a consumer that pushes to it, and
+ * acknowledges each message; publishers are told of each that it is stored. Source: the NATS client protocol,
+ * and the JetStream wire API.
  *
  * @param streamOf names the stream of a reader
  */

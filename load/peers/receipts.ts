@@ -2,7 +2,10 @@ import { connectRpc } from '../clients/rpc.ts'
 import { type Keeping, startKeeping } from '../keeping.ts'
 import type { ReceiptPeer } from '../receipts.ts'
 
-/** This broker over its WebSocket door: a receipt for each message, and all of a frame acknowledged by its reader in one call. */
+/**
+ * This broker over its WebSocket door: a receipt for each message, and all of a frame acknowledged by its
+ * reader in one call.
+ */
 export function receiptBroker(keeping: Keeping): ReceiptPeer {
   return {
     name: keeping,
@@ -38,7 +41,11 @@ export async function unacknowledged(url: string): Promise<number> {
   return mailboxes.pending + mailboxes.leased
 }
 
-/** One frame that sends all of them, and asks for a receipt for each under its number. @param payloads each as JSON */
+/**
+ * One frame that sends all of them, and asks for a receipt for each under its number.
+ *
+ * @param payloads each as JSON
+ */
 export function numberedFrame(recipient: string, first: number, payloads: readonly string[]): string {
   const requests = payloads.map(
     (payload, i) =>

@@ -1,5 +1,5 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { diskFolder } from '../../load/folder.ts'
 import { isAvailable, KEEPINGS, keepingFlags, NOT_AVAILABLE, startKeeping } from '../../load/keeping.ts'
 import { receiptBroker } from '../../load/peers/receipts.ts'
@@ -67,7 +67,7 @@ test('what is not available is said, and is no fault; what is available and was 
 })
 
 test('what is available is what the settings know', async () => {
-  const [, data_dir, , level] = keepingFlags('full', diskFolder())
+  const [, data_dir, , level] = keepingFlags('full', '/there')
   const flags = new Map([
     ['data-dir', data_dir!],
     ['journal-sync', level!],
@@ -85,6 +85,7 @@ test('syncs of a file on a disk are timed, and the file goes', async () => {
   expect(p50).toBeGreaterThan(0)
   expect(max).toBeGreaterThanOrEqual(p50)
   expect(readdirSync(folder)).toEqual([])
+  rmSync(folder, { recursive: true })
 })
 
 test('a folder of a server goes with it', async () => {
