@@ -56,32 +56,44 @@ export async function measurePairs(
 }
 
 /** What is measured under a name. */
-export interface Contender {
+export interface Contender<M extends Measured = Measured> {
   readonly name: string
   /** @returns undefined where it is not installed */
-  measure(): Promise<Measured | undefined>
+  measure(): Promise<M | undefined>
 }
 
 /**
  * Measures all in turn, several times over, so that a noisy moment of the machine does not fall on one alone. Of each
  * the median by CPU stands for it (the least of two in the short form); what was lost counts from all.
  */
-export async function compare(
+export async function compare<M extends Measured>(
   run: Run,
-  contenders: readonly Contender[],
-): Promise<Map<string, Measured | undefined>> {
+  contenders: readonly Contender<M>[],
+): Promise<Map<string, M | undefined>> {
+  const measured = await inTurns(run, contenders)
+  return new Map([...measured].map(([name, all]) => [name, typical(all, run.short)]))
+}
+
+/** Measures all in turn, three times over (the short form: twice). @returns what each round gave, by name */
+export async function inTurns<M extends Measured>(
+  run: Run,
+  contenders: readonly Contender<M>[],
+): Promise<Map<string, M[]>> {
   const rounds = run.short ? 2 : 3
-  const measured = new Map<string, Measured[]>(contenders.map(({ name }) => [name, []]))
+  const measured = new Map<string, M[]>(contenders.map(({ name }) => [name, []]))
   for (let round = 1; round <= rounds; round++)
     for (const { name, measure } of contenders) {
-      run.say(`${name}, round ${round} of ${rounds}`)
+      const now = `${name}, round ${round} of ${rounds}`
+      run.say(now)
       const one = await measure()
       if (one) measured.get(name)!.push(one)
-      run.say(
-        `${name}, round ${round} of ${rounds}: ${one ? `${one.cpu_us?.toFixed(2)} µs` : 'not installed'}`,
-      )
+      run.say(`${now}: ${one ? inShort(one) : 'there is none'}`)
     }
-  return new Map([...measured].map(([name, all]) => [name, typical(all, run.short)]))
+  return measured
+}
+
+function inShort({ cpu_us, latency }: Measured): string {
+  return cpu_us === undefined ? `p99 ${latency?.p99.toFixed(2)} ms` : `${cpu_us.toFixed(2)} µs`
 }
 
 /**
@@ -89,7 +101,7 @@ export async function compare(
  *
  * @param least take the one of least CPU, not the median
  */
-export function typical(all: readonly Measured[], least: boolean): Measured | undefined {
+export function typical<M extends Measured>(all: readonly M[], least: boolean): M | undefined {
   const cpu = ({ cpu_us = Number.NaN }: Measured) =>
     Number.isNaN(cpu_us) ? Number.POSITIVE_INFINITY : cpu_us
   const sorted = all.toSorted((a, b) => (cpu(a) === cpu(b) ? 0 : cpu(a) - cpu(b)))

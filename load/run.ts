@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { openFilesMax, SPARE_FILES } from './files.ts'
+import { isAvailable, KEEPINGS, type Keeping, NOT_AVAILABLE } from './keeping.ts'
 import { html } from './report/html.ts'
 import { type Report, thisMachine } from './report/report.ts'
 import { figures, table } from './report/table.ts'
@@ -9,13 +10,14 @@ import { faults, loosened, type Result, type Run, type Scenario } from './scenar
 import { killServers } from './server.ts'
 import { SCENARIOS } from './suite.ts'
 
-const USAGE = `bun run load [--short] [--soak-minutes N] [scenario…]
+const USAGE = `bun run load [--short] [--soak-minutes N] [--soak-keeping K] [scenario…]
 
 Runs the scenarios named, or all, and prints one table; writes it to load/results as JSON and as a page, after each scenario:
 latest.* for all of them, short.* for the short form, else by the scenarios' names. Exits with 1 when a budget is missed or a message lost, with 2 when it was asked for what there is not.
 
   --short           ratios only, less time for each, budgets loosened by half
   --soak-minutes N  length of the soak, 2 to 600 (10)
+  --soak-keeping K  where its broker keeps messages: memory; or on disk, normal or full, and then its log is held to its bound
   --list            what scenarios there are
 `
 const RESULTS = join(import.meta.dir, 'results')
@@ -52,6 +54,7 @@ interface Asked {
   readonly scenarios: readonly Scenario[]
   readonly short: boolean
   readonly soak_minutes: number
+  readonly soak_keeping: Keeping
   readonly list: boolean
   readonly help: boolean
 }
@@ -71,10 +74,14 @@ function readArguments(args: string[]): Asked | string {
   const soak_minutes = Number(values['soak-minutes'])
   if (!(soak_minutes >= 2 && soak_minutes <= 600))
     return `--soak-minutes takes 2 to 600 minutes, not "${values['soak-minutes']}". The first of them is not judged.`
+  const soak_keeping = KEEPINGS.find((keeping) => keeping === values['soak-keeping'])
+  if (soak_keeping === undefined)
+    return `--soak-keeping takes ${KEEPINGS.join(', ')}, not "${values['soak-keeping']}".`
+  if (!isAvailable(soak_keeping)) return `--soak-keeping ${soak_keeping} is ${NOT_AVAILABLE}.`
   const { short, list, help } = values
   const wanted = ({ name, in_short }: Scenario) =>
     positionals.length > 0 ? positionals.includes(name) : in_short || !short
-  return { scenarios: SCENARIOS.filter(wanted), short, soak_minutes, list, help }
+  return { scenarios: SCENARIOS.filter(wanted), short, soak_minutes, soak_keeping, list, help }
 }
 
 function parse(args: string[]) {
@@ -84,6 +91,7 @@ function parse(args: string[]) {
     options: {
       short: { type: 'boolean', default: false },
       'soak-minutes': { type: 'string', default: '10' },
+      'soak-keeping': { type: 'string', default: 'memory' },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -91,13 +99,14 @@ function parse(args: string[]) {
 }
 
 /** Runs the scenarios one after the other. One that breaks is a result too: the rest still runs. @returns the exit code */
-async function runAll({ scenarios, short, soak_minutes }: Asked): Promise<number> {
+async function runAll({ scenarios, short, soak_minutes, soak_keeping }: Asked): Promise<number> {
   const began_ms = Date.now()
   const machine = await thisMachine()
   let now = ''
   const run: Run = {
     short,
     soak_minutes,
+    soak_keeping,
     say: (text) => console.error(`${clock(Date.now() - began_ms)}  ${now}  ${text}`),
   }
   const results: Result[] = []

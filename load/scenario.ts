@@ -1,3 +1,4 @@
+import type { Keeping } from './keeping.ts'
 import type { Latency, Point } from './stats.ts'
 
 /** A bound that a measured figure is held to. */
@@ -63,6 +64,8 @@ export interface Run {
   /** The short form: less time for each measurement, ratios only. */
   readonly short: boolean
   readonly soak_minutes: number
+  /** Where the broker of the soak keeps messages; in memory if it does not say. */
+  readonly soak_keeping?: Keeping
   /** Shows what is being done now. */
   say(text: string): void
   /** The broker in `direct`, once it has been measured in this run. */

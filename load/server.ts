@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 
 /** Linux counts CPU time in these; `getconf CLK_TCK` is 100 on every machine in use. */
@@ -15,23 +15,34 @@ export function killServers(): void {
   for (const child of running) child.kill('SIGKILL')
 }
 
+/** A program and its arguments, given the port. */
+type Command = (port: number) => readonly string[]
+
 /** A server in a process of its own, measured from outside. */
 export class Server implements AsyncDisposable {
   private constructor(
     readonly port: number,
     private readonly process: Bun.Subprocess,
+    private readonly words: readonly string[],
+    private readonly folder: string | undefined,
   ) {}
 
   /**
    * Starts a program on a free port of the loopback address and waits until it takes connections.
    *
    * @param command the program and its arguments, given the port
+   * @param folder of its own files, removed when it is stopped
    * @throws Error when it ends or does not listen in time
    */
-  static async start(
-    command: (port: number) => readonly string[],
-    env: Record<string, string> = {},
-  ): Promise<Server> {
+  static async start(command: Command, env: Record<string, string> = {}, folder?: string): Promise<Server> {
+    const server = await Server.spawn(command, env, folder)
+    if (await server.#listens()) return server
+    await server[Symbol.asyncDispose]()
+    throw new Error(`${server.words.join(' ')} did not start`)
+  }
+
+  /** As {@link Server.start}, but waits for nothing: for whoever measures how long a start takes. */
+  static async spawn(command: Command, env: Record<string, string> = {}, folder?: string): Promise<Server> {
     const port = await freePort()
     const words = command(port)
     const child = Bun.spawn([...words], {
@@ -41,10 +52,7 @@ export class Server implements AsyncDisposable {
       stderr: 'inherit',
     })
     running.add(child)
-    const server = new Server(port, child)
-    if (await server.#listens()) return server
-    await server[Symbol.asyncDispose]()
-    throw new Error(`${words.join(' ')} did not start`)
+    return new Server(port, child, words, folder)
   }
 
   async #listens(): Promise<boolean> {
@@ -68,7 +76,14 @@ export class Server implements AsyncDisposable {
 
   /** Resident memory now, in bytes, of the process and its children. */
   memoryBytes(): number {
-    return this.#pids().reduce((sum, pid) => sum + memoryBytes(pid), 0)
+    return this.#pids().reduce((sum, pid) => sum + memoryBytes(pid, 'VmRSS'), 0)
+  }
+
+  /**
+   * The most resident memory that it has had, in bytes; of several processes the sum of what each has had.
+   */
+  peakMemoryBytes(): number {
+    return this.#pids().reduce((sum, pid) => sum + memoryBytes(pid, 'VmHWM'), 0)
   }
 
   /**
@@ -110,6 +125,7 @@ export class Server implements AsyncDisposable {
     await this.process.exited
     clearTimeout(cut)
     running.delete(this.process)
+    if (this.folder !== undefined) rmSync(this.folder, { recursive: true, force: true })
   }
 }
 
@@ -129,8 +145,10 @@ function cpuMicroseconds(pid: number): number {
   return ((Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND) * 1e6
 }
 
-function memoryBytes(pid: number): number {
-  const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+/** @param which the line of it: what is resident, or the most that has been */
+function memoryBytes(pid: number, which: 'VmRSS' | 'VmHWM'): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  const kilobytes = new RegExp(`^${which}:\\s+(\\d+)`, 'm').exec(status)?.[1]
   if (kilobytes === undefined) throw new Error('the server ended during the measurement')
   return Number(kilobytes) * 1024
 }

@@ -37,8 +37,18 @@ type Frame =
       readonly error?: { readonly message: string; readonly data: { readonly code: string } }
     }
 
-/** Connects to the WebSocket door. @param url of the broker; @param onMessage told of each message that arrives */
-export async function connectRpc(url: string, onMessage?: (delivered: Delivered) => void): Promise<Rpc> {
+/**
+ * Connects to the WebSocket door.
+ *
+ * @param url of the broker
+ * @param onMessage told of each message that arrives
+ * @param onResult told of the id of each request that went well and that was sent as a frame, not called
+ */
+export async function connectRpc(
+  url: string,
+  onMessage?: (delivered: Delivered) => void,
+  onResult?: (id: number) => void,
+): Promise<Rpc> {
   const waiting = new Map<number, PromiseWithResolvers<unknown>>()
   const onFrame = (frame: Frame) => {
     if (frame.method === 'message') onMessage?.(frame.params)
@@ -46,7 +56,8 @@ export async function connectRpc(url: string, onMessage?: (delivered: Delivered)
       const call = waiting.get(frame.id)
       waiting.delete(frame.id)
       if (frame.error) call?.reject(new Refused(frame.error.message, frame.error.data.code))
-      else call?.resolve(frame.result)
+      else if (call) call.resolve(frame.result)
+      else onResult?.(frame.id)
     }
   }
   const socket = await connectWebSocket(`${url}/v1/ws`, (text) => {

@@ -15,13 +15,27 @@ const WARM_MS = 1000
 const MEASURE_MS = 2000
 
 /** CPU of this process per item, in microseconds, once every compiler has done its work. */
-export async function measureMicro({ items, prepare }: Micro): Promise<number> {
+export async function measureMicro(micro: Micro): Promise<number> {
+  return (await prepareMicro(micro)).measure()
+}
+
+/** Something small that is ready to be measured, as often as is wanted. */
+export interface Measuring {
+  measure(): Promise<number>
+}
+
+/** Prepares it and waits until every compiler has done its work. */
+export async function prepareMicro({ items, prepare }: Micro): Promise<Measuring> {
   const round = await prepare()
   await repeat(round, WARM_MS)
-  const before = process.cpuUsage()
-  const rounds = await repeat(round, MEASURE_MS)
-  const { user, system } = process.cpuUsage(before)
-  return (user + system) / (rounds * items)
+  return {
+    async measure() {
+      const before = process.cpuUsage()
+      const rounds = await repeat(round, MEASURE_MS)
+      const { user, system } = process.cpuUsage(before)
+      return (user + system) / (rounds * items)
+    },
+  }
 }
 
 async function repeat(round: Round, ms: number): Promise<number> {

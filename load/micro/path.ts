@@ -3,7 +3,7 @@ import { Keys } from '../../src/auth/identity.ts'
 import { Broker } from '../../src/broker/broker.ts'
 import { Housekeeping } from '../../src/broker/housekeeping.ts'
 import { SCHEMA_BOUNDS } from '../../src/core/protocol/schema/bounds.ts'
-import { MemoryEngine } from '../../src/engine/memory/memory.ts'
+import type { Engine } from '../../src/engine/engine.ts'
 import { ConnectionCount, type DoorContext } from '../../src/transports/door.ts'
 import type { WsConnection } from '../../src/transports/ws/connection.ts'
 import { onFrame } from '../../src/transports/ws/frames.ts'
@@ -13,24 +13,30 @@ import { sendRequest } from '../clients/rpc.ts'
 import { payloadJson } from '../open-loop.ts'
 import { sendFrame } from '../peers/broker.ts'
 import type { Micro } from './bench.ts'
+import { memoryEngine, type NewEngine } from './engines.ts'
 import { FakeSockets } from './fake-socket.ts'
 
 const PAIRS = 50
+/** How often a running broker tends its mailboxes and its engine. */
+const TEND_MS = 200
 
 /**
  * From a frame that came to a frame that goes: all of the broker, and no socket.
  *
  * @param batch messages in a frame
  * @param typed whether the messages are of the ready protocol `chat`, which all sessions say they speak
+ * @param newEngine makes the engine, where it is not memory alone
  */
-export function path(batch: number, typed = false): Micro {
+export function path(batch: number, typed = false, newEngine?: NewEngine): Micro {
   return {
     name: `frame to frame, ${typed ? 'typed, ' : ''}${batch} in a frame`,
     item: 'message',
     items: PAIRS * batch,
     async prepare() {
-      const context = brokerContext()
+      const context = contextOf(newEngine ?? memoryEngine)
       const { broker } = context
+      await broker.start()
+      if (newEngine) setInterval(() => broker.tend(), TEND_MS)
       await broker.protocols.validation.load()
       const sockets = new FakeSockets(broker.end_of_turn)
       const connect = (client_id: string): WsConnection => {
@@ -70,11 +76,18 @@ function call(context: DoorContext, connection: WsConnection, method: string, pa
   onFrame(context, connection, JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }))
 }
 
-/** A broker with the default settings, as a door has it. */
+/** A broker with the default settings, as a door has it, that keeps messages in memory. */
 export function brokerContext(): DoorContext {
+  const context = contextOf(memoryEngine)
+  void context.broker.start()
+  return context
+}
+
+/** A broker that has not started yet. */
+function contextOf(newEngine: NewEngine): DoorContext {
   const config = testConfig()
   const report = (error: unknown) => console.error(error)
-  const engine = new MemoryEngine({
+  const engine: Engine = newEngine({
     limits: () => config,
     now: Date.now,
     newId: () => crypto.randomUUID(),
@@ -91,7 +104,6 @@ export function brokerContext(): DoorContext {
     schema_bounds: SCHEMA_BOUNDS,
     report,
   })
-  void broker.start()
   return {
     broker,
     config,

@@ -7,12 +7,17 @@ import type { Peer } from './peer.ts'
 const MAIN = join(import.meta.dir, '../../src/main.ts')
 
 /** How it is started: the default settings, but for saying little and ending quickly. */
-const BROKER_ENV = { MCP_BROKER_LOG_LEVEL: 'error', MCP_BROKER_DRAIN_SECONDS: '0.1' }
+export const BROKER_ENV = { MCP_BROKER_LOG_LEVEL: 'error', MCP_BROKER_DRAIN_SECONDS: '0.1' }
 
 /** Starts a broker. @param program of a compiled one; its source is run where none is given */
 export function startBroker(program?: string): Promise<Server> {
   const command = program === undefined ? [process.execPath, MAIN] : [program]
   return Server.start((port) => [...command, 'serve', '--port', String(port)], BROKER_ENV)
+}
+
+/** How a broker is run from its source. @param flags besides its port */
+export function brokerCommand(flags: readonly string[]): (port: number) => readonly string[] {
+  return (port) => [process.execPath, MAIN, 'serve', '--port', String(port), ...flags]
 }
 
 /** This broker over its WebSocket door: JSON-RPC, fire and forget, acknowledged as it arrives. */

@@ -2,7 +2,6 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connectWebSocket } from '../clients/websocket.ts'
 import { temporaryFolder } from '../folder.ts'
-import type { Payload } from '../open-loop.ts'
 import { Server } from '../server.ts'
 import type { Peer } from './peer.ts'
 
@@ -11,37 +10,43 @@ export const NATS: Peer = {
   name: 'nats-server',
   async start() {
     const program = Bun.which('nats-server')
-    if (!program) return undefined
-    const config = join(temporaryFolder(), 'nats.conf')
-    return Server.start((port) => {
-      writeFileSync(
-        config,
-        `listen: "127.0.0.1:-1"\nwebsocket { listen: "127.0.0.1:${port}", no_tls: true }\n`,
-      )
-      return [program, '-c', config, '-l', '/dev/null']
-    })
+    return program ? startNats(program, temporaryFolder()) : undefined
   },
   async read(server, name, onMessage) {
-    await connect(server, onMessage, `SUB ${name} 1\r\n`)
+    await connectNats(server, (payload) => onMessage(JSON.parse(payload)), `SUB ${name} 1\r\n`)
   },
   async write(server, _name, recipient) {
-    const socket = await connect(server, () => {}, '')
+    const socket = await connectNats(server, () => {}, '')
     return (payloads) =>
       socket.send(payloads.map((payload) => `PUB ${recipient} ${payload.length}\r\n${payload}\r\n`).join(''))
   },
 }
 
+/** @param settings besides where it listens; @param folder of its own, removed when it is stopped */
+export function startNats(program: string, folder: string, settings = ''): Promise<Server> {
+  const config = join(folder, 'nats.conf')
+  const command = (port: number) => {
+    const websocket = `websocket { listen: "127.0.0.1:${port}", no_tls: true }`
+    writeFileSync(config, `listen: "127.0.0.1:-1"\n${websocket}\n${settings}`)
+    return [program, '-c', config, '-l', '/dev/null']
+  }
+  return Server.start(command, {}, folder)
+}
+
+/**
+ * Told of a message.
+ *
+ * @param head its line: `MSG`, subject, subscription, where to reply if asked to, and size
+ */
+export type OnMessage = (payload: string, head: string) => void
+
 /** Connects and says `hello`; resolves when the server has heard it. */
-async function connect(
-  { url }: Server,
-  onMessage: (payload: Payload) => void,
-  hello: string,
-): Promise<WebSocket> {
+export async function connectNats({ url }: Server, onMessage: OnMessage, hello: string): Promise<WebSocket> {
   let rest = ''
   const ready = Promise.withResolvers<void>()
   const socket = await connectWebSocket(url, (text) => {
     rest = readOperations(rest + text, {
-      payload: onMessage,
+      message: onMessage,
       ping: () => socket.send('PONG\r\n'),
       pong: () => ready.resolve(),
     })
@@ -53,13 +58,13 @@ async function connect(
 }
 
 interface Handlers {
-  readonly payload: (payload: Payload) => void
+  readonly message: OnMessage
   readonly ping: () => void
   readonly pong: () => void
 }
 
 /** Reads all whole operations; payloads are ASCII. @returns the rest, which is not whole yet */
-function readOperations(text: string, { payload, ping, pong }: Handlers): string {
+export function readOperations(text: string, { message, ping, pong }: Handlers): string {
   let at = 0
   for (;;) {
     const end = text.indexOf('\r\n', at)
@@ -68,7 +73,7 @@ function readOperations(text: string, { payload, ping, pong }: Handlers): string
       const size = Number(text.slice(text.lastIndexOf(' ', end) + 1, end))
       const begin = end + 2
       if (text.length < begin + size + 2) return text.slice(at)
-      payload(JSON.parse(text.slice(begin, begin + size)))
+      message(text.slice(begin, begin + size), text.slice(at, end))
       at = begin + size + 2
       continue
     }

@@ -1,6 +1,7 @@
+import { NOT_AVAILABLE, startKeeping } from '../keeping.ts'
+import { LogSize } from '../log-size.ts'
 import { Mix } from '../mix.ts'
 import { Ledger, openLoop } from '../open-loop.ts'
-import { startBroker } from '../peers/broker.ts'
 import type { Budget, Scenario } from '../scenario.ts'
 import { fitLine, mean, type Point } from '../stats.ts'
 import { Window } from '../window.ts'
@@ -21,7 +22,10 @@ export const soak: Scenario = {
     'the mix of sessions at 1,000 messages/s for 10 minutes if not told otherwise: memory and p99 stay flat',
   in_short: false,
   async run(run) {
-    await using server = await startBroker()
+    const { soak_keeping: keeping = 'memory' } = run
+    await using server = await startKeeping(keeping)
+    if (!server) throw new Error(NOT_AVAILABLE)
+    using log = keeping === 'memory' ? undefined : LogSize.watch(server)
     const seconds = run.soak_minutes * 60
     const total = Math.round(RATE * seconds)
     const ledger = new Ledger(total)
@@ -47,12 +51,16 @@ export const soak: Scenario = {
     return {
       rows: [
         {
-          what: `${run.soak_minutes} minutes`,
+          what: `${run.soak_minutes} minutes${keeping === 'memory' ? '' : `, ${keeping}`}`,
           ...window.end(),
           latency: ledger.latency(),
           lost: ledger.lost,
           twice: ledger.twice,
-          budgets: [memoryBudget(memory.filter(filled)), p99Budget(p99.filter(filled))],
+          budgets: [
+            memoryBudget(memory.filter(filled)),
+            p99Budget(p99.filter(filled)),
+            ...(log ? [await log.budget()] : []),
+          ],
         },
       ],
       series: [

@@ -22,6 +22,11 @@ test('an option that there is not, and one that makes no sense, are said', async
   const senseless = await load('--soak-minutes', 'ten')
   expect(senseless.code).toBe(2)
   expect(senseless.said).toContain('--soak-minutes takes 2 to 600 minutes, not "ten".')
+  const nowhere = await load('--soak-keeping', 'paper')
+  expect([nowhere.code, nowhere.said]).toEqual([
+    2,
+    expect.stringContaining('takes memory, normal, full, not "paper".'),
+  ])
 })
 
 test('--list names every scenario and says what it does', async () => {
@@ -29,4 +34,11 @@ test('--list names every scenario and says what it does', async () => {
   expect(code).toBe(0)
   for (const name of ['direct', 'broadcast', 'mcp', 'storm', 'idle', 'soak'])
     expect(said).toMatch(new RegExp(`^${name} +\\w`, 'm'))
+})
+
+test('the micro benchmark says which engines there are', async () => {
+  const run = join(import.meta.dir, '../../load/micro/run.ts')
+  const { exitCode, stderr } = Bun.spawnSync([process.execPath, run, '--engine', 'memory,paper'])
+  expect(exitCode).toBe(2)
+  expect(stderr.toString()).toStartWith('There is no engine paper. --engine takes memory, staged, journal,')
 })
