@@ -11,6 +11,8 @@ const SETTLE_MS = 100
 export class CutBroker implements BrokerUnderTest, AsyncDisposable {
   url = ''
   ending = true
+  ended: Promise<unknown> = Promise.resolve()
+  #end = () => {}
   readonly #broker = new RealBroker(undefined)
   readonly #sockets = new Set<Socket>()
   #proxy: Server | undefined
@@ -22,6 +24,9 @@ export class CutBroker implements BrokerUnderTest, AsyncDisposable {
     await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
     this.#proxy = proxy
     this.url = `http://127.0.0.1:${(proxy.address() as { port: number }).port}`
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.ended = promise
+    this.#end = resolve
     this.ending = false
   }
 
@@ -30,6 +35,7 @@ export class CutBroker implements BrokerUnderTest, AsyncDisposable {
     this.#proxy?.close()
     for (const socket of this.#sockets) socket.destroy()
     await Bun.sleep(SETTLE_MS)
+    this.#end()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

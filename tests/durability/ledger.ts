@@ -40,6 +40,8 @@ export interface Line {
   attempt: number
   /** `perhaps`: an acknowledgement was asked for, and not answered. */
   acknowledged: 'no' | 'perhaps' | 'yes'
+  /** In which run of the broker its sender was told that it is acknowledged. */
+  told_in: number | undefined
   /** How often its sender was told of its death by a bounce. */
   bounces: number
 }
@@ -47,19 +49,17 @@ export interface Line {
 /** Where the broker says that a message is; undefined: it knows no such message. */
 export type Status = 'queued' | 'delivered' | 'acknowledged' | 'dead_lettered' | undefined
 
-/** Enough to see what is wrong. */
-const VIOLATIONS_MAX = 50
-
 /**
  * All that a broker has promised to its clients: which messages it accepted, delivered and counted as acknowledged. It
  * is told of each promise when it is made, and says which of them were broken. Nothing in it is lost when a broker is.
  */
 export class Ledger {
-  /** A sentence for each broken promise; those beyond the fiftieth are left out. */
+  /** A sentence for each broken promise. */
   readonly violations: string[] = []
   readonly lines: Line[] = []
   readonly #by_key = new Map<string, Line>()
   readonly #by_id = new Map<string, Line>()
+  #run = 0
   readonly #acks: ReadonlyMap<string, Acks>
   /** How many messages of a mailbox may have been in answers that were lost. */
   readonly #unseen_max = new Map<string, number>()
@@ -78,6 +78,11 @@ export class Ledger {
     this.#acks = new Map(acks)
   }
 
+  /** The broker ended, and begins anew. */
+  nextRun(): void {
+    this.#run++
+  }
+
   /** A send begins. Its payload has to be `{key, …}`. */
   sending(key: string, sender_id: string, recipient_id: string, expires: boolean): Line {
     const line: Line = {
@@ -89,6 +94,7 @@ export class Ledger {
       receipt: undefined,
       attempt: 0,
       acknowledged: 'no',
+      told_in: undefined,
       bounces: 0,
     }
     this.lines.push(line)
@@ -125,6 +131,9 @@ export class Ledger {
     this.#known(line, message.message_id)
     if (line.acknowledged === 'yes')
       this.violation(`${key} came to ${client_id} after it was acknowledged, as attempt ${attempt}`)
+    // The sender may be told before the reader has its answer. With a cursor, what was acknowledged after it comes.
+    if ((line.told_in ?? this.#run) < this.#run && this.#acks.get(client_id) !== 'cursor')
+      this.violation(`${key} came to ${client_id} after its sender was told that it is acknowledged`)
     if (attempt <= line.attempt)
       this.violation(`${key} came to ${client_id} as attempt ${attempt}, after attempt ${line.attempt}`)
     line.attempt = attempt
@@ -154,7 +163,7 @@ export class Ledger {
       this.violation(`${key} counts as read, and has not come to ${recipient_id}`)
     if ((acks === 'manual' || acks === 'cursor') && line.acknowledged === 'no')
       this.violation(`${key} counts as acknowledged, which ${recipient_id} has not asked for`)
-    if (acks !== 'cursor') line.acknowledged = 'yes'
+    line.told_in ??= this.#run
   }
 
   /** An answer that would have acknowledged what is in it was lost. @param limit how many it may have held */
@@ -205,7 +214,7 @@ export class Ledger {
   }
 
   violation(sentence: string): void {
-    if (this.violations.length < VIOLATIONS_MAX) this.violations.push(sentence)
+    this.violations.push(sentence)
   }
 
   #settleDead({ key, recipient_id, attempt, bounces }: Line, status: Status): void {

@@ -35,12 +35,19 @@ export async function connect(broker: BrokerUnderTest, door: DoorName): Promise<
   }
 }
 
+/** An answer that has left the broker is here by then. A client may wait for one that never comes. */
+const LATE_MS = 100
+
 /** Whatever fails while the broker is being ended has met its end. */
 async function asGone<T>(broker: BrokerUnderTest, does: () => Promise<T>): Promise<T> {
   if (broker.ending) throw new Gone()
-  const { url } = broker
+  const { url, ended } = broker
+  const late = ended.then(async () => {
+    await Bun.sleep(LATE_MS)
+    throw new Gone()
+  })
   try {
-    return await does()
+    return await Promise.race([does(), late])
   } catch (error) {
     if (broker.ending || broker.url !== url) throw new Gone()
     throw error

@@ -26,6 +26,8 @@ export interface BrokerUnderTest {
   readonly url: string
   /** It is being ended, or has been: a call that fails from here on has met that, and no fault. */
   readonly ending: boolean
+  /** Resolves when this run of it has ended. */
+  readonly ended: Promise<unknown>
   start(): Promise<void>
   /** Ends it as `kill -9` does. */
   kill(): Promise<void>
@@ -35,6 +37,7 @@ export interface BrokerUnderTest {
 export class RealBroker implements BrokerUnderTest, AsyncDisposable {
   url = ''
   ending = true
+  ended: Promise<unknown> = Promise.resolve()
   #child: Bun.Subprocess<'ignore', 'pipe', 'pipe'> | undefined
   #log: string[] = []
   #errors = Promise.resolve('')
@@ -76,9 +79,9 @@ export class RealBroker implements BrokerUnderTest, AsyncDisposable {
     if (code !== 0) throw new Error(`stopped with ${code}: ${await this.#said()}`)
   }
 
-  /** The lines of its log that are worse than `info`, of all its processes. */
-  complaints(): string[] {
-    return this.#log.filter((line) => !line.startsWith('{"level":"info"'))
+  /** The lines of its log that tell of a fault, of all its processes. */
+  faults(): string[] {
+    return this.#log.filter((line) => /^\{"level":"(error|fatal)"/.test(line))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -99,6 +102,7 @@ export class RealBroker implements BrokerUnderTest, AsyncDisposable {
       },
     )
     this.#child = child
+    this.ended = child.exited
     this.#log.push('{"level":"info","msg":"spawned"}')
     this.#errors = new Response(child.stderr).text()
     void this.#read(child.stdout)
@@ -125,6 +129,6 @@ export class RealBroker implements BrokerUnderTest, AsyncDisposable {
   }
 
   async #said(): Promise<string> {
-    return [...this.complaints().slice(-20), await this.#errors].join('\n')
+    return [...this.#log.slice(-20), await this.#errors].join('\n')
   }
 }

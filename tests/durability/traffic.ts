@@ -25,7 +25,6 @@ export class Traffic {
   readonly #senders: readonly Sender[]
 
   constructor() {
-    // The readers name the mailboxes for the ledger, which they are told of; so it comes first.
     const acks: [string, Acks][] = [
       ['live-manual', 'cursor'],
       ['live-auto', 'pong'],
@@ -69,6 +68,7 @@ export class Traffic {
     await Promise.race([Bun.sleep(Math.random() * END_MS_MAX), working])
     await end()
     await working
+    this.ledger.nextRun()
   }
 
   /** Lets everybody finish: all is accepted, read and acknowledged, and then compared with what the broker says. */
@@ -106,7 +106,8 @@ export class Traffic {
     link.close()
     this.ledger.settle(statusOf, stored)
     for (const { client_id } of this.#readers)
-      for (const message of await everything(broker, client_id)) this.ledger.delivered(client_id, message)
+      for (const { message_id } of await everything(broker, client_id))
+        this.ledger.violation(`${client_id} has read everything, and gets ${message_id}`)
   }
 
   /** Waits until so many further sends are accepted. */
@@ -128,15 +129,16 @@ export class Traffic {
 
   /** Asks after what was not done at the last time. */
   async #allDone(link: Link, statusOf: Map<string, Status>): Promise<true | undefined> {
-    const open = this.ledger.lines.filter(
-      ({ recipient_id, message_id }) => recipient_id !== LATER && !DONE.has(statusOf.get(message_id ?? '')),
-    )
+    const isOpen = ({ recipient_id, message_id = '' }: Line) =>
+      recipient_id !== LATER && !(statusOf.has(message_id) && DONE.has(statusOf.get(message_id)))
+    const open = this.ledger.lines.filter(isOpen)
     await ask(link, open, statusOf)
-    return open.every(({ message_id }) => DONE.has(statusOf.get(message_id ?? ''))) || undefined
+    return !open.some(isOpen) || undefined
   }
 }
 
-const DONE: ReadonlySet<Status> = new Set(['acknowledged', 'dead_lettered'] as const)
+/** Nothing more will come of a message; nor of one that is lost. */
+const DONE: ReadonlySet<Status> = new Set(['acknowledged', 'dead_lettered', undefined] as const)
 
 /** Asks where messages are. A message that the broker does not know has no status. */
 async function ask(link: Link, lines: readonly Line[], statusOf: Map<string, Status>): Promise<void> {
