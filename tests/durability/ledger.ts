@@ -50,8 +50,8 @@ export interface Line {
 export type Status = 'queued' | 'delivered' | 'acknowledged' | 'dead_lettered' | undefined
 
 /**
- * All that a broker has promised to its clients: which messages it accepted, delivered and counted as acknowledged. It
- * is told of each promise when it is made, and says which of them were broken. Nothing in it is lost when a broker is.
+ * All that a broker has promised to its clients: which messages it accepted, delivered and counted as
+ * acknowledged. It is told of each promise when it is made, and says which of them were broken.
  */
 export class Ledger {
   /** A sentence for each broken promise. */
@@ -131,7 +131,7 @@ export class Ledger {
     this.#known(line, message.message_id)
     if (line.acknowledged === 'yes')
       this.violation(`${key} came to ${client_id} after it was acknowledged, as attempt ${attempt}`)
-    // The sender may be told before the reader has its answer. With a cursor, what was acknowledged after it comes.
+    // The sender may be told before the reader has its answer, but not in an earlier run.
     if ((line.told_in ?? this.#run) < this.#run && this.#acks.get(client_id) !== 'cursor')
       this.violation(`${key} came to ${client_id} after its sender was told that it is acknowledged`)
     if (attempt <= line.attempt)
@@ -181,7 +181,8 @@ export class Ledger {
   }
 
   /**
-   * Compares with what the broker says at the end, when all mailboxes have been read and all acknowledgements answered.
+   * Compares with what the broker says at the end, when all mailboxes have been read and all acknowledgements
+   * answered.
    *
    * @param statusOf by message_id
    * @param stored what each receipt has to say

@@ -4,7 +4,8 @@ import { connect, connectLive, type DoorName, Gone, type Link } from './links.ts
 import type { BrokerUnderTest } from './real-broker.ts'
 import { checkin } from './senders.ts'
 
-const READ_LIMIT = 20
+/** Few with `auto`: so many may be lost with an answer, which the ledger has to allow. */
+const READ_LIMIT = { auto: 5, manual: 20 }
 const WAIT_SECONDS = 0.2
 /** Of the messages that are read with `manual`, some are given back. */
 const NACKED = 0.05
@@ -51,14 +52,14 @@ export class PollingReader implements Reader {
 
   async #read(link: Link): Promise<void> {
     const { client_id, ack, ledger } = this
-    const input = { client_id, ack, limit: READ_LIMIT, wait_seconds: WAIT_SECONDS }
+    const input = { client_id, ack, limit: READ_LIMIT[ack], wait_seconds: WAIT_SECONDS }
     const answer = await link.call('get_messages', input).catch((error) => {
-      if (ack === 'auto' && error instanceof Gone) ledger.lostAnswer(client_id, READ_LIMIT)
+      if (ack === 'auto' && error instanceof Gone) ledger.lostAnswer(client_id, READ_LIMIT.auto)
       throw error
     })
     const lines = read(ledger, client_id, answer.messages as Delivered[])
     if (ack === 'auto') ledger.acknowledged(lines)
-    else await acknowledge(link, ledger, client_id, lines, this.#random)
+    else await giveBack(link, client_id, await acknowledge(link, ledger, client_id, lines, this.#random))
   }
 }
 
@@ -98,8 +99,9 @@ export class LiveReader implements Reader {
         const through = cursor
         arrived = []
         if (ack === 'manual' && batch.length > 0) {
-          await acknowledge(link, ledger, client_id, batch, this.#random)
+          const back = await acknowledge(link, ledger, client_id, batch, this.#random)
           this.#cursor = through
+          await giveBack(link, client_id, back)
         }
         await Promise.race([Bun.sleep(5), link.live.closed])
         if (broker.ending) break
@@ -127,14 +129,14 @@ function read(ledger: Ledger, client_id: string, messages: readonly Delivered[])
   return messages.map((message) => ledger.delivered(client_id, message)).filter((line) => line !== undefined)
 }
 
-/** Acknowledges messages, and gives some of them back instead. */
+/** Acknowledges messages. @returns some that are to be given back instead */
 async function acknowledge(
   link: Link,
   ledger: Ledger,
   client_id: string,
   lines: readonly Line[],
   random: Random,
-): Promise<void> {
+): Promise<Line[]> {
   const back = new Set(lines.filter(() => random.chance(NACKED)))
   // One that came twice since the last time is acknowledged once.
   const done = [...new Set(lines.filter((line) => !back.has(line)))]
@@ -145,7 +147,11 @@ async function acknowledge(
       ledger.violation(`${client_id} acknowledged unknown messages: ${JSON.stringify(answer)}`)
     ledger.acknowledged(done)
   }
-  if (back.size > 0) await link.call('nack_messages', { client_id, message_ids: ids([...back]) })
+  return [...back]
+}
+
+async function giveBack(link: Link, client_id: string, lines: readonly Line[]): Promise<void> {
+  if (lines.length > 0) await link.call('nack_messages', { client_id, message_ids: ids(lines) })
 }
 
 const ids = (lines: readonly Line[]) => lines.map(({ message_id }) => message_id!)

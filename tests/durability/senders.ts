@@ -54,7 +54,7 @@ export class Sender {
     }
   }
 
-  /** Over a WebSocket it is also told which of its messages were acknowledged; it leaves its bounces pending. */
+  /** Over a WebSocket it is also told which messages were acknowledged; it leaves its bounces pending. */
   async #connect(broker: BrokerUnderTest): Promise<Link> {
     if (this.door !== 'ws') return connect(broker, this.door)
     const link = await connectLive(broker)
