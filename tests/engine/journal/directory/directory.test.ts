@@ -322,6 +322,24 @@ describe('two processes', () => {
   }
 })
 
+test.each([
+  ['EROFS', 'not_writable', 'on a file system that is read-only (EROFS)'],
+  [
+    'EACCES',
+    'not_writable',
+    'This user may not read and write /d/lock (EACCES), which the data directory /d needs',
+  ],
+  ['EPERM', 'not_writable', '(EPERM)'],
+  ['EDQUOT', 'no_space', 'no space left for the data directory /d (EDQUOT)'],
+  ['EIO', 'unusable', 'The data directory /d cannot be used (EIO: i/o error)'],
+])('%s in words', (code, trouble, words) => {
+  const error = Object.assign(new Error(`${code}: i/o error`), { code, path: '/d/lock' })
+  const told = fromSystem(error, '/d') as DirectoryError
+  expect(told.trouble).toBe(trouble as DirectoryError['trouble'])
+  expect(told.message).toContain(words)
+  expect(fromSystem(told, '/d')).toBe(told)
+})
+
 test('an error that is none of the file system passes through', () => {
   const error = new TypeError('no code')
   expect(fromSystem(error, data)).toBe(error)
