@@ -46,9 +46,20 @@ test('it runs without a shell and without root, and its settings are known ones'
   expect((await loadConfig({ env })).config.host).toBe('0.0.0.0')
 })
 
+test('a volume for what is stored belongs to the user that the broker runs as', async () => {
+  const all = await instructions()
+  expect(all).toContainEqual(['RUN', 'mkdir data'])
+  expect(all).toContainEqual(['COPY', '--from=build --chown=65532:65532 /build/data /data'])
+  expect(new Map(all).get('VOLUME')).toBe('/data')
+  const { services, volumes } = parse(await text('compose.yaml'))
+  expect(services['mcp-broker'].volumes).toEqual(['data:/data'])
+  expect(services['mcp-broker'].environment.MCP_BROKER_DATA_DIR).toBe('/data')
+  expect(Object.keys(volumes)).toEqual(['data'])
+})
+
 test('compose publishes to this machine alone, and wants a key', async () => {
   const service = parse(await text('compose.yaml')).services['mcp-broker']
   expect(service.ports).toEqual(['127.0.0.1:8123:8123'])
   expect(service.environment.MCP_BROKER_ADMIN_KEY).toStartWith('${MCP_BROKER_ADMIN_KEY:?')
-  expect(Object.keys(service.environment)).toEqual(['MCP_BROKER_ADMIN_KEY'])
+  expect(Object.keys(service.environment)).toEqual(['MCP_BROKER_ADMIN_KEY', 'MCP_BROKER_DATA_DIR'])
 })
