@@ -262,7 +262,7 @@ export interface EngineStats {
   readonly history: number
   readonly dead_letters: number
   readonly stored_bytes: number
-  /** The same for all projects; undefined on an engine without a journal. */
+  /** Only with the totals of all projects, and on an engine with a journal. */
   readonly journal?: JournalStats | undefined
 }
 

@@ -52,6 +52,7 @@ export interface JournalOptions extends Omit<MemoryEngineOptions, 'commit' | 'ef
   /** For tests: smaller than usual. */
   readonly segment_bytes?: number | undefined
   readonly reserve_bytes?: number | undefined
+  readonly slack_bytes?: number | undefined
 }
 
 /**
@@ -112,8 +113,14 @@ export class JournalEngine extends MemoryEngine {
     const lost = lostBy(start)
     const { addresses: clients, checkins, records } = this
     restore(loaded, { clients, checkins, records }, { limits, now: this.#clock.now(), lost, newEpoch })
-    const write = () => this.#write()
-    this.#retention = new Retention(start.log, this.#recorder, { clients, records }, write)
+    const write = () => this.write()
+    this.#retention = new Retention(
+      start.log,
+      this.#recorder,
+      { clients, records },
+      write,
+      this.journal.slack_bytes,
+    )
     if (lost === 'offsets') this.#writeAddresses()
     await start.log.begin()
   }
@@ -123,14 +130,14 @@ export class JournalEngine extends MemoryEngine {
     for (const { clients } of this.addresses.projects.values())
       for (const client of clients.values()) {
         this.#recorder.changed(client)
-        if (this.#recorder.pending_bytes > PIECE_BYTES) this.#write()
+        if (this.#recorder.pending_bytes > PIECE_BYTES) this.write()
       }
-    this.#write()
+    this.write()
   }
 
   override async stop(): Promise<void> {
     if (!this.#volume) return
-    this.#write()
+    this.write()
     await this.#log.close()
     this.#volume.close()
     super.stop()
@@ -155,7 +162,7 @@ export class JournalEngine extends MemoryEngine {
   }
 
   /** Writes what no flush has taken: what time has done, and what is written anew. */
-  #write(): void {
+  write(): void {
     if (!this.#recorder.pending) return
     try {
       void this.#log.commit(this.#recorder.frame(undefined), false)
@@ -172,7 +179,7 @@ export class JournalEngine extends MemoryEngine {
     super.sweep()
     this.#log.tick()
     if (this.mailroom.staging!.idle) this.#retention.step()
-    this.#write()
+    this.write()
   }
 
   #refuses(): 'full' | StorageFailed | undefined {
@@ -217,6 +224,7 @@ export class JournalEngine extends MemoryEngine {
   }
 
   override stats(project?: string): EngineStats {
+    if (project !== undefined) return super.stats(project)
     const { bytes, segments, last_sync_at, trouble } = this.#log.status
     const journal = {
       bytes,
@@ -229,7 +237,7 @@ export class JournalEngine extends MemoryEngine {
       commits: this.#commits.timings,
       syncs: this.#syncs.timings,
     }
-    return { ...super.stats(project), journal }
+    return { ...super.stats(), journal }
   }
 }
 

@@ -78,12 +78,17 @@ export function difference(before: State, after: State, now: number): string | u
       ({ offset, expires_ms }) =>
         history.some((one) => one.offset === offset) || (offset > evicted_through && expires_ms > now),
     )
-    if (!Bun.deepEquals(history, kept))
-      return `${name}: ${inspect(history)}\nis now ${inspect(history_after)}`
+    if (!Bun.deepEquals(history, kept)) return `${name}: ${firstOther(history, kept)}`
   }
   if (!Bun.deepEquals(before.letters, after.letters))
     return `${inspect(before.letters)}\nis now ${inspect(after.letters)}`
   return undefined
+}
+
+function firstOther(before: readonly unknown[], after: readonly unknown[]): string {
+  const at = before.findIndex((one, i) => !Bun.deepEquals(one, after[i]))
+  const index = at < 0 ? before.length : at
+  return `${before.length} in the history, now ${after.length}; ${inspect(before[index])}\nis now ${inspect(after[index])}`
 }
 
 function inspect(value: unknown): string {

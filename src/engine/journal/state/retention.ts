@@ -1,3 +1,4 @@
+import { PROBE } from '../../memory/probe.ts'
 import type { Log } from '../log/log.ts'
 import type { Recorder } from '../records/recorder.ts'
 import { type Living, relocate } from './relocation.ts'
@@ -31,10 +32,10 @@ export class Retention {
     private readonly living: Living,
     /** Writes what the recorder has. */
     private readonly write: () => void,
-    private readonly now: () => number = () => performance.now(),
+    private readonly slack_bytes = SLACK_BYTES,
   ) {
     this.#counted = log.bytes
-    this.#allowed = 2 * log.bytes + SLACK_BYTES
+    this.#allowed = 2 * log.bytes + slack_bytes
   }
 
   /** About how many bytes of the log a start would bring back. */
@@ -42,13 +43,14 @@ export class Retention {
     const { clients } = this.living
     const { json_units, json_bytes, records_bytes } = this.recorder
     let addresses = 0
-    for (const { clients: of_project } of clients.projects.values()) addresses += of_project.size
+    for (const [name, { clients: of_project }] of clients.projects)
+      if (name !== PROBE.project) addresses += of_project.size
     const per_unit = json_units === 0 ? 1 : json_bytes / json_units
     return Math.round(clients.meter.bytes * per_unit + addresses * ADDRESS_BYTES + records_bytes)
   }
 
   get #over(): boolean {
-    return this.log.bytes > 1.5 * this.live_bytes + SLACK_BYTES
+    return this.log.bytes > 1.5 * this.live_bytes + this.slack_bytes
   }
 
   /**
@@ -56,7 +58,7 @@ export class Retention {
    * letters that may come back.
    */
   step(): void {
-    const began_ms = this.now()
+    const began_ms = performance.now()
     if (this.#dropping || began_ms - this.#stepped_ms < PAUSE_MS) return
     this.#count()
     if (!this.#running && !this.#begin()) return
@@ -69,7 +71,7 @@ export class Retention {
         void this.#drop(segment)
         break
       }
-      if (this.recorder.pending_bytes - before > STEP_BYTES || this.now() - began_ms > STEP_MS) break
+      if (this.recorder.pending_bytes - before > STEP_BYTES || performance.now() - began_ms > STEP_MS) break
     }
     this.#allowed -= this.recorder.pending_bytes - before
   }
