@@ -13,11 +13,15 @@ import type { Recorder } from '../records/recorder.ts'
 /** A session as it is written: who holds the address follows from the record around it. */
 export type WrittenSession = Omit<Session, 'project' | 'client_id' | 'last_seen_ms'>
 
-/** An address as the log has it. */
+/**
+ * An address as the log has it. Its record may come after its messages: it is written anew before the
+ * segment with the older one is deleted.
+ */
 export interface LoadedAddress {
   readonly log: AddressLog
-  readonly project: string
-  readonly client_id: string
+  /** Undefined until its record has come. */
+  project: string | undefined
+  client_id: string
   epoch: string
   last: number
   evicted_through: number
@@ -106,21 +110,21 @@ export class Loaded {
 
   #message(reader: Reader): StoredMessage {
     const from = reader.at
-    const address = this.addresses.get(reader.u32())
+    const address = this.#at(reader.u32())
     const offset = reader.number()
     const { message, state } = this.#content.read(reader)
     const entry = new Entry(offset, message)
     if (state) Object.assign(entry, state)
-    if (address) this.#put(address, entry)
+    this.#put(address, entry)
     this.recorder.weighMessage(message, reader.at - from)
     return message
   }
 
   #copy(reader: Reader, message: StoredMessage | undefined): void {
-    const address = this.addresses.get(reader.u32())
+    const address = this.#at(reader.u32())
     const offset = reader.number()
     if (!message) throw new Error('it has a copy of a message that is not there')
-    if (address) this.#put(address, new Entry(offset, message))
+    this.#put(address, new Entry(offset, message))
   }
 
   #put(address: LoadedAddress, entry: Entry): void {
@@ -131,13 +135,12 @@ export class Loaded {
   }
 
   #run(kind: number, reader: Reader): void {
-    const address = this.addresses.get(reader.u32())
+    const address = this.#at(reader.u32())
     const count = reader.u32()
     const first = reader.number()
     const times = reader.u32()
     const until_ms = reader.number()
     const mark = reader.u8() === 1
-    if (!address) return
     for (let offset = first; offset < first + count; offset++) {
       const entry = address.entries.get(offset)
       if (entry) change(entry, kind, times, until_ms, mark)
@@ -157,31 +160,40 @@ export class Loaded {
     const session = marks & HAS_SESSION ? (JSON.parse(reader.text()) as WrittenSession) : undefined
     const owned = (marks & OWNED) !== 0
     this.recorder.numbers = Math.max(this.recorder.numbers, number)
-    let address = this.addresses.get(number)
-    if (!address) {
-      const log = new AddressLog(this.recorder, number)
-      const empty = { entries: new Map<number, Entry>(), keys: new Map<string, Remembered>(), last: 0 }
-      address = {
-        log,
-        project,
-        client_id,
-        epoch,
-        evicted_through,
-        idle_since_ms,
-        owned,
-        owner,
-        session,
-        ...empty,
-      }
-      this.addresses.set(number, address)
-    }
-    Object.assign(address, { epoch, evicted_through, idle_since_ms, owned, owner, session })
+    const address = this.#at(number)
+    Object.assign(address, {
+      project,
+      client_id,
+      epoch,
+      evicted_through,
+      idle_since_ms,
+      owned,
+      owner,
+      session,
+    })
     address.last = Math.max(address.last, last)
     this.recorder.listAddress(address.log, last, evicted_through)
   }
 
+  #at(number: number): LoadedAddress {
+    return this.addresses.getOrInsertComputed(number, () => ({
+      log: new AddressLog(this.recorder, number),
+      project: undefined,
+      client_id: '',
+      epoch: '',
+      last: 0,
+      evicted_through: 0,
+      idle_since_ms: 0,
+      owned: false,
+      owner: undefined,
+      session: undefined,
+      entries: new Map<number, Entry>(),
+      keys: new Map<string, Remembered>(),
+    }))
+  }
+
   #letter(reader: Reader): void {
-    const address = this.addresses.get(reader.u32())
+    const address = this.#at(reader.u32())
     const offset = reader.number()
     const number = reader.number()
     const dead_ms = reader.number()
@@ -194,7 +206,7 @@ export class Loaded {
     const letter = { project, recipient_id, epoch, offset, message, attempts, reason, dead_ms }
     this.#lettersOf(project).set(number, { number, letter })
     this.last_letters.set(project, Math.max(number, this.last_letters.get(project) ?? 0))
-    address?.entries.delete(offset)
+    address.entries.delete(offset)
     this.recorder.here().letter(project, number)
   }
 
@@ -208,12 +220,11 @@ export class Loaded {
   }
 
   #key(reader: Reader): void {
-    const address = this.addresses.get(reader.u32())
+    const address = this.#at(reader.u32())
     const until_ms = reader.number()
     const key = reader.text()
     const digest = reader.text()
     const first = JSON.parse(reader.text()) as Sent
-    if (!address) return
     const kept = { first, digest, until_ms }
     // A key that is used anew comes after those that were used since.
     address.keys.delete(key)

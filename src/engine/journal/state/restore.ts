@@ -68,14 +68,19 @@ export function restore(
 }
 
 /** The addresses as they are now: one that was forgotten and made again has a higher number. */
-function latest({ addresses }: Loaded): Iterable<LoadedAddress> {
-  const by_name = new Map<string, LoadedAddress>()
+function latest({ addresses }: Loaded): Iterable<LoadedAddress & { project: string }> {
+  const by_name = new Map<string, LoadedAddress & { project: string }>()
   for (const address of addresses.values()) {
+    if (!isKnown(address)) continue
     const name = JSON.stringify([address.project, address.client_id])
     const other = by_name.get(name)
     if (!other || other.log.number < address.log.number) by_name.set(name, address)
   }
   return by_name.values()
+}
+
+function isKnown(address: LoadedAddress): address is LoadedAddress & { project: string } {
+  return address.project !== undefined
 }
 
 /** What the mailbox has, in rising order of offset. */
@@ -104,7 +109,7 @@ function settle(entry: Entry, { now, lost }: RestoreOptions): void {
 
 /** A session is silent until it is heard: who held it may be gone. */
 function restoreSession(
-  { project, client_id, session }: LoadedAddress,
+  { project, client_id, session }: LoadedAddress & { project: string },
   client: Client,
   checkins: Checkins,
   { limits, now }: RestoreOptions,
