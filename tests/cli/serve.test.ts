@@ -124,7 +124,9 @@ describe('serve', () => {
     expect(plain).toContain(`src/main.ts connect claude-code --url ${url}`)
     expect(plain).toContain(`${url}/mcp`)
     expect(plain).toMatch(/is kept for 77 s .*; text sent as "message" arrives as "payload"\./)
-    expect(plain.trimStart()).toMatch(/^\d\d:\d\d:\d\d\.\d{3} INFO {2}messages are kept in memory, .*--data-dir/)
+    expect(plain.trimStart()).toMatch(
+      /^\d\d:\d\d:\d\d\.\d{3} INFO {2}messages are kept in memory, .*--data-dir/,
+    )
     expect(plain).toMatch(/\d\d:\d\d:\d\d\.\d{3} INFO {2}listening url=/)
     expect(screen).toContain('\x1b[1m')
     child.kill('SIGTERM')
