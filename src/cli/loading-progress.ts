@@ -23,6 +23,11 @@ export class LoadingProgress {
   }
 
   readonly progress = (loaded_bytes: number, total_bytes: number): void => {
+    if (loaded_bytes >= total_bytes) {
+      // What is logged from then on must not be written over the line.
+      this.end()
+      return
+    }
     const now = this.now()
     if (now < this.#due_ms) return
     this.#due_ms = now + this.#interval_ms
