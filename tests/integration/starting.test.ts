@@ -7,6 +7,7 @@ import { pino } from 'pino'
 import { type App, openApp, startApp } from '../../src/app.ts'
 import type { Config } from '../../src/config/schema.ts'
 import { BrokerError } from '../../src/core/errors.ts'
+import { type } from '../cli/harness.ts'
 import { testConfig, until } from '../harness.ts'
 import { HeldEngine } from '../held-engine.ts'
 import { call, RawSocket } from '../transports/http/client.ts'
@@ -51,6 +52,9 @@ describe('until the engine has started', () => {
       loaded_bytes: 3 * MIB,
       total_bytes: 4 * MIB,
     })
+    const asked = await type(['status', '--url', url])
+    expect(asked.code).toBe(1)
+    expect(asked.err).toContain('is not ready: The broker is loading what it has stored: 3.0 of 4.0 MiB')
     engine.open()
     await app.started
     expect(await call(url, 'GET', '/health/ready')).toMatchObject({ status: 200, body: { status: 'ready' } })
