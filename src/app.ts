@@ -1,4 +1,4 @@
-import { Elysia } from 'elysia'
+import { type AnyElysia, Elysia } from 'elysia'
 import type { Logger } from 'pino'
 import { Keys } from './auth/identity.ts'
 import { Broker } from './broker/broker.ts'
@@ -8,6 +8,8 @@ import { Housekeeping } from './broker/housekeeping.ts'
 import { registerFolder } from './broker/protocols/registration/folder.ts'
 import { exposure } from './config/checks.ts'
 import type { Config } from './config/schema.ts'
+import { StartRefused } from './core/errors.ts'
+import type { Loading, Progress } from './core/loading.ts'
 import type { MaybePromise } from './core/maybe-promise.ts'
 import type { SchemaBounds } from './core/protocol/schema/bounds.ts'
 import type { Engine } from './engine/engine.ts'
@@ -16,40 +18,81 @@ import { REFUSED_BYTES_MAX } from './transports/body.ts'
 import { CallLog } from './transports/call-log.ts'
 import { ConnectionCount, type DoorContext, IDLE_SECONDS } from './transports/door.ts'
 import { httpDoor } from './transports/http/http.ts'
+import { startingHandler } from './transports/http/starting.ts'
+import { RPC_DIALECT } from './transports/mcp/dialect.ts'
 import { mcpDoor } from './transports/mcp/mcp.ts'
 import { sseDoor } from './transports/sse/sse.ts'
 import { wsDoor } from './transports/ws/ws.ts'
 
-/** A running broker. */
+/** A broker that listens. */
 export interface App {
   /** Its address, such as `http://127.0.0.1:8123`. */
   readonly url: string
   readonly broker: Broker
-  /** Stops accepting, ends waiting calls, closes connections over the drain time. Safe to call twice. */
+  /**
+   * Resolves when the engine has started and the doors are open. Until then the broker answers that it is
+   * starting. Rejects when it cannot start, or was stopped before it had; it has stopped listening then.
+   */
+  readonly started: Promise<void>
+  /**
+   * Stops accepting, ends waiting calls, closes connections over the drain time. Safe to call twice. Before
+   * it has started it only stops listening, at once; the engine is stopped when its start is over.
+   */
   stop(): Promise<void>
 }
 
+/** What an engine is made with. Making one touches no disk: that is for its `start`. */
+export interface EngineOptions extends MemoryEngineOptions {
+  /** To be told while the engine starts, if that may take long. */
+  readonly progress?: Progress
+  /** Takes trouble that no caller can be told of. */
+  readonly report?: (trouble: unknown) => void
+}
+
+export type NewEngine = (options: EngineOptions) => Engine
+
+/** The engine that the settings ask for. @throws StartRefused */
+function chosenEngine({ data_dir }: Config, options: EngineOptions): Engine {
+  if (data_dir === undefined) return new MemoryEngine(options)
+  throw new StartRefused('This version keeps messages in memory only.', 'Leave data_dir out.')
+}
+
+/** Opens the broker, and waits until it has started. @throws Error as {@link openApp}, and as its `started` */
+export async function startApp(config: Config, log: Logger, newEngine?: NewEngine): Promise<App> {
+  const app = openApp(config, log, newEngine)
+  await app.started
+  return app
+}
+
 /**
- * Builds the parts and starts them in order.
+ * Builds the parts, listens, and begins to start them in order.
  *
  * @param newEngine makes the engine; a test may wrap it
+ * @param told is told how far the engine has come
  * @throws Error when the settings expose it without keys (see `exposure`), or when it cannot listen
  */
-export async function startApp(
+export function openApp(
   config: Config,
   log: Logger,
-  newEngine: (options: MemoryEngineOptions) => Engine = (options) => new MemoryEngine(options),
-): Promise<App> {
+  newEngine: NewEngine = (options) => chosenEngine(config, options),
+  told: Progress = () => undefined,
+): App {
   const keys = new Keys(config.admin_key)
   const exposed = exposure(config)
   if (exposed) throw new Error(`${exposed.what} ${exposed.fix}`)
   const report = (err: unknown) => log.error({ err }, 'fault')
   const now = turnClock()
+  const loading: Loading = { loaded_bytes: undefined, total_bytes: undefined }
   const engine = newEngine({
     limits: () => config,
     now,
     newId: () => crypto.randomUUID(),
     newEpoch,
+    progress(loaded_bytes, total_bytes) {
+      Object.assign(loading, { loaded_bytes, total_bytes })
+      told(loaded_bytes, total_bytes)
+    },
+    report,
   })
   const broker = new Broker({
     engine,
@@ -70,9 +113,6 @@ export async function startApp(
   const mcp = mcpDoor(context)
   const doors = [sockets, sseDoor(context), mcp, httpDoor(context)]
 
-  await broker.start()
-  if (config.protocols !== undefined)
-    await registerFolder(broker, config.protocols, (told) => log.info(told, 'protocol registered'))
   housekeeping.every(TEND_MS, () => broker.tend())
   housekeeping.every((config.stale_seconds * 1000) / 3, () => broker.heardOpen())
   housekeeping.every(
@@ -80,17 +120,18 @@ export async function startApp(
     collectsWhenQuiet(broker, () => Bun.gc(true)),
   )
 
-  const server = new Elysia({
-    serve: {
-      // Bun refuses a larger body without a reason, so the doors refuse at a lower limit, with one.
-      maxRequestBodySize: config.body_bytes_max + 2 * REFUSED_BYTES_MAX,
-      idleTimeout: IDLE_SECONDS,
-      // Elysia's default would share the port, and so the messages, with another process.
-      reusePort: false,
-      routes: mcp.direct,
-    },
-  })
-  for (const door of doors) server.use(door.routes)
+  const serve = {
+    // Bun refuses a larger body without a reason, so the doors refuse at a lower limit, with one.
+    maxRequestBodySize: config.body_bytes_max + 2 * REFUSED_BYTES_MAX,
+    idleTimeout: IDLE_SECONDS,
+    // Elysia's default would share the port, and so the messages, with another process.
+    reusePort: false,
+  }
+  const server = new Elysia({ serve: { ...serve, routes: mcp.direct } })
+  // The doors are a module that Elysia waits for: when it is there, Elysia hands all routes to Bun's server,
+  // in place of the handler that answers until then. No request pays for that afterwards.
+  const opened = Promise.withResolvers<(app: AnyElysia) => AnyElysia>()
+  server.use(opened.promise)
   const websocket = {
     ...sockets.websocket,
     maxPayloadLength: config.body_bytes_max,
@@ -102,13 +143,51 @@ export async function startApp(
   server.listen({ hostname: config.host, port: config.port, websocket })
   const listening = server.server
   if (!listening) throw new Error(`Cannot listen on ${config.host}:${config.port}.`)
-  housekeeping.start()
   const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${listening.port}`
-  log.info({ url }, 'listening')
+  // In the turn in which it began to listen, so that no request comes before.
+  const fetch = startingHandler(context, { '/mcp': RPC_DIALECT }, loading)
+  listening.reload({ ...serve, routes: {}, fetch })
 
   let stopping: Promise<void> | undefined
+  let running = false
+  const unlessStopped = () => {
+    if (stopping) throw new Error('The broker was stopped before it had started.')
+  }
+  const start = async () => {
+    await broker.start()
+    try {
+      unlessStopped()
+      if (config.protocols !== undefined)
+        await registerFolder(broker, config.protocols, (told) => log.info(told, 'protocol registered'))
+      unlessStopped()
+      opened.resolve((app) => doors.reduce((all, door) => all.use(door.routes), app))
+      await server.modules
+      // Elysia has handed its routes over by the end of the turn.
+      await new Promise((resolve) => setImmediate(resolve))
+      unlessStopped()
+    } catch (error) {
+      await Promise.try(() => engine.flush()).catch(report)
+      await engine.stop()
+      throw error
+    }
+    running = true
+    housekeeping.start()
+    log.info({ url }, 'listening')
+  }
+  const started = start().catch(async (error: unknown) => {
+    await listening.stop(true)
+    throw error
+  })
+  // Whoever stops the broker before it has started need not wait for this.
+  started.catch(() => undefined)
+
   const stop = async () => {
     log.info('stopping')
+    if (!running) {
+      await listening.stop(true)
+      log.info('stopped')
+      return
+    }
     // Stops accepting. Not awaited: it resolves when the last connection is gone, and the doors close those.
     void listening.stop()
     broker.release()
@@ -129,6 +208,7 @@ export async function startApp(
   return {
     url,
     broker,
+    started,
     stop: () => {
       stopping ??= stop()
       return stopping
@@ -162,7 +242,14 @@ function schemaBounds(config: Config): SchemaBounds {
 
 /** Waits for work, but no longer than so. */
 async function within(ms: number, work: MaybePromise<unknown>): Promise<void> {
-  await Promise.race([work, Bun.sleep(ms)])
+  const late = Promise.withResolvers<void>()
+  const timer = setTimeout(late.resolve, ms)
+  try {
+    await Promise.race([work, late.promise])
+  } finally {
+    // It would keep the process that has stopped.
+    clearTimeout(timer)
+  }
 }
 
 /** A name for one history of a mailbox: 10 characters of base 36 from the CSPRNG. */

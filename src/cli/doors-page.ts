@@ -97,5 +97,8 @@ subscription (\`resources/subscribe\`, or \`subscriptions/listen\`) hints that t
 The routes are in [commands.md](commands.md), and as OpenAPI 3.1 at \`/openapi\`. Errors are problem details, \`Retry-After\` included. A call that
 waits (\`wait_seconds\`, \`timeout\`) ends when its caller goes. \`/health/live\` says that the process runs, \`/health/ready\` that a message can be stored
 and announced.
+
+A broker that has much to load listens before it has. Until then \`/health/ready\` says how far it is (\`loaded_bytes\`, \`total_bytes\`), and every other
+path but \`/health/live\` answers \`starting\`: with 503 and \`Retry-After\`, at \`/mcp\` as a JSON-RPC error, and to a WebSocket in place of the upgrade.
 `
 }

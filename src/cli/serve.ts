@@ -1,9 +1,12 @@
 import { isIP } from 'node:net'
+import { resolve } from 'node:path'
 import type { Logger } from 'pino'
 import type { App } from '../app.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
+import { StartRefused } from '../core/errors.ts'
 import { createLog } from '../observability/log.ts'
+import { LoadingProgress } from './loading-progress.ts'
 import { PROGRAM } from './program.ts'
 import { configSources, settingFlags } from './settings.ts'
 import { EXIT, type Terminal } from './terminal.ts'
@@ -16,6 +19,7 @@ export const serve: Verb = {
   positionals: [0, 0],
   examples: [
     [`${PROGRAM} serve`, 'on http://127.0.0.1:8123, no keys needed'],
+    [`${PROGRAM} serve --data-dir ./data`, 'messages are kept there, and outlive the process'],
     [`${PROGRAM} serve --port 9000 --mailbox-messages-max 100`, 'with other settings'],
     [`${PROGRAM} serve --config broker.yaml`, 'settings from a file'],
     [`MCP_BROKER_ADMIN_KEY=… ${PROGRAM} serve --host 0.0.0.0`, 'reachable from elsewhere, with a key'],
@@ -27,7 +31,7 @@ export const serve: Verb = {
   ],
   flags: settingFlags,
   takes_problems: true,
-  async run(line, { terminal, env }) {
+  async run(line, { terminal, env, newEngine }) {
     const { config } = await loadConfig(configSources(line, env))
     const log = createLog({
       level: config.log_level,
@@ -37,15 +41,39 @@ export const serve: Verb = {
     })
     const stop = stopSignal()
     // Loaded here, so that the verbs that call a broker do not wait for the code of one.
-    const { startApp } = await import('../app.ts')
-    const app = await startApp(config, log).catch((error: unknown) => {
-      throw startError(error, config, log)
+    const { openApp } = await import('../app.ts')
+    const loading = new LoadingProgress(terminal, log)
+    let app: App
+    try {
+      app = openApp(config, log, newEngine, loading.progress)
+    } catch (error) {
+      throw listenError(error, config) ?? startError(error, log)
+    }
+    log.info(...whereKept(config))
+    const started = app.started.catch((error: unknown) => {
+      throw startError(error, log)
     })
+    const first = await Promise.race([started.then(() => 'started'), stop]).finally(() => loading.end())
+    if (first !== 'started') {
+      await app.stop()
+      // The engine may still load, which would keep the process.
+      process.exit(EXIT.ok)
+    }
     if (terminal.interactive) welcome(app, config, terminal)
     await stop
     await app.stop()
     return EXIT.ok
   },
+}
+
+/** Where messages are kept: the first line of the log. */
+function whereKept({ data_dir, journal_sync }: Config): [members: object, message: string] {
+  if (data_dir === undefined)
+    return [
+      { stored: 'memory' },
+      'messages are kept in memory, and are lost with this process: --data-dir DIR keeps them',
+    ]
+  return [{ stored: 'disk', data_dir: resolve(data_dir), journal_sync }, 'messages are kept on disk']
 }
 
 /** Resolves at the first SIGTERM or SIGINT; the second ends the process as if it had not been caught. */
@@ -61,11 +89,19 @@ function stopSignal(): Promise<void> {
   })
 }
 
-function startError(error: unknown, { host, port }: Config, log: Logger): unknown {
+/** What a start failed for. It is logged if it is a fault. */
+function startError(error: unknown, log: Logger): unknown {
   if (!(error instanceof Error)) return error
+  if (error instanceof StartRefused) return new CliError(error.message, error.fix)
   // By its name: its file would load all of the broker.
   if (error.name === 'DefinitionsRefused')
     return new CliError(error.message, `Correct the files; "${PROGRAM} protocols check" reads them as well.`)
+  log.fatal({ err: error }, 'not started')
+  return new CliError(`The broker could not start: ${error.message}`, 'The log says where that came from.')
+}
+
+/** Why the broker cannot listen; undefined if that is not what failed. */
+function listenError(error: unknown, { host, port }: Config): CliError | undefined {
   switch ((error as NodeJS.ErrnoException).code) {
     case 'EADDRINUSE':
       return new CliError(
@@ -82,14 +118,11 @@ function startError(error: unknown, { host, port }: Config, log: Logger): unknow
     case 'EINVAL':
     case 'ENOTFOUND':
       return noAddress(host)
+    // For such a name Bun may also report an earlier error: that a file is no terminal.
+    case 'ENOTTY':
+      return isIP(host) === 0 ? noAddress(host) : undefined
     default:
-      // For such a name Bun may also report an earlier error: that a file is no terminal.
-      if ((error as NodeJS.ErrnoException).code === 'ENOTTY' && isIP(host) === 0) return noAddress(host)
-      log.fatal({ err: error }, 'not started')
-      return new CliError(
-        `The broker could not start: ${error.message}`,
-        'The log says where that came from.',
-      )
+      return undefined
   }
 }
 

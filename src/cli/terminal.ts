@@ -8,6 +8,8 @@ export interface Terminal {
   readonly width: number
   out(line: string): void
   err(line: string): void
+  /** Shows a line in place of the one it showed before, until `undefined` takes it away. For terminals only. */
+  moving(line: string | undefined): void
 }
 
 export function processTerminal(env: Readonly<Record<string, string | undefined>>): Terminal {
@@ -21,12 +23,17 @@ export function processTerminal(env: Readonly<Record<string, string | undefined>
     width: process.stdout.columns || 80,
     out: (line) => write(process.stdout, line),
     err: (line) => write(process.stderr, line),
+    // The cursor goes back to the start, so that what is written next writes over the line.
+    moving: (line = '') => write(process.stdout, `${ERASE_LINE}${line}`, '\r'),
   }
 }
 
-function write(stream: NodeJS.WriteStream, line: string): void {
+/** Erases the line that the cursor is in. Source: ECMA-48, EL. */
+const ERASE_LINE = '\x1b[2K'
+
+function write(stream: NodeJS.WriteStream, line: string, end = '\n'): void {
   try {
-    stream.write(`${line}\n`)
+    stream.write(line + end)
   } catch (error) {
     unread(error)
   }

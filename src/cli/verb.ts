@@ -1,3 +1,4 @@
+import type { NewEngine } from '../app.ts'
 import type { Problem } from '../config/checks.ts'
 import type { ErrorBody } from '../core/errors.ts'
 import type { Flag, Parsed } from './flags.ts'
@@ -7,6 +8,8 @@ import type { ExitCode, Terminal } from './terminal.ts'
 export interface Surroundings {
   readonly terminal: Terminal
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Makes the engine of a broker that is run; for tests. Undefined: the one that the settings ask for. */
+  readonly newEngine?: NewEngine
 }
 
 /** One word of the command line: `mcp-broker NAME …`. */

@@ -30,6 +30,11 @@ export function crossCheck(config: Config, origins: Readonly<Record<string, stri
       what: `${said('mailbox_bytes_max')}, but ${said('stored_bytes_max')}.`,
       fix: 'One mailbox cannot hold more than the whole broker: lower the one or raise the other.',
     })
+  if (config.journal_sync === 'full' && config.data_dir === undefined)
+    problems.push({
+      what: `${said('journal_sync')}, but there is no data_dir.`,
+      fix: 'Without a directory nothing outlives the process: give one with --data-dir, or leave journal_sync out.',
+    })
   const exposed = exposure(config)
   return exposed ? [...problems, exposed] : problems
 }

@@ -37,8 +37,7 @@ export const OTHER_VARIABLES: Readonly<Record<string, string>> = {
 
 /** Settings of later versions. This version refuses them: ignoring them would lose messages. */
 export const PLANNED: Readonly<Record<string, string>> = {
-  data_dir: 'This version keeps messages in memory only, so nothing would be stored there.',
-  redis_url: 'This version keeps messages in memory only, so Redis would not be used.',
+  redis_url: 'This version keeps messages in memory or in a directory, so Redis would not be used.',
 }
 
 interface Given {

@@ -61,6 +61,18 @@ export const ConfigSchema = Type.Object(
       default: 'auto',
       description: 'auto: readable in a terminal, JSON otherwise.',
     }),
+    data_dir: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'The directory in which messages are kept; it is made if it is not there. Without one they are in memory, and lost with the process.',
+      }),
+    ),
+    journal_sync: Type.Union([Type.Literal('normal'), Type.Literal('full')], {
+      default: 'normal',
+      description:
+        'What is stored before a receipt goes out, in data_dir. normal: the write, which outlives the process; a power cut may take the last second. full: the sync to the disk too, which outlives a power cut.',
+    }),
     body_bytes_max: count(1024 * 1024, 'Largest request body or frame, in bytes.'),
     connections_max: count(20_000, 'WebSockets and event streams open at once.'),
     waiting_max: count(10_000, 'Calls waiting for a message at once.'),

@@ -84,6 +84,23 @@ export function errorBody(error: BrokerError, correlation_id?: string): ErrorBod
  */
 export class StorageFailed extends Error {}
 
+/**
+ * The engine does not start on what it finds, such as a directory that another process holds. The message is
+ * one sentence for the operator.
+ *
+ * @param fix one sentence: what to do
+ */
+export class StartRefused extends Error {
+  override readonly name = 'StartRefused'
+
+  constructor(
+    message: string,
+    readonly fix: string,
+  ) {
+    super(message)
+  }
+}
+
 /** How long a caller waits before it tries again. */
 const STORAGE_RETRY_MS = 1000
 

@@ -126,7 +126,11 @@ export interface Engine {
   readonly records: Records
   /** Whether what a call did may be stored only after its answer, by `flush`. False: nobody waits for one. */
   readonly flushes: boolean
-  /** Called once, before any other call. */
+  /**
+   * Called once, and answered before any other call. May take as long as loading takes.
+   *
+   * @throws StartRefused where what it finds is not what it can start on; there is nothing to stop then
+   */
   start(events: EngineEvents): MaybePromise<void>
   /** Called once, after all other calls and a last flush. */
   stop(): MaybePromise<void>

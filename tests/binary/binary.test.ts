@@ -135,7 +135,7 @@ describe('the compiled program', () => {
     const path = join(dir, 'broker.yaml')
     writeFileSync(path, 'log_format: pretty\nmailbox_overflow: drop_oldest\n')
     await using broker = await serve(['--config', path])
-    expect(broker.log()).toMatch(/^\d\d:\d\d:\d\d\.\d{3} INFO {2}listening url=/)
+    expect(broker.log()).toMatch(/^\d\d:\d\d:\d\d\.\d{3} INFO {2}listening url=/m)
     const check = await run(['config', 'check', '--config', path], {}, [program])
     expect(check.out).toContain(`mailbox_overflow\tdrop_oldest\t${path}\n`)
   })

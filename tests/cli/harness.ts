@@ -76,6 +76,7 @@ export function begin(args: readonly string[], { interactive = false, env = {} }
     width: 100,
     out: (line: string) => void out.push(line),
     err: (line: string) => void err.push(line),
+    moving: () => undefined,
   }
   return { out, err, done: runCli(args, { terminal, env }) }
 }

@@ -27,6 +27,9 @@ function serve(args: string[] = [], env: Record<string, string> = {}) {
   }
 }
 
+/** The first line of a broker without a directory. */
+const IN_MEMORY = 'messages are kept in memory, and are lost with this process: --data-dir DIR keeps them'
+
 describe('serve', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)(
     '%s stops it in order, and it ends by itself with 0',
@@ -41,7 +44,7 @@ describe('serve', () => {
       broker.child.kill(signal)
       expect(await closed).toBe(3001)
       expect(await broker.child.exited).toBe(0)
-      expect(broker.lines.map(({ msg }) => msg)).toEqual(['listening', 'stopping', 'stopped'])
+      expect(broker.lines.map(({ msg }) => msg)).toEqual([IN_MEMORY, 'listening', 'stopping', 'stopped'])
     },
   )
 
@@ -121,6 +124,9 @@ describe('serve', () => {
     expect(plain).toContain(`src/main.ts connect claude-code --url ${url}`)
     expect(plain).toContain(`${url}/mcp`)
     expect(plain).toMatch(/is kept for 77 s .*; text sent as "message" arrives as "payload"\./)
+    expect(plain.trimStart()).toMatch(
+      /^\d\d:\d\d:\d\d\.\d{3} INFO {2}messages are kept in memory, .*--data-dir/,
+    )
     expect(plain).toMatch(/\d\d:\d\d:\d\d\.\d{3} INFO {2}listening url=/)
     expect(screen).toContain('\x1b[1m')
     child.kill('SIGTERM')

@@ -79,6 +79,7 @@ describe('where settings come from', () => {
     ['LEASE_SECONDS', '.5', { lease_seconds: 0.5 }],
     ['STORED_BYTES_MAX', '1e9', { stored_bytes_max: 1_000_000_000 }],
     ['MAILBOX_OVERFLOW', 'drop_oldest', { mailbox_overflow: 'drop_oldest' }],
+    ['DATA_DIR', './data', { data_dir: './data', journal_sync: 'normal' }],
   ])('MCP_BROKER_%s=%s', async (name, text, expected) => {
     expect((await load({ [`MCP_BROKER_${name}`]: text })).config).toMatchObject(expected)
   })
@@ -112,6 +113,8 @@ describe('what is wrong is said', () => {
     ['insecure', 'maybe', 'is the text "maybe". It must be true or false.'],
     ['mailbox_overflow', 'drop', 'is "drop". It must be one of reject, drop_oldest.'],
     ['host', '', 'MCP_BROKER_HOST is "". It must be a text.'],
+    ['data_dir', '', 'MCP_BROKER_DATA_DIR is "". It must be a text.'],
+    ['journal_sync', 'always', 'is "always". It must be one of normal, full.'],
     ['mailbox_messages_max', '0', 'must be a whole number, at least 1'],
   ])('%s = "%s"', async (key, text, expected) => {
     expect(await problems({ [`MCP_BROKER_${key.toUpperCase()}`]: text })).toContain(expected)
@@ -152,13 +155,11 @@ describe('what is wrong is said', () => {
     expect(await problems({ MCP_BROKER_port: '1' })).toContain('Did you mean MCP_BROKER_PORT?')
   })
 
-  test.each(['data_dir', 'redis_url'])('%s is refused everywhere, and says why', async (key) => {
-    const env = `MCP_BROKER_${key.toUpperCase()}`
-    const flag = key.replace('_', '-')
-    const path = file(`${key}.yaml`, `${key}: x\n`)
-    const message = await problems({ [env]: 'x' }, { [flag]: 'x', config: path })
-    for (const name of [`The variable ${env}`, `The flag --${flag}`, `${key} in ${path}`])
-      expect(message).toContain(`${name} has no effect yet. This version keeps messages in memory only`)
+  test('redis_url is refused everywhere, and says why', async () => {
+    const path = file('redis.yaml', 'redis_url: x\n')
+    const message = await problems({ MCP_BROKER_REDIS_URL: 'x' }, { 'redis-url': 'x', config: path })
+    for (const name of ['The variable MCP_BROKER_REDIS_URL', 'The flag --redis-url', `redis_url in ${path}`])
+      expect(message).toContain(`${name} has no effect yet. This version keeps messages in memory or in a`)
   })
 
   test('everything at once', async () => {
@@ -190,9 +191,15 @@ describe('what is wrong is said', () => {
       'ttl_seconds is 300 (default), but ttl_seconds_max is 10 (--ttl-seconds-max).',
     ],
     [{ 'stored-bytes-max': '10' }, 'but stored_bytes_max is 10 (--stored-bytes-max).'],
+    [{ 'journal-sync': 'full' }, 'journal_sync is full (--journal-sync), but there is no data_dir.'],
     [{ host: '0.0.0.0' }, 'Listening on 0.0.0.0 without keys would let anybody who reaches it'],
   ])('settings that contradict each other: %o', async (flags, expected) => {
     expect(await problems({}, flags as Record<string, string>)).toContain(expected)
+  })
+
+  test('a directory may be synced fully', async () => {
+    const { config } = await load({ MCP_BROKER_DATA_DIR: '/x' }, { 'journal-sync': 'full' })
+    expect(config).toMatchObject({ data_dir: '/x', journal_sync: 'full' })
   })
 
   test('beyond loopback with a key, or when it is meant', async () => {

@@ -230,7 +230,7 @@ export const GENERAL_ERRORS = {
     http_status: 503,
     rpc_code: 1442,
     retryable: true,
-    next: 'Wait retry_after_ms; the operator can raise stored_bytes_max.',
+    next: 'Wait retry_after_ms: what others read and acknowledge makes room. The operator can raise stored_bytes_max, or free space where the disk is full.',
   },
   storage_unavailable: {
     title: 'The storage of the broker did not do what was asked.',
@@ -276,6 +276,13 @@ export const GENERAL_ERRORS = {
     close_code: 3012,
     retryable: true,
     next: 'Connect again and resume from the last cursor.',
+  },
+  starting: {
+    title: 'The broker is starting: what it has stored is being loaded.',
+    http_status: 503,
+    rpc_code: 1450,
+    retryable: true,
+    next: 'Try again after retry_after_ms; /health/ready says how far it has come.',
   },
   shutting_down: {
     title: 'The broker is shutting down.',

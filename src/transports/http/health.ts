@@ -1,4 +1,5 @@
 import type { Broker } from '../../broker/broker.ts'
+import { type Loading, loadedText } from '../../core/loading.ts'
 import type { Health } from '../../engine/values.ts'
 import { jsonResponse } from '../gate.ts'
 
@@ -8,6 +9,15 @@ const PROBE_MS_MAX = 2000
 /** Says that the process answers; the engine is not asked. */
 export function live(): Response {
   return answer('live')
+}
+
+/** Says how far a broker has come that is starting. */
+export function notStarted({ loaded_bytes, total_bytes }: Readonly<Loading>): Response {
+  const detail =
+    loaded_bytes === undefined || total_bytes === undefined
+      ? 'The broker is starting.'
+      : `The broker is loading what it has stored: ${loadedText(loaded_bytes, total_bytes)}.`
+  return jsonResponse(JSON.stringify({ status: 'starting', detail, loaded_bytes, total_bytes }), 503)
 }
 
 /** Whether messages can be stored and announced now. One probe at a time serves all callers. */
