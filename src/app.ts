@@ -1,5 +1,6 @@
 import { type AnyElysia, Elysia } from 'elysia'
 import type { Logger } from 'pino'
+import { version } from '../package.json'
 import { Keys } from './auth/identity.ts'
 import { Broker } from './broker/broker.ts'
 import { turnClock } from './broker/clock.ts'
@@ -8,11 +9,11 @@ import { Housekeeping } from './broker/housekeeping.ts'
 import { registerFolder } from './broker/protocols/registration/folder.ts'
 import { exposure } from './config/checks.ts'
 import type { Config } from './config/schema.ts'
-import { StartRefused } from './core/errors.ts'
 import type { Loading, Progress } from './core/loading.ts'
 import type { MaybePromise } from './core/maybe-promise.ts'
 import type { SchemaBounds } from './core/protocol/schema/bounds.ts'
 import type { Engine } from './engine/engine.ts'
+import { JournalEngine } from './engine/journal/journal.ts'
 import { MemoryEngine, type MemoryEngineOptions } from './engine/memory/memory.ts'
 import { REFUSED_BYTES_MAX } from './transports/body.ts'
 import { CallLog } from './transports/call-log.ts'
@@ -46,15 +47,26 @@ export interface EngineOptions extends MemoryEngineOptions {
   /** To be told while the engine starts, if that may take long. */
   readonly progress?: Progress
   /** Takes trouble that no caller can be told of. */
-  readonly report?: (trouble: unknown) => void
+  readonly report: (trouble: unknown) => void
 }
 
 export type NewEngine = (options: EngineOptions) => Engine
 
-/** The engine that the settings ask for. @throws StartRefused */
-function chosenEngine({ data_dir }: Config, options: EngineOptions): Engine {
+/** The engine that the settings ask for. */
+function chosenEngine({ data_dir, journal_sync }: Config, options: EngineOptions, log: Logger): Engine {
   if (data_dir === undefined) return new MemoryEngine(options)
-  throw new StartRefused('This version keeps messages in memory only.', 'Leave data_dir out.')
+  return new JournalEngine({
+    ...options,
+    level: journal_sync,
+    // Loaded only here: what locks the directory takes memory.
+    open: async () =>
+      (await import('./engine/journal/volume.ts')).openVolume(data_dir, `mcp-broker ${version}`),
+    note: (sentence) => log.warn(sentence),
+    fatal(reason) {
+      log.fatal(reason)
+      process.exit(1)
+    },
+  })
 }
 
 /** Opens the broker, and waits until it has started. @throws Error as {@link openApp}, and as its `started` */
@@ -74,7 +86,7 @@ export async function startApp(config: Config, log: Logger, newEngine?: NewEngin
 export function openApp(
   config: Config,
   log: Logger,
-  newEngine: NewEngine = (options) => chosenEngine(config, options),
+  newEngine: NewEngine = (options) => chosenEngine(config, options, log),
   told: Progress = () => undefined,
 ): App {
   const keys = new Keys(config.admin_key)

@@ -1,5 +1,8 @@
 import type { Engine } from '../../src/engine/engine.ts'
+import { JournalEngine } from '../../src/engine/journal/journal.ts'
+import { openVolume } from '../../src/engine/journal/volume.ts'
 import { MemoryEngine, type MemoryEngineOptions } from '../../src/engine/memory/memory.ts'
+import { diskFolder } from '../folder.ts'
 
 export type NewEngine = (options: MemoryEngineOptions) => Engine
 
@@ -16,6 +19,13 @@ export const ENGINES: Readonly<Record<string, NewEngine | undefined>> = {
    * Memory that shows what is appended at the end of its turn, as an engine on disk does, and writes nothing.
    */
   staged: (options) => new MemoryEngine({ ...options, commit: () => {} }),
-  /** new JournalEngine({ ...options, data_dir: diskFolder(), level: 'normal' }) */
-  journal: undefined,
+  journal: (options) =>
+    new JournalEngine({
+      ...options,
+      level: 'normal',
+      open: () => openVolume(diskFolder(), 'the micro benchmark'),
+      report: console.error,
+      note: console.error,
+      fatal: console.error,
+    }),
 }

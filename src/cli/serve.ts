@@ -92,7 +92,8 @@ function stopSignal(): Promise<void> {
 /** What a start failed for. It is logged if it is a fault. */
 function startError(error: unknown, log: Logger): unknown {
   if (!(error instanceof Error)) return error
-  if (error instanceof StartRefused) return new CliError(error.message, error.fix)
+  if (error instanceof StartRefused)
+    return new CliError(error.message, error.fix ?? 'Nothing was changed there.')
   // By its name: its file would load all of the broker.
   if (error.name === 'DefinitionsRefused')
     return new CliError(error.message, `Correct the files; "${PROGRAM} protocols check" reads them as well.`)

@@ -88,16 +88,17 @@ export class StorageFailed extends Error {}
  * The engine does not start on what it finds, such as a directory that another process holds. The message is
  * one sentence for the operator.
  *
- * @param fix one sentence: what to do
+ * @param fix one sentence: what to do; undefined where the message says it
  */
 export class StartRefused extends Error {
-  override readonly name = 'StartRefused'
+  override name = 'StartRefused'
 
   constructor(
     message: string,
-    readonly fix: string,
+    readonly fix?: string | undefined,
+    options?: ErrorOptions,
   ) {
-    super(message)
+    super(message, options)
   }
 }
 

@@ -1,4 +1,4 @@
-import { StorageFailed } from '../../core/errors.ts'
+import { StartRefused, StorageFailed } from '../../core/errors.ts'
 import { Histogram } from '../../core/histogram.ts'
 import type { Take } from '../../core/mailbox/entry.ts'
 import type { Position } from '../../core/mailbox/position.ts'
@@ -19,6 +19,7 @@ import type {
   Settle,
   Settled,
 } from '../values.ts'
+import { Damage } from './log/damage.ts'
 import type { Disk } from './log/disk.ts'
 import { Log, type LogStart } from './log/log.ts'
 import { Recorder } from './records/recorder.ts'
@@ -42,9 +43,11 @@ export interface Volume {
 export interface JournalOptions extends Omit<MemoryEngineOptions, 'commit' | 'effects' | 'refuses'> {
   readonly level: JournalLevel
   /** Opens what the journal is kept on. @throws Error with one sentence for the operator */
-  readonly open: () => Volume
-  /** Told of what the operator should know. */
+  readonly open: () => MaybePromise<Volume>
+  /** Told of faults. */
   readonly report: (trouble: unknown) => void
+  /** Told in a sentence of what was lost, and the operator should know. */
+  readonly note: (sentence: string) => void
   /** Told of what cannot be mended while the process runs, which must end then. */
   readonly fatal: (reason: string) => void
   /** Told while the journal is read at the start, of bytes. */
@@ -87,16 +90,19 @@ export class JournalEngine extends MemoryEngine {
   /** Reads what is stored. @throws Error with one sentence for the operator; nothing is changed then */
   override async start(events: EngineEvents): Promise<void> {
     super.start(events)
-    this.#volume = this.journal.open()
+    this.#volume = await this.journal.open()
     try {
       await this.#load(this.#volume)
     } catch (error) {
       this.#volume.close()
-      throw error
+      if (!(error instanceof Damage)) throw error
+      const { path } = this.#volume
+      const fix = `To save what can be read, run: mcp-broker data repair ${path}`
+      throw new StartRefused(`In ${path}, ${error.message}.`, fix, { cause: error })
     }
   }
 
-  async #load({ disk, boot_id }: Volume): Promise<void> {
+  async #load({ path, disk, boot_id }: Volume): Promise<void> {
     const { level, report, fatal, progress, segment_bytes, reserve_bytes, newEpoch, limits } = this.journal
     const loaded = new Loaded(this.#recorder)
     const start = await Log.open(
@@ -111,6 +117,12 @@ export class JournalEngine extends MemoryEngine {
     this.#clock.notBefore(loaded.newest_ms)
     this.#recorder.segment = start.log.segment
     const lost = lostBy(start)
+    const { cut } = start
+    if (cut)
+      this.journal.note(
+        `${path}/${cut.file} was cut at byte ${cut.offset}: the last write, ${cut.bytes} bytes, was torn.`,
+      )
+    if (lost) this.journal.note(LOST[lost])
     const { addresses: clients, checkins, records } = this
     restore(loaded, { clients, checkins, records }, { limits, now: this.#clock.now(), lost, newEpoch })
     const write = () => this.write()
@@ -247,6 +259,13 @@ const SYNC_BOUNDS = [0.000_5, 0.002, 0.01, 0.05, 0.2, 1]
 
 /** Bytes of one frame of what is written anew. */
 const PIECE_BYTES = 256 * 1024
+
+const LOST: Readonly<Record<NonNullable<Lost>, string>> = {
+  offsets:
+    'The machine stopped without warning: messages of the last second may be lost, and readers cannot resume by cursor.',
+  deliveries:
+    'The machine stopped without warning: what was delivered last may come again, with a higher attempt.',
+}
 
 /** What the last process may have lost. */
 function lostBy({ how, level_before }: LogStart): Lost {

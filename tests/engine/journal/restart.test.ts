@@ -24,6 +24,7 @@ function journalOn(disk: MemoryDisk, { limits, now }: Parameters<MakeEngine>[0])
     level: 'normal',
     open: () => ({ path: 'memory', disk, boot_id: 'boot', close() {} }),
     report: fault,
+    note: fault,
     fatal: fault,
     segment_bytes: SEGMENT_BYTES,
     reserve_bytes: 0,

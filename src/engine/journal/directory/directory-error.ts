@@ -1,3 +1,5 @@
+import { StartRefused } from '../../../core/errors.ts'
+
 /** Why a directory cannot be used as the data directory. */
 export type DirectoryTrouble =
   | 'no_parent'
@@ -10,7 +12,7 @@ export type DirectoryTrouble =
   | 'unusable'
 
 /** A data directory is refused. The message is one sentence: what is wrong, where, and what to do. */
-export class DirectoryError extends Error {
+export class DirectoryError extends StartRefused {
   constructor(
     readonly trouble: DirectoryTrouble,
     message: string,
