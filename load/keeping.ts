@@ -32,5 +32,6 @@ export function keepingFlags(keeping: Keeping, data_dir: string): string[] {
 export async function startKeeping(keeping: Keeping): Promise<Server | undefined> {
   if (!isAvailable(keeping)) return undefined
   const folder = diskFolder()
-  return Server.start(brokerCommand(keepingFlags(keeping, folder)), BROKER_ENV, folder)
+  const server = await Server.start(brokerCommand(keepingFlags(keeping, folder)), BROKER_ENV, folder)
+  return server.ready()
 }

@@ -65,6 +65,16 @@ export class Server implements AsyncDisposable {
     return false
   }
 
+  /** Waits until the doors of a broker are open: it takes connections before it has loaded what it stores. */
+  async ready(): Promise<this> {
+    const deadline = performance.now() + START_MS_MAX
+    while (this.#ended === undefined && performance.now() < deadline) {
+      if ((await fetch(`${this.url}/health/ready`)).ok) return this
+      await Bun.sleep(20)
+    }
+    throw new Error(`${this.words.join(' ')} takes connections, but is not ready`)
+  }
+
   get url(): string {
     return `http://127.0.0.1:${this.port}`
   }

@@ -10,9 +10,10 @@ const MAIN = join(import.meta.dir, '../../src/main.ts')
 export const BROKER_ENV = { MCP_BROKER_LOG_LEVEL: 'error', MCP_BROKER_DRAIN_SECONDS: '0.1' }
 
 /** Starts a broker. @param program of a compiled one; its source is run where none is given */
-export function startBroker(program?: string): Promise<Server> {
+export async function startBroker(program?: string): Promise<Server> {
   const command = program === undefined ? [process.execPath, MAIN] : [program]
-  return Server.start((port) => [...command, 'serve', '--port', String(port)], BROKER_ENV)
+  const server = await Server.start((port) => [...command, 'serve', '--port', String(port)], BROKER_ENV)
+  return server.ready()
 }
 
 /** How a broker is run from its source. @param flags besides its port */

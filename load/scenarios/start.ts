@@ -41,7 +41,7 @@ export const start: Scenario = {
     const command = brokerCommand(keepingFlags('normal', folder))
     const env = { ...BROKER_ENV, ...SETTINGS }
     const mailboxes = run.short ? SHORT_MAILBOXES : MAILBOXES
-    const filled = await fill(run, await Server.start(command, env), mailboxes)
+    const filled = await fill(run, await (await Server.start(command, env)).ready(), mailboxes)
     run.say('starting again')
     // The folder goes with this one.
     await using server = await Server.spawn(command, env, folder)

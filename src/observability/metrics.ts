@@ -1,5 +1,4 @@
 import { Counter, Gauge, Registry } from 'prom-client'
-import type { Timings } from '../core/histogram.ts'
 
 /** The values at the moment of a scrape. Counters count from the start of the process. */
 export interface Readings {
@@ -44,6 +43,16 @@ export interface Readings {
     readonly adapter_steps: number
     readonly validations: Readonly<Record<string, Timings>>
   }
+}
+
+/** How long something took, as a histogram counts it. */
+export interface Timings {
+  readonly count: number
+  /** Seconds. */
+  readonly sum: number
+  /** How many took up to each of `bounds` seconds and more than the one before; then those beyond all. */
+  readonly buckets: readonly number[]
+  readonly bounds: readonly number[]
 }
 
 /** One metric: a single value, or one for each value of its label. Labels are few and name no client. */

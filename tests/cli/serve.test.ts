@@ -90,13 +90,19 @@ describe('serve', () => {
     ],
     [['--host', '0.0.0.0'], 1, 'Listening on 0.0.0.0 without keys'],
     [['--port', 'x'], 1, '--port is the text "x".'],
-    [['--data-dir', '/tmp/x'], 1, 'This version keeps messages in memory only'],
     [['--prt', '1'], 2, 'Did you mean --port?'],
   ])('a start that is refused: %j', async (args, code, expected) => {
     const ended = await run(['serve', ...args])
     expect({ code: ended.code, out: ended.out }).toEqual({ code, out: '' })
     expect(ended.err).toContain(expected)
     // Two lines to each problem, no stack.
+    expect(ended.err.trimEnd().split('\n')).toHaveLength(2)
+  })
+
+  test('a directory that cannot be made is refused in one sentence', async () => {
+    const ended = await run(['serve', '--data-dir', '/no/such/parent/data'])
+    expect(ended.code).toBe(1)
+    expect(ended.err).toStartWith('error: The data directory /no/such/parent/data cannot be made')
     expect(ended.err.trimEnd().split('\n')).toHaveLength(2)
   })
 

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { type App, openApp, startApp } from '../../src/app.ts'
 import type { Config } from '../../src/config/schema.ts'
-import { BrokerError } from '../../src/core/errors.ts'
+import { BrokerError, StartRefused } from '../../src/core/errors.ts'
 import { type } from '../cli/harness.ts'
 import { testConfig, until } from '../harness.ts'
 import { HeldEngine } from '../held-engine.ts'
@@ -216,9 +216,9 @@ describe('a start that fails', () => {
     taken.close()
   })
 
-  test('and so is a directory that this version cannot keep messages in', async () => {
-    const error = await failure(startApp(testConfig({ data_dir: '/tmp/x' }), SILENT))
-    expect(error.name).toBe('StartRefused')
+  test('and so is a directory that cannot be made', async () => {
+    const error = await failure(startApp(testConfig({ data_dir: '/no/such/parent/data' }), SILENT))
+    expect(error).toBeInstanceOf(StartRefused)
     expect(error).not.toBeInstanceOf(BrokerError)
   })
 })

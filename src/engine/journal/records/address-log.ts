@@ -1,9 +1,22 @@
 import type { MailboxEffects } from '../../../core/mailbox/effects.ts'
 import type { Entry } from '../../../core/mailbox/entry.ts'
 import type { Client } from '../../memory/client.ts'
-import type { Span } from '../state/contents.ts'
 import { KIND } from './kinds.ts'
-import type { Recorder } from './recorder.ts'
+
+/** Writes down the changes to mailboxes. */
+export interface Writing {
+  /** One change to one message, which may prolong the change before. */
+  run(kind: number, number: number, offset: number, times: number, until_ms: number, mark: boolean): void
+  /** A message with all its state, anew. */
+  message(log: AddressLog, entry: Entry): void
+}
+
+/** Messages of one mailbox whose newest record is in one segment: all retained ones between two offsets. */
+export interface Span {
+  readonly log: AddressLog
+  readonly from: number
+  through: number
+}
 
 /** What the log has of one address, and who writes down the changes to its mailbox. */
 export class AddressLog implements MailboxEffects {
@@ -18,7 +31,7 @@ export class AddressLog implements MailboxEffects {
   span_segment = 0
 
   constructor(
-    private readonly recorder: Recorder,
+    private readonly writing: Writing,
     /** Names the address in the log. */
     readonly number: number,
     /** Undefined when the address is no more, and while the log is read. */
@@ -31,23 +44,23 @@ export class AddressLog implements MailboxEffects {
   }
 
   leased(offset: number, attempts: number, until_ms: number, cursor_acks: boolean): void {
-    this.recorder.run(KIND.leased, this.number, offset, attempts, until_ms, cursor_acks)
+    this.writing.run(KIND.leased, this.number, offset, attempts, until_ms, cursor_acks)
   }
 
   acknowledged(offset: number, attempts: number): void {
-    this.recorder.run(KIND.acknowledged, this.number, offset, attempts, 0, false)
+    this.writing.run(KIND.acknowledged, this.number, offset, attempts, 0, false)
   }
 
   repeated(offset: number, attempts: number): void {
-    this.recorder.run(KIND.repeated, this.number, offset, attempts, 0, false)
+    this.writing.run(KIND.repeated, this.number, offset, attempts, 0, false)
   }
 
   returned(offset: number, failures: number, until_ms: number, cursor_acks: boolean): void {
-    this.recorder.run(KIND.returned, this.number, offset, failures, until_ms, cursor_acks)
+    this.writing.run(KIND.returned, this.number, offset, failures, until_ms, cursor_acks)
   }
 
   rewritten(entry: Entry): void {
-    this.recorder.message(this, entry)
+    this.writing.message(this, entry)
   }
 
   /** Notes what the address record says that lies in this segment. */

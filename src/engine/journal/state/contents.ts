@@ -1,12 +1,5 @@
 import type { Remembered } from '../../memory/client.ts'
-import type { AddressLog } from '../records/address-log.ts'
-
-/** Messages of one mailbox whose newest record is in one segment: all retained ones between two offsets. */
-export interface Span {
-  readonly log: AddressLog
-  readonly from: number
-  through: number
-}
+import type { AddressLog, Span } from '../records/address-log.ts'
 
 /**
  * What has its record in one segment of the log, so that it can be written anew before the segment is
