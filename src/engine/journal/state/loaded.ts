@@ -9,6 +9,7 @@ import { ContentReader } from '../records/content.ts'
 import { HAS_OWNER, HAS_SESSION, KIND, OWNED, REASONS } from '../records/kinds.ts'
 import { Reader } from '../records/reader.ts'
 import type { Recorder } from '../records/recorder.ts'
+import { LoadedEntries } from './loaded-entries.ts'
 
 /** A session as it is written: who holds the address follows from the record around it. */
 export type WrittenSession = Omit<Session, 'project' | 'client_id' | 'last_seen_ms'>
@@ -29,8 +30,8 @@ export interface LoadedAddress {
   owned: boolean
   owner: string | undefined
   session: WrittenSession | undefined
-  /** By offset, the acknowledged ones included. */
-  readonly entries: Map<number, Entry>
+  /** The acknowledged ones included. */
+  readonly entries: LoadedEntries
   readonly keys: Map<string, Remembered>
 }
 
@@ -129,7 +130,7 @@ export class Loaded {
 
   #put(address: LoadedAddress, entry: Entry): void {
     const { offset } = entry
-    address.entries.set(offset, entry)
+    address.entries.set(entry)
     if (offset > address.last) address.last = offset
     this.recorder.list(address.log, offset)
   }
@@ -187,7 +188,7 @@ export class Loaded {
       owned: false,
       owner: undefined,
       session: undefined,
-      entries: new Map<number, Entry>(),
+      entries: new LoadedEntries(),
       keys: new Map<string, Remembered>(),
     }))
   }

@@ -55,7 +55,6 @@ export function restore(
     restoreKeys(address, client, clients, options.now)
     // The next sweep looks at each, as time has passed.
     clients.schedule(client, 0)
-    address.entries.clear()
   }
   for (const [project, letters] of loaded.letters) {
     const sorted = [...letters.values()].sort((a, b) => a.number - b.number)
@@ -86,17 +85,13 @@ function isKnown(address: LoadedAddress): address is LoadedAddress & { project: 
 /** What the mailbox has, in rising order of offset. */
 function retained({ entries, evicted_through }: LoadedAddress, options: RestoreOptions): Entry[] {
   const found: Entry[] = []
-  let rising = true
-  let before = 0
-  for (const entry of entries.values()) {
+  for (const entry of entries.take()) {
     // A record of it is left in the log, though it was overwritten.
     if (entry.state === ACKED && entry.offset <= evicted_through) continue
     if (entry.state !== ACKED) settle(entry, options)
-    rising &&= entry.offset > before
-    before = entry.offset
     found.push(entry)
   }
-  return rising ? found : found.sort((a, b) => a.offset - b.offset)
+  return found
 }
 
 /** Nobody could use a lease that ran out meanwhile, so it is no failure. */
