@@ -1,6 +1,7 @@
 import type { Disk } from '../../../src/engine/journal/log/disk.ts'
 import { Log, type LogStart } from '../../../src/engine/journal/log/log.ts'
 import { Random } from '../../simulation/random.ts'
+import { driven, turn } from './driven.ts'
 import { Loading, Store, type StoreLog } from './store.ts'
 import { VirtualDisk } from './virtual-disk.ts'
 
@@ -109,33 +110,7 @@ export class Simulation {
       await start.log.begin()
       return start
     })
-    return this.#driven(opening)
-  }
-
-  /** Lets the disk work until a promise is settled. @returns undefined when the process died meanwhile */
-  async #driven<T>(promise: Promise<T>): Promise<T | undefined> {
-    const disk = this.#disk
-    let done = false
-    let thrown: unknown
-    const value = promise.then(
-      (result) => {
-        done = true
-        return result
-      },
-      (error) => {
-        done = true
-        thrown = error
-        return undefined
-      },
-    )
-    for (;;) {
-      await turn()
-      if (disk.dead) return undefined
-      if (done) break
-      disk.step()
-    }
-    if (thrown !== undefined) throw thrown
-    return value
+    return driven(disk, opening)
   }
 
   /** @returns whether it was stopped in order */
@@ -175,14 +150,14 @@ export class Simulation {
     disk.write_failures = 0
     disk.space = Number.POSITIVE_INFINITY
     try {
-      return (await this.#driven(log.close().then(() => true))) ?? false
+      return (
+        (await driven(
+          disk,
+          log.close().then(() => true),
+        )) ?? false
+      )
     } catch {
       return false
     }
   }
-}
-
-/** Lets everything run that is not waiting for the disk. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }

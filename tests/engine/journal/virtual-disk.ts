@@ -203,6 +203,21 @@ export class VirtualDisk implements Disk {
     return next
   }
 
+  /** A disk with the same files, all of them synced. */
+  copy(): VirtualDisk {
+    const copy = new VirtualDisk(this.random)
+    for (const [name, { cache }] of this.#names) copy.#settled(name, cache.slice())
+    return copy
+  }
+
+  #settled(name: string, content: Uint8Array): void {
+    const inode = new Inode()
+    inode.cache = content
+    inode.platter = content.slice()
+    this.#names.set(name, inode)
+    this.#platter_names.set(name, inode)
+  }
+
   /** The machine dies. @returns the disk that it finds when it is started again */
   powerCut(): VirtualDisk {
     this.dead = true
@@ -211,14 +226,7 @@ export class VirtualDisk implements Disk {
     next.copies_on_write = this.copies_on_write
     for (const renaming of this.#renamings.slice(0, this.random.between(0, this.#renamings.length)))
       this.#apply(renaming)
-    for (const [name, inode] of this.#platter_names) {
-      const left = this.#left(inode)
-      const file = new Inode()
-      file.cache = left
-      file.platter = left.slice()
-      next.#names.set(name, file)
-      next.#platter_names.set(name, file)
-    }
+    for (const [name, inode] of this.#platter_names) next.#settled(name, this.#left(inode))
     return next
   }
 

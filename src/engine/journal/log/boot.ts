@@ -14,7 +14,8 @@ export interface BootNote {
 }
 
 const FILE = 'boot'
-const TEMPORARY = 'boot.tmp'
+/** The note until it is whole. */
+export const TEMPORARY = 'boot.tmp'
 const BYTES_MAX = 4096
 
 /** @returns undefined when there is none @throws Damage */

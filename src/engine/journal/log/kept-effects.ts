@@ -41,6 +41,7 @@ export class KeptEffects {
   }
 
   clear(): void {
+    if (this.empty) return
     this.#parts = []
     this.bytes = 0
   }

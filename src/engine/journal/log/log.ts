@@ -1,9 +1,10 @@
 import type { MaybePromise } from '../../../core/maybe-promise.ts'
 import { type BootNote, type Level, removeBoot, writeBoot } from './boot.ts'
-import { codeOf, type Disk } from './disk.ts'
+import { codeOf } from './disk.ts'
 import { type Frame, HEAD_BYTES } from './frame.ts'
 import { EMPTY, KeptEffects } from './kept-effects.ts'
 import { type Cut, type Opened, openSegments } from './opening.ts'
+import type { LogOptions, LogStatus, Pinned } from './options.ts'
 import type { Segments } from './segments.ts'
 import { Syncing } from './syncing.ts'
 import { Writer } from './writer.ts'
@@ -12,22 +13,7 @@ const SEGMENT_BYTES = 16 * 1024 * 1024
 const RESERVE_BYTES = 4 * 1024 * 1024
 const TICK_MS = 1000
 
-export interface LogOptions {
-  readonly disk: Disk
-  readonly level: Level
-  /** Of this machine's boot; undefined where there is none: then every start counts as after another boot. */
-  readonly boot_id: string | undefined
-  readonly segment_bytes?: number | undefined
-  /** What is kept for effects in the last segment while no next one can be made. */
-  readonly reserve_bytes?: number | undefined
-  /** Milliseconds since the epoch. */
-  readonly now: () => number
-  readonly report: (trouble: Error | string) => void
-  /** Appends that were answered as failed are still in the log, and would be delivered: the process must end. */
-  readonly fatal?: ((reason: string) => void) | undefined
-  /** Told while the log is read. */
-  readonly progress?: ((read_bytes: number, total_bytes: number) => void) | undefined
-}
+export type { LogOptions, LogStatus, Pinned } from './options.ts'
 
 export interface LogStart {
   readonly log: Log
@@ -39,28 +25,10 @@ export interface LogStart {
   readonly cut: Cut | undefined
 }
 
-export interface LogStatus {
-  readonly segments: number
-  readonly bytes: number
-  /** Milliseconds since the epoch. */
-  readonly last_sync_at: number | undefined
-  /** What does not work at present. */
-  readonly trouble: string | undefined
-  /** While appends are refused for want of space. */
-  readonly free_bytes?: number | undefined
-}
-
-/** What a backup copies: the first `size` bytes of each file. */
-export interface Pinned {
-  readonly files: readonly { readonly name: string; readonly size: number }[]
-  release(): void
-}
-
 /** An append-only log of frames, in segments. */
 export class Log {
   /** Told of each write and each sync, in seconds. */
   observe: { written(seconds: number): void; synced(seconds: number): void } | undefined
-  readonly #disk: Disk
   readonly #segments: Segments
   readonly #writer: Writer
   readonly #syncing: Syncing
@@ -70,7 +38,9 @@ export class Log {
   #write_trouble: string | undefined
   /** The last process's note could only be removed. */
   #boot_trouble: string | undefined
-  #noting = false
+  #noting: Promise<void> | undefined
+  /** While no next segment can be made: a frame was refused that would have used up the reserve. */
+  #short = false
   #last_sync_at: number | undefined
   #last_tick_at = 0
   #closed = false
@@ -80,7 +50,6 @@ export class Log {
     opened: Opened,
   ) {
     const { disk, level, report, fatal } = options
-    this.#disk = disk
     this.#segments = opened.segments
     this.#writer = new Writer(disk, opened.segments, opened.sequence, opened.synced)
     this.#syncing = new Syncing({ disk, level, report, fatal }, this.#segments, this.#writer, this.#kept)
@@ -114,9 +83,11 @@ export class Log {
     try {
       await this.#noteBoot()
     } catch (error) {
-      this.#boot_trouble = codeOf(error)
-      await removeBoot(this.#disk)
+      this.#boot_trouble = `the start cannot be noted: ${codeOf(error)}`
+      await removeBoot(this.options.disk)
     }
+    // Not before: the old note may name the oldest one.
+    await this.#segments.dropEmpty()
     if (this.#segments.wants_next) void this.#prepare()
   }
 
@@ -141,12 +112,13 @@ export class Log {
   }
 
   /**
-   * Why appends are to be refused at present. `full`: there is no next segment, and less than the reserve is
+   * Why appends are to be refused at present. `full`: there is no next segment, and no more than the reserve is
    * left in this one. `failed`: a sync and its repetition failed, or too much waits for a sync.
    */
   get refuses(): 'full' | 'failed' | undefined {
     if (this.#syncing.failing || this.#syncing.dead || this.#syncing.overrun) return 'failed'
-    return this.#segments.stuck && this.#segments.room < this.#reserve_bytes ? 'full' : undefined
+    const { stuck, room } = this.#segments
+    return stuck && (this.#short || room < this.#reserve_bytes) ? 'full' : undefined
   }
 
   /** Not even effects fit any more. */
@@ -155,37 +127,44 @@ export class Log {
   }
 
   get status(): LogStatus {
-    const { trouble } = this.#segments
     return {
       segments: this.#segments.list.length,
       bytes: this.bytes,
       last_sync_at: this.#last_sync_at,
-      trouble:
-        this.#syncing.trouble ??
-        this.#write_trouble ??
-        (trouble === undefined ? undefined : `no next segment can be made: ${codeOf(trouble)}`) ??
-        this.#boot_trouble,
+      trouble: this.#trouble,
       ...(this.refuses === 'full' && { free_bytes: this.#free() }),
     }
+  }
+
+  get #trouble(): string | undefined {
+    const { trouble } = this.#segments
+    return (
+      this.#syncing.trouble ??
+      this.#write_trouble ??
+      (trouble === undefined ? undefined : `no next segment can be made: ${codeOf(trouble)}`) ??
+      this.#boot_trouble
+    )
   }
 
   /**
    * Writes a frame. The caller may use `frame.bytes` again as soon as this has returned. The effects of a frame
    * that fails are kept, and written in front of the next one. An empty frame writes nothing.
    *
-   * @param waits with `full`: to wait until it is synced, and all that was written before
-   * @throws Error when the appends could not be stored, or rejects; then nothing of them is in the log. Once closed
+   * @param waits with `full`: to wait until it is synced, and all that was written before. Without it, what the
+   *   frame appends counts as an effect when a sync fails
+   * @throws Error, or rejects, when the appends could not be stored; then nothing of them is in the log. It
+   *   throws for any frame once it is closed
    */
   commit(frame: Frame, waits: boolean): MaybePromise<void> {
     if (this.#closed) throw new Error('the log is closed')
     if (frame.length > HEAD_BYTES) {
       const has_appends = frame.length > frame.appends_at
       const failure = (has_appends ? this.#refusal(frame.length) : undefined) ?? this.#write(frame, waits)
-      if (failure) {
-        if (has_appends) this.#writeEffects({ ...frame, length: frame.appends_at })
-        else this.#kept.add(frame)
-        if (has_appends) throw failure
+      if (failure && has_appends) {
+        this.#writeEffects({ ...frame, length: frame.appends_at })
+        throw failure
       }
+      if (failure) this.#kept.add(frame)
       if (this.#segments.wants_next && !this.#segments.stuck) void this.#prepare()
     }
     if (waits && this.options.level === 'full' && !this.#syncing.idle) return this.#syncing.done()
@@ -206,7 +185,7 @@ export class Log {
     if (this.#segments.wants_next) void this.#prepare()
     this.#writeKept()
     if (!this.#syncing.idle || this.#syncing.failing) this.#syncing.begin()
-    if (this.#boot_trouble !== undefined) void this.#noteBootAgain()
+    if (this.#boot_trouble !== undefined) this.#noting ??= this.#noteBootAgain()
   }
 
   /**
@@ -238,7 +217,7 @@ export class Log {
   /** Syncs and notes the clean stop. @throws Error when that does not work; the next start then takes care */
   async close(): Promise<void> {
     this.#closed = true
-    await this.#segments.close()
+    await Promise.all([this.#segments.close(), this.#noting])
     try {
       if (this.#syncing.failing) this.#syncing.begin()
       await this.#syncing.settled()
@@ -246,18 +225,15 @@ export class Log {
       await this.#noteBoot(true)
     } finally {
       await this.#syncing.settled()
-      for (const { name } of this.#segments.list) this.#disk.close(name)
+      for (const { name } of this.#segments.list) this.options.disk.close(name)
     }
   }
 
   /** @returns why a frame with appends is not to be written */
   #refusal(length: number): Error | undefined {
-    const { refuses } = this
-    if (refuses) return new Error(refuses === 'full' ? 'the disk is full' : 'syncing fails')
-    // A big one would use up the reserve.
-    if (this.#segments.stuck && this.#segments.room - length < this.#reserve_bytes)
-      return new Error('the disk is full')
-    return undefined
+    const { stuck, room } = this.#segments
+    if (stuck && room - length < this.#reserve_bytes) this.#short = true
+    return this.refuses && new Error(this.#trouble ?? 'too much waits for a sync')
   }
 
   /** @returns why it could not be written; then nothing of it was */
@@ -272,7 +248,7 @@ export class Log {
       return error instanceof Error ? error : new Error(String(error))
     }
     this.observe?.written((performance.now() - started) / 1000)
-    if (!this.#kept.empty) this.#kept.clear()
+    this.#kept.clear()
     this.#write_trouble = undefined
     this.#syncing.written(whole, waits)
     return undefined
@@ -295,34 +271,36 @@ export class Log {
   async #prepare(): Promise<void> {
     const { trouble } = this.#segments
     await this.#segments.prepare()
-    const { trouble: after } = this.#segments
-    if (after !== undefined && trouble === undefined)
-      this.options.report(`no next segment can be made: ${codeOf(after)}`)
+    const { trouble: after, stuck } = this.#segments
+    if (!stuck) this.#short = false
+    if ((after === undefined) === (trouble === undefined)) return
+    this.options.report(
+      after === undefined
+        ? 'a next segment could be made again'
+        : `no next segment can be made: ${codeOf(after)}`,
+    )
   }
 
   async #noteBoot(clean = false): Promise<void> {
     const { boot_id, level } = this.options
-    const { number, end } = this.#segments.tail
     const note: BootNote = { boot_id, level }
-    const at = { segment: number, offset: end, oldest: this.oldest }
-    await writeBoot(this.#disk, clean ? { ...note, clean: at } : note)
+    const end = { ...this.#writer.end, oldest: this.oldest }
+    await writeBoot(this.options.disk, clean ? { ...note, clean: end } : note)
   }
 
   async #noteBootAgain(): Promise<void> {
-    if (this.#noting) return
-    this.#noting = true
     try {
       await this.#noteBoot()
       this.#boot_trouble = undefined
     } catch {
       // It stays without: see `removeBoot`.
     }
-    this.#noting = false
+    this.#noting = undefined
   }
 
   #free(): number | undefined {
     try {
-      return this.#disk.free()
+      return this.options.disk.free()
     } catch {
       return undefined
     }

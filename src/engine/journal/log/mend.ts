@@ -5,7 +5,7 @@ import type { Unsynced } from './unsynced.ts'
 import type { Writer } from './writer.ts'
 
 /** The new segment, until it is synced. */
-const FILE = 'mend.tmp'
+export const FILE = 'mend.tmp'
 
 /**
  * Writes what is not synced into a new segment, behind a mark that voids what older ones hold beyond what was

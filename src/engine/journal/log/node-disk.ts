@@ -82,10 +82,10 @@ export class NodeDisk implements Disk {
   }
 
   list(): { name: string; size: number }[] {
-    const entries = readdirSync(this.directory, { withFileTypes: true })
-    return entries
-      .filter((entry) => entry.isFile())
-      .map(({ name }) => ({ name, size: statSync(join(this.directory, name)).size }))
+    return readdirSync(this.directory).flatMap((name) => {
+      const found = statSync(join(this.directory, name), { throwIfNoEntry: false })
+      return found?.isFile() ? [{ name, size: found.size }] : []
+    })
   }
 
   read(file: string, at: number, length: number): Uint8Array {
@@ -107,6 +107,7 @@ export class NodeDisk implements Disk {
   async prepare(file: string, size: number): Promise<void> {
     const path = join(this.directory, file)
     this.close(file)
+    if (this.free() < size) throw Object.assign(new Error(`no space for ${path}`), { code: 'ENOSPC' })
     await using handle = await open(path, 'w', FILE_MODE)
     try {
       const zeros = new Uint8Array(Math.min(STEP_BYTES, size))

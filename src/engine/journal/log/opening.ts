@@ -1,9 +1,10 @@
-import { type BootNote, readBoot } from './boot.ts'
+import { TEMPORARY as BOOT_TEMPORARY, type BootNote, readBoot } from './boot.ts'
 import { Damage } from './damage.ts'
 import { type Disk, writeAll } from './disk.ts'
 import { frameAt, HEAD_BYTES, type Position } from './frame.ts'
+import { FILE as MEND } from './mend.ts'
 import { type Reading, readFrames, SegmentFile } from './scan.ts'
-import { nameOf, newSegment, numberOf, type Segment, Segments } from './segments.ts'
+import { NEXT, nameOf, newSegment, numberOf, type Segment, Segments } from './segments.ts'
 import { tornBytes } from './verdict.ts'
 import { eraseTail } from './writer.ts'
 
@@ -32,7 +33,8 @@ export interface Opened {
   readonly cut: Cut | undefined
 }
 
-const TEMPORARY = /\.tmp$/
+/** What a process may leave that it was about to rename. */
+const TEMPORARY: readonly string[] = [NEXT, MEND, BOOT_TEMPORARY]
 
 /**
  * Reads the segments of a directory, judges their end, and makes it one that frames can be written behind.
@@ -67,7 +69,8 @@ export async function openSegments(
   const current = list[last]!
   // Once the tail is gone, what came behind it would pass for damage.
   const later = files.slice(last + 1)
-  const keeps_next = torn === 0 && later.length > 0
+  // An empty one was cut off when it could not be synced, and may come back with a power cut.
+  const keeps_next = torn === 0 && later.length > 0 && later[0]!.size > 0
   for (const file of later.slice(keeps_next ? 1 : 0).reverse()) disk.remove(file.name)
   const next = keeps_next ? newSegment(later[0]!.number, later[0]!.size, later[0]!.size) : undefined
   if (next) next.named = true
@@ -174,7 +177,7 @@ function voidFrom(disk: Disk, files: readonly SegmentFile[]): (number | undefine
 }
 
 function removeTemporary(disk: Disk): void {
-  for (const { name } of disk.list()) if (TEMPORARY.test(name)) disk.remove(name)
+  for (const { name } of disk.list()) if (TEMPORARY.includes(name)) disk.remove(name)
 }
 
 /** Takes away what lies behind the frames of a segment. */

@@ -106,6 +106,7 @@ export async function readFrames(
   let at = 0
   while (limit - at >= HEAD_BYTES) {
     let bytes = await file.from(at, HEAD_BYTES)
+    if (bytes.length < HEAD_BYTES) return at
     let local = 0
     // All frames that are whole in what was read.
     for (;;) {
@@ -130,7 +131,6 @@ export async function readFrames(
       local += head.length
       if (limit - at < HEAD_BYTES) return at
     }
-    if (bytes.length === 0) break
   }
   return at
 }

@@ -95,16 +95,19 @@ export class Segments {
   }
 
   async #prepare(): Promise<void> {
+    let made = false
     try {
       await this.disk.prepare(NEXT, this.segment_bytes)
       const next = newSegment(this.current.number + 1, this.segment_bytes, this.segment_bytes)
       this.disk.rename(NEXT, next.name)
       this.next = next
+      made = true
       this.trouble = undefined
       await this.disk.syncDirectory()
       next.named = true
     } catch (error) {
-      this.trouble = error
+      // A segment that is not named yet is named with its first sync.
+      if (!made) this.trouble = error
     }
   }
 
@@ -151,6 +154,11 @@ export class Segments {
     this.disk.remove(oldest.name)
     this.list.shift()
     await this.disk.syncDirectory()
+  }
+
+  /** Deletes the oldest segments while there are no frames in them: nothing would tell that none are missing. */
+  async dropEmpty(): Promise<void> {
+    while (this.list[0]!.end === 0 && this.list.length > 1) await this.drop(this.list[0]!.number)
   }
 
   /** Keeps all segments from being deleted. @returns ends that */

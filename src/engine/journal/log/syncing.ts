@@ -157,8 +157,10 @@ export class Syncing {
     return false
   }
 
-  #mend(): Promise<void> {
-    return mend(this.options.disk, this.segments, this.writer, this.unsynced)
+  async #mend(): Promise<void> {
+    const started = performance.now()
+    await mend(this.options.disk, this.segments, this.writer, this.unsynced)
+    this.observed?.((performance.now() - started) / 1000)
   }
 
   async #retry(): Promise<void> {

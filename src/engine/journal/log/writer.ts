@@ -79,8 +79,8 @@ export class Writer {
   #eraseTorn(): void {
     const { current } = this.segments
     try {
-      eraseTail(this.disk, current.name, current.end, Math.min(this.#torn_end, current.size))
       if (this.#torn_end > current.size) this.disk.truncate(current.name, current.size)
+      eraseTail(this.disk, current.name, current.end, Math.min(this.#torn_end, current.size))
     } catch {
       this.disk.truncate(current.name, current.end)
       current.size = current.end

@@ -1,4 +1,4 @@
-import { type Frame, HEAD_BYTES } from '../../../../src/engine/journal/log/frame.ts'
+import { type Frame, HEAD_BYTES } from '../../../src/engine/journal/log/frame.ts'
 
 /** A frame of effects and appends, both text. */
 export function frame(effects: string, appends = ''): Frame {

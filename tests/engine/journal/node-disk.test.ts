@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Log, type LogStart } from '../../../../src/engine/journal/log/log.ts'
-import { NodeDisk } from '../../../../src/engine/journal/log/node-disk.ts'
+import { Log, type LogStart } from '../../../src/engine/journal/log/log.ts'
+import { NodeDisk } from '../../../src/engine/journal/log/node-disk.ts'
 import { frame } from './frames.ts'
 
 let directory: string
@@ -67,14 +67,14 @@ describe('a log in a directory', () => {
     while (log.segment < 4) await log.commit(frame('', 'x'.repeat(10_000)), true)
     expect([log.oldest, log.segment]).toEqual([1, 4])
     await log.drop(1)
-    expect(log.drop(3)).rejects.toThrow('not the oldest')
+    await expect(log.drop(3)).rejects.toThrow('not the oldest')
     const files = segments()
     expect(files.slice(0, 3)).toEqual(['00000002.log', '00000003.log', '00000004.log'])
     expect(log.bytes).toBeGreaterThanOrEqual(3 * 64 * 1024)
     await log.close()
     const again = await open()
     expect(again.bodies.map((body) => body[0])).toContain('2')
-    expect([again.log.oldest, again.log.segment]).toEqual([2, 4])
+    expect(again.log.oldest).toBe(2)
     await again.log.close()
   })
 
@@ -86,6 +86,70 @@ describe('a log in a directory', () => {
       expect(statSync(join(directory, name)).mode & 0o777).toBe(0o600)
   })
 })
+
+describe('a directory as a disk', () => {
+  const bytes = new TextEncoder().encode('written')
+
+  test('cuts files, whether they are open or not', async () => {
+    const disk = new NodeDisk(directory)
+    disk.write('a', 0, bytes)
+    await disk.sync('a')
+    disk.truncate('a', 4)
+    disk.close('a')
+    disk.close('a')
+    expect(disk.read('a', 1, 100)).toEqual(bytes.slice(1, 4))
+    disk.truncate('a', 2)
+    expect(disk.list()).toEqual([{ name: 'a', size: 2 }])
+    expect(disk.read('a', 5, 1).length).toBe(0)
+  })
+
+  test('goes on writing to a file that was renamed, and to none that was replaced or removed', async () => {
+    const disk = new NodeDisk(directory)
+    disk.write('a', 0, bytes)
+    disk.write('b', 0, bytes)
+    disk.rename('a', 'b')
+    disk.write('b', bytes.length, bytes)
+    expect(disk.list()).toEqual([{ name: 'b', size: 2 * bytes.length }])
+    disk.remove('b')
+    disk.write('b', 0, bytes)
+    expect(disk.list()).toEqual([{ name: 'b', size: bytes.length }])
+    await disk.syncDirectory()
+  })
+
+  test('a file may be closed and removed while it is synced', async () => {
+    const disk = new NodeDisk(directory)
+    for (let i = 0; i < 50; i++) {
+      disk.write('a', 0, bytes)
+      const synced = [disk.sync('a'), disk.sync('a')]
+      disk.remove('a')
+      disk.write('a', 0, bytes)
+      await Promise.all(synced)
+      await disk.sync('a')
+    }
+    expect(openDescriptors()).toBeLessThanOrEqual(1)
+  })
+
+  test('prepares zeros, and says what is missing when it cannot', async () => {
+    const disk = new NodeDisk(directory)
+    await disk.prepare('next.tmp', 700_000)
+    expect(disk.read('next.tmp', 0, 1_000_000)).toEqual(Buffer.alloc(700_000))
+    await expect(disk.prepare('next.tmp', disk.free() * 2)).rejects.toMatchObject({ code: 'ENOSPC' })
+    rmSync(directory, { recursive: true })
+    await expect(disk.prepare('next.tmp', 10)).rejects.toMatchObject({ code: 'ENOENT' })
+    await expect(disk.syncDirectory()).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+})
+
+/** How many of this process's descriptors are of files in the directory. */
+function openDescriptors(): number {
+  return readdirSync('/proc/self/fd').filter((descriptor) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${descriptor}`).startsWith(directory)
+    } catch {
+      return false
+    }
+  }).length
+}
 
 function segments(): string[] {
   return readdirSync(directory)
