@@ -4,6 +4,7 @@ import { type App, startApp } from '../src/app.ts'
 import { type Config, ConfigSchema } from '../src/config/schema.ts'
 import type { Engine } from '../src/engine/engine.ts'
 import { MemoryEngine, type MemoryEngineOptions } from '../src/engine/memory/memory.ts'
+import { journalIn, MemoryDisk } from './engine/journal/memory-disk.ts'
 import { planted } from './faults/plant.ts'
 import { slowEngine } from './slow-engine.ts'
 
@@ -25,21 +26,26 @@ export async function startBroker(
   around?: (engine: Engine) => Engine,
   memory?: Partial<MemoryEngineOptions>,
 ): Promise<App & AsyncDisposable> {
-  const newEngine = (options: MemoryEngineOptions) =>
-    (around ?? (memory ? here : elsewhere))(planted(new MemoryEngine({ ...options, ...memory })))
+  const newEngine = (options: MemoryEngineOptions) => {
+    if (KIND === 'journal' && !around && !memory) return journalIn(new MemoryDisk(), options)
+    return (around ?? (memory ? here : elsewhere))(planted(new MemoryEngine({ ...options, ...memory })))
+  }
   const app = await startApp(testConfig(overrides), pino({ level: 'silent' }), newEngine)
   return { ...app, [Symbol.asyncDispose]: () => app.stop() }
 }
 
-/** `MCP_BROKER_TEST_ENGINE=slow` gives brokers an engine that is elsewhere, unless their test says which. */
-const SLOW = process.env.MCP_BROKER_TEST_ENGINE === 'slow'
+/**
+ * `MCP_BROKER_TEST_ENGINE` gives brokers another engine, unless their test says which: `slow` one that is
+ * elsewhere, `journal` one that syncs a disk in memory.
+ */
+const KIND = process.env.MCP_BROKER_TEST_ENGINE
 
 /** For a test that needs an engine in this process, which answers at once. */
 export const here = (engine: Engine): Engine => engine
 
 function elsewhere(engine: Engine): Engine {
   let calls = 0
-  return SLOW ? slowEngine(engine, { turns: () => calls++ % 3 }) : engine
+  return KIND === 'slow' ? slowEngine(engine, { turns: () => calls++ % 3 }) : engine
 }
 
 /** Waits until `probe` answers something, asking every few milliseconds. @throws Error after `ms` */

@@ -1,4 +1,27 @@
+import { JournalEngine, type JournalOptions } from '../../../src/engine/journal/journal.ts'
 import type { Disk } from '../../../src/engine/journal/log/disk.ts'
+import type { MemoryEngineOptions } from '../../../src/engine/memory/memory.ts'
+
+/** A journal on a disk, which must tell of no trouble. */
+export function journalIn(
+  disk: Disk,
+  options: MemoryEngineOptions,
+  journal: Partial<JournalOptions> = {},
+): JournalEngine {
+  return new JournalEngine({
+    ...options,
+    level: 'full',
+    open: () => ({ path: 'memory', disk, boot_id: 'boot', close() {} }),
+    report: fault,
+    note: fault,
+    fatal: fault,
+    ...journal,
+  })
+}
+
+function fault(trouble: unknown): never {
+  throw trouble
+}
 
 /** Files in memory, which never fail; syncing takes one turn of promises. */
 export class MemoryDisk implements Disk {

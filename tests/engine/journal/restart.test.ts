@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test'
 import type { Engine, EngineEvents } from '../../../src/engine/engine.ts'
-import { JournalEngine } from '../../../src/engine/journal/journal.ts'
+import type { JournalEngine } from '../../../src/engine/journal/journal.ts'
 import { engineContract } from '../../contracts/engine.ts'
 import type { MakeEngine } from '../../contracts/rig.ts'
-import { MemoryDisk } from './memory-disk.ts'
+import { journalIn, MemoryDisk } from './memory-disk.ts'
 import { difference, type State, stateOf } from './state-of.ts'
 
 /** Small, so that the log goes through many segments, and what lives is written anew. */
@@ -16,24 +16,12 @@ let epochs = 0
 let compared = 0
 
 function journalOn(disk: MemoryDisk, { limits, now }: Parameters<MakeEngine>[0]): JournalEngine {
-  return new JournalEngine({
-    limits,
-    now,
-    newId: () => crypto.randomUUID(),
-    newEpoch: () => `j${(epochs++).toString(36)}`,
-    level: 'normal',
-    open: () => ({ path: 'memory', disk, boot_id: 'boot', close() {} }),
-    report: fault,
-    note: fault,
-    fatal: fault,
-    segment_bytes: SEGMENT_BYTES,
-    reserve_bytes: 0,
-    slack_bytes: SEGMENT_BYTES,
-  })
-}
-
-function fault(trouble: unknown): never {
-  throw trouble
+  const newEpoch = () => `j${(epochs++).toString(36)}`
+  return journalIn(
+    disk,
+    { limits, now, newId: () => crypto.randomUUID(), newEpoch },
+    { level: 'normal', segment_bytes: SEGMENT_BYTES, reserve_bytes: 0, slack_bytes: SEGMENT_BYTES },
+  )
 }
 
 const NOBODY: EngineEvents = {

@@ -113,10 +113,10 @@ export class Log {
 
   /**
    * Why appends are to be refused at present. `full`: there is no next segment, and no more than the reserve is
-   * left in this one. `failed`: a sync and its repetition failed, or too much waits for a sync.
+   * left in this one. `failed`: a sync and its repetition failed.
    */
   get refuses(): 'full' | 'failed' | undefined {
-    if (this.#syncing.failing || this.#syncing.dead || this.#syncing.overrun) return 'failed'
+    if (this.#syncing.failing || this.#syncing.dead) return 'failed'
     const { stuck, room } = this.#segments
     return stuck && (this.#short || room < this.#reserve_bytes) ? 'full' : undefined
   }
@@ -233,7 +233,7 @@ export class Log {
   #refusal(length: number): Error | undefined {
     const { stuck, room } = this.#segments
     if (stuck && room - length < this.#reserve_bytes) this.#short = true
-    return this.refuses && new Error(this.#trouble ?? 'too much waits for a sync')
+    return this.refuses && new Error(this.#trouble ?? 'the disk fails')
   }
 
   /** @returns why it could not be written; then nothing of it was */

@@ -59,11 +59,6 @@ export class Syncing {
     return !this.dead && (this.options.level === 'normal' || !this.failing)
   }
 
-  /** With `full`, so much waits for a sync that appends have to wait as well. */
-  get overrun(): boolean {
-    return this.options.level === 'full' && this.unsynced.bytes > UNSYNCED_BYTES_MAX
-  }
-
   get idle(): boolean {
     return this.unsynced.written === this.unsynced.synced
   }
@@ -72,7 +67,7 @@ export class Syncing {
   written({ bytes, length, appends_at }: Frame, waits: boolean): void {
     const { level } = this.options
     this.unsynced.add({ bytes, length, appends_at: waits ? appends_at : length }, level === 'normal')
-    if (level === 'normal' && this.unsynced.bytes > UNSYNCED_BYTES_MAX / 2 && !this.failing) this.begin()
+    if (this.unsynced.bytes > UNSYNCED_BYTES_MAX / 2 && !this.failing) this.begin()
   }
 
   /** Resolves when all that is written is synced. @throws Error when it cannot be */
