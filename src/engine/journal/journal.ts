@@ -150,7 +150,12 @@ export class JournalEngine extends MemoryEngine {
   override async stop(): Promise<void> {
     if (!this.#volume) return
     this.write()
-    await this.#log.close()
+    try {
+      await this.#log.close()
+    } catch (error) {
+      // The next start does without the note of an orderly stop.
+      this.journal.report(error)
+    }
     this.#volume.close()
     super.stop()
   }

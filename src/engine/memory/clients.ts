@@ -97,7 +97,7 @@ export class Clients {
     state.clients.delete(client_id)
     state.client_ids.delete(client_id)
     this.#last = undefined
-    if (project !== PROBE.project) this.effects?.forgotten(client)
+    if (project !== PROBE.project) this.effects?.forgotten(client, state.dead)
   }
 
   project(project: string): ProjectState {

@@ -1,6 +1,6 @@
 import type { MailboxEffects } from '../../core/mailbox/effects.ts'
 import type { Client } from './client.ts'
-import type { Numbered } from './dead-letters.ts'
+import type { DeadLetters, Numbered } from './dead-letters.ts'
 
 /**
  * Is told what changes in a memory engine, as it changes, by an engine that writes it down. What may be undone
@@ -12,7 +12,8 @@ export interface Effects {
   opened(client: Client): MailboxEffects
   /** The owner of an address has changed, its session, or since when it is idle. */
   changed(client: Client): void
-  forgotten(client: Client): void
+  /** @param dead the dead letters of its project, which may have some that were for it */
+  forgotten(client: Client, dead: DeadLetters): void
   /** A message has left its mailbox and is a dead letter. */
   died(client: Client, letter: Numbered): void
   /** @param value undefined when the record was deleted; not to be changed */

@@ -101,6 +101,11 @@ export class Log {
     return this.#segments.current.number
   }
 
+  /** Bytes that are sure to be there for further frames, full disk or not. */
+  get room(): number {
+    return this.#segments.room
+  }
+
   /** Number of the oldest segment. */
   get oldest(): number {
     return this.#segments.list[0]!.number

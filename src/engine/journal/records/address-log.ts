@@ -6,7 +6,7 @@ import { KIND } from './kinds.ts'
 /** Writes down the changes to mailboxes. */
 export interface Writing {
   /** One change to one message, which may prolong the change before. */
-  run(kind: number, number: number, offset: number, times: number, until_ms: number, mark: boolean): void
+  run(kind: number, number: number, offset: number, times: number, ms: number, mark: number): void
   /** A message with all its state, anew. */
   message(log: AddressLog, entry: Entry): void
 }
@@ -16,6 +16,12 @@ export interface Span {
   readonly log: AddressLog
   readonly from: number
   through: number
+}
+
+/** A dead letter whose message is in the log as it was in the mailbox. */
+export interface Death {
+  readonly number: number
+  readonly offset: number
 }
 
 /** What the log has of one address, and who writes down the changes to its mailbox. */
@@ -29,6 +35,8 @@ export class AddressLog implements MailboxEffects {
   /** The messages in the segment that they went to last. */
   span: Span | undefined
   span_segment = 0
+  /** Its dead letters that the log has as deaths, and not whole. */
+  deaths: Death[] = []
 
   constructor(
     private readonly writing: Writing,
@@ -44,19 +52,19 @@ export class AddressLog implements MailboxEffects {
   }
 
   leased(offset: number, attempts: number, until_ms: number, cursor_acks: boolean): void {
-    this.writing.run(KIND.leased, this.number, offset, attempts, until_ms, cursor_acks)
+    this.writing.run(KIND.leased, this.number, offset, attempts, until_ms, cursor_acks ? 1 : 0)
   }
 
   acknowledged(offset: number, attempts: number): void {
-    this.writing.run(KIND.acknowledged, this.number, offset, attempts, 0, false)
+    this.writing.run(KIND.acknowledged, this.number, offset, attempts, 0, 0)
   }
 
   repeated(offset: number, attempts: number): void {
-    this.writing.run(KIND.repeated, this.number, offset, attempts, 0, false)
+    this.writing.run(KIND.repeated, this.number, offset, attempts, 0, 0)
   }
 
   returned(offset: number, failures: number, until_ms: number, cursor_acks: boolean): void {
-    this.writing.run(KIND.returned, this.number, offset, failures, until_ms, cursor_acks)
+    this.writing.run(KIND.returned, this.number, offset, failures, until_ms, cursor_acks ? 1 : 0)
   }
 
   rewritten(entry: Entry): void {

@@ -21,14 +21,16 @@ export const KIND = {
   repeated: 8,
   /** Pending again, or delayed. */
   returned: 9,
-  /** A dead letter, whole. Its message is no longer in the mailbox. */
-  letter: 10,
+  /** Messages are dead letters, and no longer in their mailbox. */
+  died: 10,
   /** Letters are none any more: their messages are in their mailboxes again. */
   requeued: 11,
   /** An idempotency key and what it answers. */
   key: 12,
   /** A record of the engine, or its deletion. */
   record: 13,
+  /** A dead letter, whole: its message is not in the log for much longer. */
+  letter: 14,
 } as const
 
 /** The bits of a message's marks. The lowest two are its rank. */

@@ -1,7 +1,7 @@
 import { type Entry, PENDING } from '../../../core/mailbox/entry.ts'
 import type { StoredMessage } from '../../../core/message.ts'
 import type { Client, Remembered } from '../../memory/client.ts'
-import type { Numbered } from '../../memory/dead-letters.ts'
+import type { DeadLetters, Numbered } from '../../memory/dead-letters.ts'
 import type { Effects } from '../../memory/effects.ts'
 import type { Batch } from '../../memory/staging.ts'
 import type { Frame } from '../log/frame.ts'
@@ -47,8 +47,9 @@ export class Recorder implements Effects {
   #run_number = 0
   #run_next = 0
   #run_times = 0
-  #run_until = 0
-  #run_mark = false
+  #run_ms = 0
+  #run_mark = 0
+  #run_letter = 0
 
   constructor(private readonly now: () => number) {}
 
@@ -162,11 +163,19 @@ export class Recorder implements Effects {
     this.here().addresses.push(log)
   }
 
-  forgotten(client: Client): void {
+  forgotten(client: Client, dead: DeadLetters): void {
     const log = AddressLog.of(client)
+    this.lettersOf(log, dead)
     log.client = undefined
     this.#begin(KIND.forgotten)
     this.#writer.u32(log.number)
+  }
+
+  /** Writes the dead letters of an address whole, if the log has them otherwise. */
+  lettersOf(log: AddressLog, dead: DeadLetters): void {
+    if (log.deaths.length === 0) return
+    for (const { number } of log.deaths.splice(0))
+      for (const letter of dead.between(number, number)) this.letter(letter)
   }
 
   /** Writes a message with all its state, anew. */
@@ -212,16 +221,29 @@ export class Recorder implements Effects {
     this.#writer.text(json)
   }
 
-  /** One change to one message; the next may prolong it, if it is the same one to the next message. */
-  run(kind: number, number: number, offset: number, times: number, until_ms: number, mark: boolean): void {
+  /**
+   * One change to one message; the next may prolong it, if it is the same one to the next message.
+   *
+   * @param letter number of the dead letter that the message has become; those of a run rise one by one
+   */
+  run(
+    kind: number,
+    number: number,
+    offset: number,
+    times: number,
+    ms: number,
+    mark: number,
+    letter = 0,
+  ): void {
     if (
       this.#run_at >= 0 &&
       offset === this.#run_next &&
       kind === this.#run_kind &&
       number === this.#run_number &&
       times === this.#run_times &&
-      until_ms === this.#run_until &&
-      mark === this.#run_mark
+      ms === this.#run_ms &&
+      mark === this.#run_mark &&
+      letter === (this.#run_letter === 0 ? 0 : this.#run_letter + this.#run_count)
     ) {
       this.#run_next++
       this.#writer.patch(this.#run_at + COUNT_AT, ++this.#run_count)
@@ -234,27 +256,30 @@ export class Recorder implements Effects {
     this.#run_number = number
     this.#run_next = offset + 1
     this.#run_times = times
-    this.#run_until = until_ms
+    this.#run_ms = ms
     this.#run_mark = mark
+    this.#run_letter = letter
     this.#writer.u32(number)
     this.#writer.u32(1)
     this.#writer.number(offset)
     this.#writer.u32(times)
-    this.#writer.number(until_ms)
-    this.#writer.u8(mark ? 1 : 0)
+    this.#writer.number(ms)
+    this.#writer.u8(mark)
+    if (kind === KIND.died) this.#writer.number(letter)
   }
 
-  died(client: Client, letter: Numbered): void {
-    this.letter(letter, AddressLog.of(client).number)
+  died(client: Client, { number, letter: { offset, attempts, dead_ms, reason } }: Numbered): void {
+    const log = AddressLog.of(client)
+    this.run(KIND.died, log.number, offset, attempts, dead_ms, REASONS.indexOf(reason), number)
+    log.deaths.push({ number, offset })
   }
 
-  /** Writes a dead letter. @param number of its recipient's mailbox, if the message was in it until now */
-  letter({ number: of_letter, letter }: Numbered, number = 0): void {
+  /** Writes a dead letter whole. */
+  letter({ number, letter }: Numbered): void {
     const { project, recipient_id, epoch, offset, reason, dead_ms, attempts, message } = letter
     this.#begin(KIND.letter)
-    this.#writer.u32(number)
     this.#writer.number(offset)
-    this.#writer.number(of_letter)
+    this.#writer.number(number)
     this.#writer.number(dead_ms)
     this.#writer.u32(attempts)
     this.#writer.u8(REASONS.indexOf(reason))
@@ -263,7 +288,7 @@ export class Recorder implements Effects {
     this.#writer.text(epoch)
     this.#writer.reserve(HEAD_MAX)
     this.#content(message, undefined)
-    this.here().letter(project, of_letter)
+    this.here().letter(project, number)
   }
 
   key(sender: AddressLog, key: string, kept: Remembered): void {

@@ -1,4 +1,4 @@
-import { ACKED, DELAYED, Entry, LEASED, PENDING } from '../../../core/mailbox/entry.ts'
+import { ACKED, DELAYED, type DeadReason, Entry, LEASED, PENDING } from '../../../core/mailbox/entry.ts'
 import type { StoredMessage } from '../../../core/message.ts'
 import type { Session } from '../../../core/session.ts'
 import type { Remembered } from '../../memory/client.ts'
@@ -35,6 +35,33 @@ export interface LoadedAddress {
   readonly keys: Map<string, Remembered>
 }
 
+/** A message that has become a dead letter; its address may be known only later. */
+interface LoadedDeath {
+  readonly address: LoadedAddress
+  /** Empty when it is not known yet. */
+  readonly epoch: string
+  readonly number: number
+  readonly offset: number
+  readonly message: StoredMessage
+  readonly attempts: number
+  readonly dead_ms: number
+  readonly reason: DeadReason
+}
+
+/** The dead letters of one project. */
+export class LoadedLetters {
+  readonly letters = new Map<number, Numbered>()
+  readonly requeued = new Set<number>()
+
+  /** Those that are there, in rising order of number, and the highest number that was given. */
+  get sorted(): { readonly letters: readonly Numbered[]; readonly last: number } {
+    let last = 0
+    for (const number of [...this.letters.keys(), ...this.requeued]) last = Math.max(last, number)
+    const there = [...this.letters.values()].filter(({ number }) => !this.requeued.has(number))
+    return { letters: there.sort((a, b) => a.number - b.number), last }
+  }
+}
+
 /** A record of the engine. */
 export interface LoadedRecord {
   readonly kind: string
@@ -49,10 +76,9 @@ export interface LoadedRecord {
 export class Loaded {
   /** By their numbers. */
   readonly addresses = new Map<number, LoadedAddress>()
-  /** By project, and by number. */
-  readonly letters = new Map<string, Map<number, Numbered>>()
-  /** The highest number of a letter, by project. */
-  readonly last_letters = new Map<string, number>()
+  /** By project. */
+  readonly #letters = new Map<string, LoadedLetters>()
+  readonly deaths: LoadedDeath[] = []
   /** In the order in which they were written: the highest version of each counts. */
   readonly records: LoadedRecord[] = []
   /** The newest time that the log names, in milliseconds since the epoch. */
@@ -91,6 +117,9 @@ export class Loaded {
         break
       case KIND.forgotten:
         this.addresses.delete(reader.u32())
+        break
+      case KIND.died:
+        this.#died(reader)
         break
       case KIND.letter:
         this.#letter(reader)
@@ -193,8 +222,26 @@ export class Loaded {
     }))
   }
 
-  #letter(reader: Reader): void {
+  #died(reader: Reader): void {
     const address = this.#at(reader.u32())
+    const count = reader.u32()
+    const first = reader.number()
+    const attempts = reader.u32()
+    const dead_ms = reader.number()
+    const reason = REASONS[reader.u8()]!
+    const letter = reader.number()
+    for (let i = 0; i < count; i++) {
+      const offset = first + i
+      const message = address.entries.get(offset)?.message
+      // Its segment is gone: then the letter comes whole further on, if it is there still.
+      if (!message) continue
+      address.entries.delete(offset)
+      const { epoch } = address
+      this.deaths.push({ address, epoch, number: letter + i, offset, message, attempts, dead_ms, reason })
+    }
+  }
+
+  #letter(reader: Reader): void {
     const offset = reader.number()
     const number = reader.number()
     const dead_ms = reader.number()
@@ -205,19 +252,31 @@ export class Loaded {
     const epoch = reader.text()
     const { message } = this.#content.read(reader)
     const letter = { project, recipient_id, epoch, offset, message, attempts, reason, dead_ms }
-    this.#lettersOf(project).set(number, { number, letter })
-    this.last_letters.set(project, Math.max(number, this.last_letters.get(project) ?? 0))
-    address.entries.delete(offset)
+    this.#lettersOf(project).letters.set(number, { number, letter })
     this.recorder.here().letter(project, number)
   }
 
   #requeued(reader: Reader): void {
-    const letters = this.#lettersOf(reader.text())
-    for (let count = reader.u32(); count > 0; count--) letters.delete(reader.number())
+    const { requeued } = this.#lettersOf(reader.text())
+    for (let count = reader.u32(); count > 0; count--) requeued.add(reader.number())
   }
 
-  #lettersOf(project: string): Map<number, Numbered> {
-    return this.letters.getOrInsertComputed(project, () => new Map<number, Numbered>())
+  #lettersOf(project: string): LoadedLetters {
+    return this.#letters.getOrInsertComputed(project, () => new LoadedLetters())
+  }
+
+  /** The dead letters of all projects, once everything is read. */
+  letters(): ReadonlyMap<string, LoadedLetters> {
+    for (const { address, number, ...death } of this.deaths.splice(0)) {
+      const { log, project, client_id: recipient_id } = address
+      if (project === undefined) continue
+      const of_project = this.#lettersOf(project)
+      if (of_project.letters.has(number)) continue
+      const letter = { ...death, epoch: death.epoch || address.epoch, project, recipient_id }
+      of_project.letters.set(number, { number, letter })
+      log.deaths.push({ number, offset: letter.offset })
+    }
+    return this.#letters
   }
 
   #key(reader: Reader): void {

@@ -27,6 +27,7 @@ export function* relocate(
   for (const { log, from, through } of spans) {
     const { client } = log
     if (!client) continue
+    recorder.lettersOf(log, clients.project(client.project).dead)
     const { mailbox } = client
     // What is gone from here is known by what the address says of its mailbox.
     const evicted = mailbox.evicted_through > log.said_evicted
@@ -42,7 +43,10 @@ export function* relocate(
     yield
   }
   for (const { log, offset } of again) {
-    const entry = log.client?.mailbox.entries.at(offset)
+    const { client } = log
+    if (!client) continue
+    recorder.lettersOf(log, clients.project(client.project).dead)
+    const entry = client.mailbox.entries.at(offset)
     if (entry) recorder.message(log, entry)
     yield
   }
@@ -64,4 +68,34 @@ export function* relocate(
       recorder.record(kind, project, id, version, value)
     yield
   }
+}
+
+/** What a record takes besides its texts, roughly. */
+const RECORD_BYTES = 100
+
+/** Whether what lives in a segment takes no more than so many bytes, roughly. Looks at no more than that. */
+export function isLight(contents: Contents, bytes_max: number, { clients }: Living): boolean {
+  const { spans, again, addresses, letters, keys, records } = contents
+  let bytes = (addresses.length + keys.length + records.length) * RECORD_BYTES
+  for (const { log, from, through } of spans) {
+    if (!log.client) continue
+    bytes += RECORD_BYTES + log.deaths.length * 2 * RECORD_BYTES
+    for (const { offset, message } of log.client.mailbox.entries.after(from - 1)) {
+      if (offset > through || bytes > bytes_max) break
+      bytes += RECORD_BYTES + message.bytes
+    }
+    if (bytes > bytes_max) return false
+  }
+  for (const { log, offset } of again) {
+    const entry = log.client?.mailbox.entries.at(offset)
+    if (entry) bytes += RECORD_BYTES + entry.message.bytes
+    if (bytes > bytes_max) return false
+  }
+  for (const [project, numbers] of letters)
+    for (const number of numbers) {
+      const letter = clients.project(project).dead.between(number, number)[0]
+      if (letter) bytes += RECORD_BYTES + letter.letter.message.bytes
+      if (bytes > bytes_max) return false
+    }
+  return bytes <= bytes_max
 }

@@ -56,11 +56,8 @@ export function restore(
     // The next sweep looks at each, as time has passed.
     clients.schedule(client, 0)
   }
-  for (const [project, letters] of loaded.letters) {
-    const sorted = [...letters.values()].sort((a, b) => a.number - b.number)
-    const last = loaded.last_letters.get(project)!
-    clients.project(project).dead.restore(sorted, last, options.limits(project))
-  }
+  for (const [project, { sorted }] of loaded.letters())
+    clients.project(project).dead.restore(sorted.letters, sorted.last, options.limits(project))
   for (const { kind, project, id, version, value } of loaded.records.sort((a, b) => a.version - b.version))
     records.restore(kind, project, id, version, value)
   return { clients: loaded.addresses.size, messages }

@@ -1,7 +1,8 @@
 import { PROBE } from '../../memory/probe.ts'
 import type { Log } from '../log/log.ts'
 import type { Recorder } from '../records/recorder.ts'
-import { type Living, relocate } from './relocation.ts'
+import type { Contents } from './contents.ts'
+import { isLight, type Living, relocate } from './relocation.ts'
 
 /** Bytes that the log may have beyond half as much again as what lives in it. */
 const SLACK_BYTES = 32 * 1024 * 1024
@@ -12,6 +13,8 @@ const STEP_MS = 2
 const STEP_BYTES = 256 * 1024
 /** Steps begin at least this far apart. */
 const PAUSE_MS = 6
+/** On a full disk, how often it is looked whether a segment can be deleted. */
+const LOOK_MS = 100
 
 /**
  * Keeps the log short: writes anew what lives in its oldest segment, and deletes it, while the log is longer
@@ -22,6 +25,7 @@ export class Retention {
   /** Segments whose deletion waits for the sync of what was written anew. */
   #dropping = false
   #stepped_ms = 0
+  #looked_ms = 0
   /** Bytes that may still be written anew: a log in which all lives is not written over and over. */
   #allowed: number
   #counted: number
@@ -83,12 +87,21 @@ export class Retention {
   }
 
   #begin(): boolean {
-    const { oldest, segment } = this.log
-    if (oldest >= segment || !this.#over || this.#allowed < 0) return false
+    const { oldest, segment, refuses } = this.log
+    if (oldest >= segment) return false
     const contents = this.recorder.contents.get(oldest)
+    if (refuses ? !this.#frees(contents) : !this.#over || this.#allowed < 0) return false
     const steps = contents ? relocate(contents, this.recorder, this.living) : nothing()
     this.#running = { segment: oldest, steps }
     return true
+  }
+
+  /** Whether the deletion of a segment makes far more room than writing anew what lives in it takes. */
+  #frees(contents: Contents | undefined): boolean {
+    const now_ms = performance.now()
+    if (now_ms - this.#looked_ms < LOOK_MS) return false
+    this.#looked_ms = now_ms
+    return !contents || isLight(contents, this.log.room / 4, this.living)
   }
 
   async #drop(segment: number): Promise<void> {
