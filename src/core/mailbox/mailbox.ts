@@ -164,6 +164,12 @@ export class Mailbox {
     this.#states.past.makeRoom(lacking)
   }
 
+  /** Overwrites the history up to an offset. */
+  overwriteThrough(offset: number): void {
+    const { past } = this.#states
+    past.makeRoom(() => past.history.offsetAt(0) <= offset)
+  }
+
   /** Removes the oldest unacknowledged message, to make room; undefined when there is none. */
   dropOldest(): Dead | undefined {
     return this.live === 0 ? undefined : this.#states.bury(this.#states.ring.at(0), 'overflowed')

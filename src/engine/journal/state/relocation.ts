@@ -70,6 +70,12 @@ export function* relocate(
   }
 }
 
+/** Overwrites the history that lies in a segment. */
+export function overwriteHistory({ spans, again }: Contents): void {
+  for (const { log, through } of spans) log.client?.mailbox.overwriteThrough(through)
+  for (const { log, offset } of again) log.client?.mailbox.overwriteThrough(offset)
+}
+
 /** What a record takes besides its texts, roughly. */
 const RECORD_BYTES = 100
 

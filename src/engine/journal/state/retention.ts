@@ -2,7 +2,7 @@ import { PROBE } from '../../memory/probe.ts'
 import type { Log } from '../log/log.ts'
 import type { Recorder } from '../records/recorder.ts'
 import type { Contents } from './contents.ts'
-import { isLight, type Living, relocate } from './relocation.ts'
+import { isLight, type Living, overwriteHistory, relocate } from './relocation.ts'
 
 /** Bytes that the log may have beyond half as much again as what lives in it. */
 const SLACK_BYTES = 32 * 1024 * 1024
@@ -101,6 +101,8 @@ export class Retention {
     const now_ms = performance.now()
     if (now_ms - this.#looked_ms < LOOK_MS) return false
     this.#looked_ms = now_ms
+    // Where there is no room, history gives way, as in a mailbox.
+    if (contents) overwriteHistory(contents)
     return !contents || isLight(contents, this.log.room / 4, this.living)
   }
 
