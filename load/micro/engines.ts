@@ -1,5 +1,5 @@
 import type { Engine } from '../../src/engine/engine.ts'
-import { JournalEngine } from '../../src/engine/journal/journal.ts'
+import { JournalEngine, type JournalLevel } from '../../src/engine/journal/journal.ts'
 import { openVolume } from '../../src/engine/journal/volume.ts'
 import { MemoryEngine, type MemoryEngineOptions } from '../../src/engine/memory/memory.ts'
 import { diskFolder } from '../folder.ts'
@@ -19,13 +19,18 @@ export const ENGINES: Readonly<Record<string, NewEngine | undefined>> = {
    * Memory that shows what is appended at the end of its turn, as an engine on disk does, and writes nothing.
    */
   staged: (options) => new MemoryEngine({ ...options, commit: () => {} }),
-  journal: (options) =>
+  journal: journalAt('normal'),
+  'journal-full': journalAt('full'),
+}
+
+function journalAt(level: JournalLevel): NewEngine {
+  return (options) =>
     new JournalEngine({
       ...options,
-      level: 'normal',
+      level,
       open: () => openVolume(diskFolder(), 'the micro benchmark'),
       report: console.error,
       note: console.error,
       fatal: console.error,
-    }),
+    })
 }
