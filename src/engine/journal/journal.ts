@@ -133,18 +133,25 @@ export class JournalEngine extends MemoryEngine {
       write,
       this.journal.slack_bytes,
     )
-    if (lost === 'offsets') this.#writeAddresses()
-    await start.log.begin()
+    // Until the new epochs are on the disk, the next start has to take the log as this one did.
+    if (lost !== 'offsets' || (await this.#writesAddresses())) await start.log.begin()
   }
 
-  /** The new epochs of all mailboxes. */
-  #writeAddresses(): void {
+  /** Writes the new epochs of all mailboxes. @returns whether the disk has them */
+  async #writesAddresses(): Promise<boolean> {
     for (const { clients } of this.addresses.projects.values())
       for (const client of clients.values()) {
         this.#recorder.changed(client)
         if (this.#recorder.pending_bytes > PIECE_BYTES) this.write()
       }
     this.write()
+    try {
+      await this.#log.sync()
+      return true
+    } catch (error) {
+      this.journal.report(error)
+      return false
+    }
   }
 
   override async stop(): Promise<void> {
