@@ -11,6 +11,8 @@ import { Writer } from './writer.ts'
 const SEGMENT_BYTES = 16 * 1024 * 1024
 const RESERVE_BYTES = 4 * 1024 * 1024
 const TICK_MS = 1000
+/** Of the reserve, so much is for what nobody can be refused: what time does, and a turn that has begun. */
+const LAST_BYTES = 64 * 1024
 
 export interface LogOptions {
   readonly disk: Disk
@@ -66,8 +68,11 @@ export class Log {
   readonly #syncing: Syncing
   readonly #kept = new KeptEffects()
   readonly #reserve_bytes: number
+  readonly #last_bytes: number
   /** Why the last frame could not be written. */
   #write_trouble: string | undefined
+  /** A frame would have used up the reserve. */
+  #reached_reserve = false
   /** The last process's note could only be removed. */
   #boot_trouble: string | undefined
   #noting = false
@@ -89,6 +94,7 @@ export class Log {
       this.observe?.synced(seconds)
     }
     this.#reserve_bytes = options.reserve_bytes ?? RESERVE_BYTES
+    this.#last_bytes = Math.min(LAST_BYTES, this.#reserve_bytes / 4)
   }
 
   /**
@@ -146,12 +152,23 @@ export class Log {
    */
   get refuses(): 'full' | 'failed' | undefined {
     if (this.#syncing.failing || this.#syncing.dead || this.#syncing.overrun) return 'failed'
-    return this.#segments.stuck && this.#segments.room < this.#reserve_bytes ? 'full' : undefined
+    if (!this.#segments.stuck) this.#reached_reserve = false
+    else if (this.#reached_reserve || this.#segments.room < this.#reserve_bytes) return 'full'
+    return undefined
+  }
+
+  /** Bytes that effects have while `refuses` is `full`. */
+  get reserve_left(): number {
+    return this.#segments.room - this.#last_bytes
   }
 
   /** Not even effects fit any more. */
   get exhausted(): boolean {
-    return !this.#kept.empty || this.refuses === 'failed'
+    if (!this.#kept.empty) return true
+    const { refuses } = this
+    if (refuses !== 'full' || this.reserve_left > 0) return refuses === 'failed'
+    // Beyond what was prepared, there may be some space still.
+    return (this.#free() ?? 0) < this.#last_bytes
   }
 
   get status(): LogStatus {
@@ -174,7 +191,8 @@ export class Log {
    * that fails are kept, and written in front of the next one. An empty frame writes nothing.
    *
    * @param waits with `full`: to wait until it is synced, and all that was written before
-   * @throws Error when the appends could not be stored, or rejects; then nothing of them is in the log. Once closed
+   * @throws Error when the appends could not be stored, or rejects; then nothing of them is in the log. With
+   *   `waits`, also when the effects could not be: then they are kept. Once closed
    */
   commit(frame: Frame, waits: boolean): MaybePromise<void> {
     if (this.#closed) throw new Error('the log is closed')
@@ -184,7 +202,7 @@ export class Log {
       if (failure) {
         if (has_appends) this.#writeEffects({ ...frame, length: frame.appends_at })
         else this.#kept.add(frame)
-        if (has_appends) throw failure
+        if (has_appends || waits) throw failure
       }
       if (this.#segments.wants_next && !this.#segments.stuck) void this.#prepare()
     }
@@ -255,9 +273,9 @@ export class Log {
     const { refuses } = this
     if (refuses) return new Error(refuses === 'full' ? 'the disk is full' : 'syncing fails')
     // A big one would use up the reserve.
-    if (this.#segments.stuck && this.#segments.room - length < this.#reserve_bytes)
-      return new Error('the disk is full')
-    return undefined
+    if (!this.#segments.stuck || this.#segments.room - length >= this.#reserve_bytes) return undefined
+    this.#reached_reserve = true
+    return new Error('the disk is full')
   }
 
   /** @returns why it could not be written; then nothing of it was */

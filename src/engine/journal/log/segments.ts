@@ -96,6 +96,8 @@ export class Segments {
 
   async #prepare(): Promise<void> {
     try {
+      // One that fails half-way would meanwhile take the room of what is written.
+      if (this.#free() < this.segment_bytes) throw noSpace()
       await this.disk.prepare(NEXT, this.segment_bytes)
       const next = newSegment(this.current.number + 1, this.segment_bytes, this.segment_bytes)
       this.disk.rename(NEXT, next.name)
@@ -105,6 +107,14 @@ export class Segments {
       next.named = true
     } catch (error) {
       this.trouble = error
+    }
+  }
+
+  #free(): number {
+    try {
+      return this.disk.free()
+    } catch {
+      return Number.POSITIVE_INFINITY
     }
   }
 
@@ -164,6 +174,10 @@ export class Segments {
       for (const resolve of this.#unpinned.splice(0)) resolve()
     }
   }
+}
+
+function noSpace(): Error {
+  return Object.assign(new Error('no space is left for a segment'), { code: 'ENOSPC' })
 }
 
 /** @param size bytes that are prepared of it */

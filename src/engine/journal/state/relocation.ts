@@ -1,5 +1,9 @@
+import type { Entry } from '../../../core/mailbox/entry.ts'
+import type { Client, Remembered } from '../../memory/client.ts'
 import type { Clients } from '../../memory/clients.ts'
+import type { Numbered } from '../../memory/dead-letters.ts'
 import type { MemoryRecords } from '../../memory/records.ts'
+import type { AddressLog } from '../records/address-log.ts'
 import type { Recorder } from '../records/recorder.ts'
 import type { Contents } from './contents.ts'
 
@@ -9,6 +13,9 @@ export interface Living {
   readonly records: MemoryRecords
 }
 
+/** What is written anew goes to one of these. */
+export type Rewriter = Pick<Recorder, 'changed' | 'message' | 'letter' | 'key' | 'record'>
+
 /**
  * Writes anew what is listed for a segment and still lives, so that the segment can be deleted. It stops
  * after each piece of work: a caller goes on while there is time. Between two pieces the engine may have
@@ -16,7 +23,7 @@ export interface Living {
  */
 export function* relocate(
   contents: Contents,
-  recorder: Recorder,
+  recorder: Rewriter,
   { clients, records }: Living,
 ): Generator<void> {
   const { spans, again, addresses, letters, keys } = contents
@@ -63,5 +70,40 @@ export function* relocate(
     if (value !== undefined || records.deletedIn(kind, project) === version)
       recorder.record(kind, project, id, version, value)
     yield
+  }
+}
+
+/** @returns whether what lives in a segment takes about so many bytes at most when it is written anew */
+export function fits(contents: Contents, living: Living, bytes_max: number): boolean {
+  const weight = new Weight()
+  for (const _ of relocate(contents, weight, living)) if (weight.bytes > bytes_max) return false
+  return weight.bytes <= bytes_max
+}
+
+/** Bytes of a record besides its texts that vary, or more. */
+const RECORD_BYTES = 256
+
+/** Counts what a recorder would write. */
+class Weight implements Rewriter {
+  bytes = 0
+
+  changed({ session }: Client): void {
+    this.bytes += RECORD_BYTES + (session ? Buffer.byteLength(JSON.stringify(session)) : 0)
+  }
+
+  message(_: AddressLog, { message }: Entry): void {
+    this.bytes += RECORD_BYTES + Buffer.byteLength(message.json)
+  }
+
+  letter({ letter }: Numbered): void {
+    this.bytes += RECORD_BYTES + Buffer.byteLength(letter.message.json)
+  }
+
+  key(_: AddressLog, key: string, { first }: Remembered): void {
+    this.bytes += RECORD_BYTES + Buffer.byteLength(key) + Buffer.byteLength(JSON.stringify(first))
+  }
+
+  record(_kind: string, _project: string, _id: string, _version: number, value: unknown): void {
+    this.bytes += RECORD_BYTES + (value === undefined ? 0 : Buffer.byteLength(JSON.stringify(value)))
   }
 }
