@@ -1,6 +1,7 @@
 import { DEFAULT_LIMITS, type Limits } from '../../../src/core/limits.ts'
 import type { Due, Take } from '../../../src/core/mailbox/entry.ts'
 import { createMessage } from '../../../src/core/message.ts'
+import type { EngineEvents } from '../../../src/engine/engine.ts'
 import { JournalEngine, type JournalOptions } from '../../../src/engine/journal/journal.ts'
 import type { Disk } from '../../../src/engine/journal/log/disk.ts'
 import type { Appended } from '../../../src/engine/values.ts'
@@ -34,6 +35,47 @@ export class Motor implements Disposable {
   }
 }
 
+/** A listener that nothing concerns. */
+export const NOBODY: EngineEvents = {
+  wants_each: false,
+  announced() {},
+  acknowledged() {},
+  died() {},
+  session() {},
+  record() {},
+  missed() {},
+}
+
+let epochs = 0
+
+/** A journal at a path `/data`, unless it is opened elsewhere; with the usual limits, but for some. */
+export function journalOn({
+  limits,
+  disk,
+  boot_id = 'boot',
+  report,
+  ...options
+}: Partial<Omit<JournalOptions, 'limits' | 'report'>> & {
+  readonly limits?: Partial<Limits>
+  readonly now: () => number
+  readonly disk: Disk
+  readonly boot_id?: string
+  readonly report: (trouble: string) => void
+}): JournalEngine {
+  const complete = { ...DEFAULT_LIMITS, ...limits }
+  return new JournalEngine({
+    limits: () => complete,
+    newId: () => crypto.randomUUID(),
+    newEpoch: () => `e${(epochs++).toString(36)}`,
+    level: 'normal',
+    open: () => ({ path: '/data', disk, boot_id, close() {} }),
+    report: (trouble) => report(trouble instanceof Error ? trouble.message : `${trouble}`),
+    note: report,
+    fatal: report,
+    ...options,
+  })
+}
+
 export type BenchOptions = Partial<
   Pick<JournalOptions, 'level' | 'segment_bytes' | 'reserve_bytes' | 'slack_bytes'>
 > & { readonly limits?: Partial<Limits>; readonly around?: (disk: Disk) => Disk }
@@ -48,7 +90,6 @@ export class Bench {
   readonly notes: string[] = []
   /** Every death, with whether its bounce was stored. */
   readonly died: { readonly message_id: string; readonly bounced: boolean }[] = []
-  #boot = 'boot'
   #numbers = 0
 
   private constructor(private readonly options: BenchOptions) {}
@@ -61,32 +102,18 @@ export class Bench {
 
   async #start(): Promise<void> {
     const { limits, around, ...sizes } = this.options
-    const complete = { ...DEFAULT_LIMITS, ...BOUNDLESS, ...limits }
-    const disk = around?.(this.disk) ?? this.disk
-    const boot_id = this.#boot
-    this.engine = new JournalEngine({
-      limits: () => complete,
-      now: () => this.now,
-      newId: () => crypto.randomUUID(),
-      newEpoch: () => `e${(this.#numbers++).toString(36)}`,
-      level: 'normal',
-      open: () => ({ path: '/data', disk, boot_id, close() {} }),
-      report: (trouble) => void this.reports.push(trouble instanceof Error ? trouble.message : `${trouble}`),
-      note: (sentence) => void this.notes.push(sentence),
-      fatal: (reason) => {
-        throw new Error(reason)
-      },
+    this.engine = journalOn({
       ...sizes,
+      limits: { ...BOUNDLESS, ...limits },
+      now: () => this.now,
+      disk: around?.(this.disk) ?? this.disk,
+      report: (trouble) => void this.reports.push(trouble),
+      note: (sentence) => void this.notes.push(sentence),
     })
     using _ = new Motor(() => this.disk)
     await this.engine.start({
-      wants_each: false,
-      announced() {},
-      acknowledged() {},
+      ...NOBODY,
       died: ({ message: { message_id } }, bounced) => void this.died.push({ message_id, bounced }),
-      session() {},
-      record() {},
-      missed() {},
     })
   }
 
@@ -96,12 +123,15 @@ export class Bench {
     await this.#start()
   }
 
+  /** A stop in order. */
+  async stop(): Promise<void> {
+    using _ = new Motor(() => this.disk)
+    await this.engine.stop()
+  }
+
   /** A stop in order, and a start. */
   async restart(): Promise<void> {
-    {
-      using _ = new Motor(() => this.disk)
-      await this.engine.stop()
-    }
+    await this.stop()
     await this.kill()
   }
 

@@ -3,9 +3,10 @@ import { type BootNote, type Level, removeBoot, writeBoot } from './boot.ts'
 import { codeOf, type Disk } from './disk.ts'
 import { type Frame, HEAD_BYTES } from './frame.ts'
 import { EMPTY, KeptEffects } from './kept-effects.ts'
-import { type Cut, type Opened, openSegments } from './opening.ts'
+import { type Opened, openSegments } from './opening.ts'
 import type { Segments } from './segments.ts'
 import { Syncing } from './syncing.ts'
+import type { Cut } from './verdict.ts'
 import { Writer } from './writer.ts'
 
 const SEGMENT_BYTES = 16 * 1024 * 1024
