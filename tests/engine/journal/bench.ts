@@ -90,6 +90,8 @@ export class Bench {
   readonly notes: string[] = []
   /** Every death, with whether its bounce was stored. */
   readonly died: { readonly message_id: string; readonly bounced: boolean }[] = []
+  /** Id of the message that was sent last. */
+  last_id = ''
   #numbers = 0
 
   private constructor(private readonly options: BenchOptions) {}
@@ -147,9 +149,9 @@ export class Bench {
   }
 
   append(to: string, chars: number, ttl_seconds = 3600): Appended {
-    const id = Bun.randomUUIDv7()
+    this.last_id = Bun.randomUUIDv7()
     const content = { payload: { n: ++this.#numbers, text: 'x'.repeat(chars) } }
-    const message = createMessage(content, 'sender', to, id, this.now, ttl_seconds)
+    const message = createMessage(content, 'sender', to, this.last_id, this.now, ttl_seconds)
     return this.engine.append(PROJECT, message, to) as Appended
   }
 
@@ -177,7 +179,7 @@ export class Bench {
     return read.due
   }
 
-  /** Acknowledges one leased message, in a turn of its own. */
+  /** Acknowledges one message, in a turn of its own. */
   acknowledge(from: string, message_id: string): number {
     const settled = this.engine.settle(AT(from), { message_ids: [message_id] })
     if (typeof settled === 'string') throw new Error(settled)
