@@ -283,7 +283,13 @@ export class Hub {
 
   /** A door calls this when everything flushed before the last probe has arrived. */
   confirmed(connection: Connection): void {
-    this.#by_connection.get(connection)?.confirmed()
+    const subscription = this.#by_connection.get(connection)
+    if (subscription)
+      try {
+        subscription.confirmed()
+      } catch (error) {
+        this.#fail(subscription, error)
+      }
     this.schedule()
   }
 

@@ -1,6 +1,7 @@
+import type { Cursor } from '../../core/cursor.ts'
 import { StartRefused, StorageFailed } from '../../core/errors.ts'
 import { Histogram } from '../../core/histogram.ts'
-import type { Take } from '../../core/mailbox/entry.ts'
+import type { AckMode, Take } from '../../core/mailbox/entry.ts'
 import type { Position } from '../../core/mailbox/position.ts'
 import type { MaybePromise } from '../../core/maybe-promise.ts'
 import type { SessionEnd } from '../../core/session.ts'
@@ -13,6 +14,7 @@ import type {
   Checkin,
   EngineStats,
   Health,
+  Opened,
   Read,
   Rewrite,
   Rewritten,
@@ -40,7 +42,8 @@ export interface Volume {
   close(): void
 }
 
-export interface JournalOptions extends Omit<MemoryEngineOptions, 'commit' | 'effects' | 'refuses'> {
+export interface JournalOptions
+  extends Omit<MemoryEngineOptions, 'commit' | 'effects' | 'refuses' | 'mustWrite'> {
   readonly level: JournalLevel
   /** Opens what the journal is kept on. @throws Error with one sentence for the operator */
   readonly open: () => MaybePromise<Volume>
@@ -82,6 +85,7 @@ export class JournalEngine extends MemoryEngine {
       effects: recorder,
       commit: (batch) => this.#commit(batch),
       refuses: () => this.#refuses(),
+      mustWrite: () => this.#mustWrite(),
     })
     this.#recorder = recorder
     this.#clock = clock
@@ -221,6 +225,16 @@ export class JournalEngine extends MemoryEngine {
     const { trouble, free_bytes } = this.#log.status
     const free = free_bytes === undefined ? '' : ` (${free_bytes} bytes free)`
     return `${this.#volume!.path}${free}: ${trouble ?? 'nothing can be written'}`
+  }
+
+  override open(
+    address: Address,
+    after: Cursor | undefined,
+    ack: AckMode,
+    session_id: string | undefined,
+  ): Opened | SessionEnd {
+    if (ack !== 'none') this.#mustWrite()
+    return super.open(address, after, ack, session_id)
   }
 
   override read(address: Address, position: Position | undefined, take: Take): Read | SessionEnd {

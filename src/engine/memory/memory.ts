@@ -59,6 +59,8 @@ export interface MemoryEngineOptions extends CheckinsOptions, StagingOptions {
   readonly newEpoch: () => string
   /** Told of all changes that no commit can undo. */
   readonly effects?: Effects | undefined
+  /** Throws StorageFailed where a change to a record could not be written. Absent: it always can. */
+  readonly mustWrite?: (() => void) | undefined
 }
 
 /** How long one sweep may hold up everything else. */
@@ -83,7 +85,7 @@ export class MemoryEngine implements Engine {
     this.records = new MemoryRecords((kind, project, id, version) => {
       effects?.record(kind, project, id, version, this.records.valueOf(kind, project, id, version))
       this.#events.record(kind, project, id, version)
-    })
+    }, options.mustWrite)
     this.addresses = new Clients(options.limits, options.newEpoch, effects)
     this.mailroom = new Mailroom(this.addresses, options, effects)
     this.flushes = options.commit !== undefined

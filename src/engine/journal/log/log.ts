@@ -3,15 +3,18 @@ import { type BootNote, type Level, removeBoot, writeBoot } from './boot.ts'
 import { codeOf } from './disk.ts'
 import { type Frame, HEAD_BYTES } from './frame.ts'
 import { EMPTY, KeptEffects } from './kept-effects.ts'
-import { type Cut, type Opened, openSegments } from './opening.ts'
+import { type Opened, openSegments } from './opening.ts'
 import type { LogOptions, LogStatus, Pinned } from './options.ts'
 import type { Segments } from './segments.ts'
 import { Syncing } from './syncing.ts'
+import type { Cut } from './verdict.ts'
 import { Writer } from './writer.ts'
 
 const SEGMENT_BYTES = 16 * 1024 * 1024
 const RESERVE_BYTES = 4 * 1024 * 1024
 const TICK_MS = 1000
+/** Of the reserve, so much is for what nobody can be refused: what time does, and a turn that has begun. */
+const LAST_BYTES = 64 * 1024
 
 export type { LogOptions, LogStatus, Pinned } from './options.ts'
 
@@ -34,6 +37,7 @@ export class Log {
   readonly #syncing: Syncing
   readonly #kept = new KeptEffects()
   readonly #reserve_bytes: number
+  readonly #last_bytes: number
   /** Why the last frame could not be written. */
   #write_trouble: string | undefined
   /** The last process's note could only be removed. */
@@ -58,6 +62,7 @@ export class Log {
       this.observe?.synced(seconds)
     }
     this.#reserve_bytes = options.reserve_bytes ?? RESERVE_BYTES
+    this.#last_bytes = Math.min(LAST_BYTES, this.#reserve_bytes / 4)
   }
 
   /**
@@ -126,9 +131,18 @@ export class Log {
     return stuck && (this.#short || room < this.#reserve_bytes) ? 'full' : undefined
   }
 
+  /** Bytes that effects have while `refuses` is `full`. */
+  get reserve_left(): number {
+    return this.#segments.room - this.#last_bytes
+  }
+
   /** Not even effects fit any more. */
   get exhausted(): boolean {
-    return !this.#kept.empty || this.refuses === 'failed'
+    if (!this.#kept.empty) return true
+    const { refuses } = this
+    if (refuses !== 'full' || this.reserve_left > 0) return refuses === 'failed'
+    // Beyond what was prepared, there may be some space still.
+    return (this.#free() ?? 0) < this.#last_bytes
   }
 
   get status(): LogStatus {
@@ -157,19 +171,19 @@ export class Log {
    *
    * @param waits with `full`: to wait until it is synced, and all that was written before. Without it, what the
    *   frame appends counts as an effect when a sync fails
-   * @throws Error, or rejects, when the appends could not be stored; then nothing of them is in the log. It
-   *   throws for any frame once it is closed
+   * @throws Error, or rejects, when the appends could not be stored; then nothing of them is in the log. With
+   *   `waits`, also when the effects could not be: then they are kept. It throws for any frame once it is closed
    */
   commit(frame: Frame, waits: boolean): MaybePromise<void> {
     if (this.#closed) throw new Error('the log is closed')
     if (frame.length > HEAD_BYTES) {
       const has_appends = frame.length > frame.appends_at
       const failure = (has_appends ? this.#refusal(frame.length) : undefined) ?? this.#write(frame, waits)
-      if (failure && has_appends) {
-        this.#writeEffects({ ...frame, length: frame.appends_at })
-        throw failure
+      if (failure) {
+        if (has_appends) this.#writeEffects({ ...frame, length: frame.appends_at })
+        else this.#kept.add(frame)
+        if (has_appends || waits) throw failure
       }
-      if (failure) this.#kept.add(frame)
       if (this.#segments.wants_next && !this.#segments.stuck) void this.#prepare()
     }
     if (waits && this.options.level === 'full' && !this.#syncing.idle) return this.#syncing.done()

@@ -124,8 +124,9 @@ export class NodeDisk implements Disk {
   }
 
   free(): number {
-    const { bavail, bsize } = statfsSync(this.directory)
-    return bavail * bsize
+    const { blocks, bavail, bsize } = statfsSync(this.directory)
+    // Some file systems do not count.
+    return blocks === 0 ? Number.POSITIVE_INFINITY : bavail * bsize
   }
 
   close(file: string): void {

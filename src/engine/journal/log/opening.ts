@@ -5,7 +5,7 @@ import { frameAt, HEAD_BYTES, type Position } from './frame.ts'
 import { FILE as MEND } from './mend.ts'
 import { type Reading, readFrames, SegmentFile } from './scan.ts'
 import { NEXT, nameOf, newSegment, numberOf, type Segment, Segments } from './segments.ts'
-import { tornBytes } from './verdict.ts'
+import { type Cut, tornTail } from './verdict.ts'
 import { eraseTail } from './writer.ts'
 
 export interface OpeningOptions {
@@ -13,13 +13,6 @@ export interface OpeningOptions {
   readonly boot_id: string | undefined
   readonly segment_bytes: number
   readonly progress?: ((read_bytes: number, total_bytes: number) => void) | undefined
-}
-
-export interface Cut {
-  readonly file: string
-  /** Bytes from the start of the file. */
-  readonly offset: number
-  readonly bytes: number
 }
 
 /** A log that has been read, and that frames can be written to. */
@@ -57,7 +50,7 @@ export async function openSegments(
   const same_boot = boot?.boot_id !== undefined && boot.boot_id === options.boot_id
   const read = await readSegments(disk, files, visit)
   const { end, reading, last } = read
-  const torn = await tornBytes(end, files.slice(last), boot, same_boot)
+  const cut = await tornTail(end, files.slice(last), boot, same_boot)
 
   removeTemporary(disk)
   const list = files.slice(0, last + 1).map((file, i) => {
@@ -70,12 +63,12 @@ export async function openSegments(
   // Once the tail is gone, what came behind it would pass for damage.
   const later = files.slice(last + 1)
   // An empty one was cut off when it could not be synced, and may come back with a power cut.
-  const keeps_next = torn === 0 && later.length > 0 && later[0]!.size > 0
+  const keeps_next = !cut && later.length > 0 && later[0]!.size > 0
   for (const file of later.slice(keeps_next ? 1 : 0).reverse()) disk.remove(file.name)
   const next = keeps_next ? newSegment(later[0]!.number, later[0]!.size, later[0]!.size) : undefined
   if (next) next.named = true
   await disk.syncDirectory()
-  if (torn > 0) await erase(disk, current, files[last]!)
+  if (cut) await erase(disk, current, files[last]!)
   if (!boot?.clean) await syncAgain(disk, list, reading.synced)
   const segments = new Segments(disk, list, next, options.segment_bytes)
   await goOn(segments)
@@ -86,7 +79,7 @@ export async function openSegments(
     synced: end,
     how: boot?.clean ? 'clean' : same_boot ? 'same_boot' : boot || has_frames ? 'other_boot' : 'new',
     boot,
-    cut: torn > 0 ? { file: current.name, offset: end.offset, bytes: torn } : undefined,
+    cut,
   }
 }
 

@@ -97,6 +97,8 @@ export class Segments {
   async #prepare(): Promise<void> {
     let made = false
     try {
+      // One that fails half-way would meanwhile take the room of what is written.
+      if (this.#free() < this.segment_bytes) throw noSpace()
       await this.disk.prepare(NEXT, this.segment_bytes)
       const next = newSegment(this.current.number + 1, this.segment_bytes, this.segment_bytes)
       this.disk.rename(NEXT, next.name)
@@ -108,6 +110,14 @@ export class Segments {
     } catch (error) {
       // A segment that is not named yet is named with its first sync.
       if (!made) this.trouble = error
+    }
+  }
+
+  #free(): number {
+    try {
+      return this.disk.free()
+    } catch {
+      return Number.POSITIVE_INFINITY
     }
   }
 
@@ -172,6 +182,10 @@ export class Segments {
       for (const resolve of this.#unpinned.splice(0)) resolve()
     }
   }
+}
+
+function noSpace(): Error {
+  return Object.assign(new Error('no space is left for a segment'), { code: 'ENOSPC' })
 }
 
 /** @param size bytes that are prepared of it */

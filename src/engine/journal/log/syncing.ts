@@ -41,6 +41,8 @@ export class Syncing {
   observed: ((seconds: number) => void) | undefined
   #lost = false
   #running: Promise<void> | undefined
+  /** One was asked for while another was under way, which does not cover what was written since it began. */
+  #again = false
   #waiting: Waiting[] = []
 
   constructor(
@@ -81,8 +83,9 @@ export class Syncing {
     return done
   }
 
-  /** Begins a sync, unless one is under way. While syncs fail, one more try. */
+  /** Begins a sync, or has another one follow the one under way. While syncs fail, one more try. */
   begin(): void {
+    this.#again = this.#running !== undefined
     if (this.#running || this.#lost || this.dead) return
     this.#running = this.#run()
   }
@@ -94,6 +97,7 @@ export class Syncing {
 
   async #run(): Promise<void> {
     do {
+      this.#again = false
       try {
         if (this.failing) await this.#retry()
         else await this.#sync()
@@ -101,7 +105,7 @@ export class Syncing {
         if (!(await this.#mended(error))) break
       }
       this.#resolve()
-    } while (this.#waiting.length > 0)
+    } while (this.#waiting.length > 0 || (this.#again && !this.idle))
     // Before anything else runs: who comes from here on begins the next one.
     this.#running = undefined
   }

@@ -3,6 +3,15 @@ import { Damage } from './damage.ts'
 import { claimedLength, HEAD_BYTES, type Position } from './frame.ts'
 import { findVoucher, type SegmentFile } from './scan.ts'
 
+/** A torn tail that is cut off. */
+export interface Cut {
+  readonly file: string
+  /** Bytes from the start of the file. */
+  readonly offset: number
+  /** In this file and all later ones. */
+  readonly bytes: number
+}
+
 /**
  * Judges what stands where the next frame would. A torn tail is what a process that died in the middle of a
  * write leaves, or a machine that lost what was not synced; anything else is damage.
@@ -11,50 +20,49 @@ import { findVoucher, type SegmentFile } from './scan.ts'
  * @param files the segment that it is in, and all later ones
  * @param boot what the last process noted
  * @param same_boot the machine has not been started since
- * @returns bytes of the torn tail, 0 if there is none
+ * @returns the torn tail, if there is one
  * @throws Damage
  */
-export async function tornBytes(
+export async function tornTail(
   end: Position,
   files: readonly SegmentFile[],
   boot: BootNote | undefined,
   same_boot: boolean,
-): Promise<number> {
-  const [file, ...later] = files as [SegmentFile, ...SegmentFile[]]
-  const damage = (what: string) => new Damage(file.name, end.offset, what)
+): Promise<Cut | undefined> {
+  const contents: number[] = []
+  let bytes = 0
+  for (const [i, each] of files.entries()) {
+    const from = i === 0 ? end.offset : 0
+    contents.push(await each.endOfContent(from))
+    bytes += contents[i]! - from
+  }
+  // Where the frame begins that is not good: behind the last one, or in the next segment.
+  const next = files.length > 1 && contents[0] === end.offset && bytes > 0 ? 1 : 0
+  const file = files[next]!
+  const offset = next === 0 ? end.offset : 0
+  const damage = (what: string) => new Damage(file.name, offset, what)
   const clean = boot?.clean
   if (clean && (clean.segment !== end.segment || clean.offset !== end.offset))
     throw damage(`the log ended at byte ${clean.offset} of segment ${clean.segment} when it was stopped`)
-  let bytes = (await file.endOfContent(end.offset)) - end.offset
-  const later_bytes: number[] = []
-  for (const each of later) later_bytes.push(await each.endOfContent(0))
-  for (const more of later_bytes) bytes += more
-  if (bytes === 0) return 0
+  if (bytes === 0) return undefined
   if (clean) throw damage('something was written here since the log was stopped')
   for (const each of files) {
-    const from = each === file ? end.offset : 0
+    const from = each === files[0] ? end.offset : 0
     const found = await findVoucher(each, from, same_boot ? undefined : end)
     if (found !== undefined)
       throw damage(`this was written whole before what ${each.name} holds at byte ${found}`)
   }
-  if (same_boot && !(await isOneTornFrame(end.offset, files, later_bytes)))
+  const torn = { file: file.name, offset, bytes }
+  if (!same_boot) return torn
+  const rest = contents.slice(next + 1)
+  if (rest.some((content) => content > 0) || !(await isOneFrame(file, offset, contents[next]!)))
     throw damage('no write that was broken off leaves this')
-  return bytes
+  return torn
 }
 
-/** All that is not zero lies where one frame would be that was broken off: at the end, or in the next segment. */
-async function isOneTornFrame(
-  end: number,
-  [file, ...later]: readonly SegmentFile[],
-  later_bytes: readonly number[],
-): Promise<boolean> {
-  const content_end = await file!.endOfContent(end)
-  const [torn, from, to, rest] =
-    content_end > end || later.length === 0
-      ? [file!, end, content_end, later_bytes]
-      : [later[0]!, 0, later_bytes[0]!, later_bytes.slice(1)]
-  if (rest.some((bytes) => bytes > 0)) return false
-  const head = (await torn.from(from, HEAD_BYTES)).subarray(0, HEAD_BYTES)
+/** All that is not zero lies where one frame would be that was broken off. */
+async function isOneFrame(file: SegmentFile, from: number, to: number): Promise<boolean> {
+  const head = (await file.from(from, HEAD_BYTES)).subarray(0, HEAD_BYTES)
   const whole = new Uint8Array(HEAD_BYTES)
   whole.set(head)
   return to <= from + claimedLength(whole, 0)

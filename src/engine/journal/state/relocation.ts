@@ -1,5 +1,9 @@
+import type { Entry } from '../../../core/mailbox/entry.ts'
+import type { Client, Remembered } from '../../memory/client.ts'
 import type { Clients } from '../../memory/clients.ts'
+import type { DeadLetters, Numbered } from '../../memory/dead-letters.ts'
 import type { MemoryRecords } from '../../memory/records.ts'
+import type { AddressLog } from '../records/address-log.ts'
 import type { Recorder } from '../records/recorder.ts'
 import type { Contents } from './contents.ts'
 
@@ -9,6 +13,9 @@ export interface Living {
   readonly records: MemoryRecords
 }
 
+/** What is written anew goes to one of these. */
+export type Rewriter = Pick<Recorder, 'changed' | 'lettersOf' | 'message' | 'letter' | 'key' | 'record'>
+
 /**
  * Writes anew what is listed for a segment and still lives, so that the segment can be deleted. It stops
  * after each piece of work: a caller goes on while there is time. Between two pieces the engine may have
@@ -16,7 +23,7 @@ export interface Living {
  */
 export function* relocate(
   contents: Contents,
-  recorder: Recorder,
+  recorder: Rewriter,
   { clients, records }: Living,
 ): Generator<void> {
   const { spans, again, addresses, letters, keys } = contents
@@ -76,32 +83,41 @@ export function overwriteHistory({ spans, again }: Contents): void {
   for (const { log, offset } of again) log.client?.mailbox.overwriteThrough(offset)
 }
 
-/** What a record takes besides its texts, roughly. */
-const RECORD_BYTES = 100
+/** @returns whether what lives in a segment takes about so many bytes at most when it is written anew */
+export function fits(contents: Contents, living: Living, bytes_max: number): boolean {
+  const weight = new Weight()
+  for (const _ of relocate(contents, weight, living)) if (weight.bytes > bytes_max) return false
+  return weight.bytes <= bytes_max
+}
 
-/** Whether what lives in a segment takes no more than so many bytes, roughly. Looks at no more than that. */
-export function isLight(contents: Contents, bytes_max: number, { clients }: Living): boolean {
-  const { spans, again, addresses, letters, keys, records } = contents
-  let bytes = (addresses.length + keys.length + records.length) * RECORD_BYTES
-  for (const { log, from, through } of spans) {
-    if (!log.client) continue
-    bytes += RECORD_BYTES + log.deaths.length * 2 * RECORD_BYTES
-    for (const { offset, message } of log.client.mailbox.entries.after(from - 1)) {
-      if (offset > through || bytes > bytes_max) break
-      bytes += RECORD_BYTES + message.bytes
-    }
-    if (bytes > bytes_max) return false
+/** Bytes of a record besides its texts that vary, or more. */
+const RECORD_BYTES = 256
+
+/** Counts what a recorder would write. */
+class Weight implements Rewriter {
+  bytes = 0
+
+  changed({ session }: Client): void {
+    this.bytes += RECORD_BYTES + (session ? Buffer.byteLength(JSON.stringify(session)) : 0)
   }
-  for (const { log, offset } of again) {
-    const entry = log.client?.mailbox.entries.at(offset)
-    if (entry) bytes += RECORD_BYTES + entry.message.bytes
-    if (bytes > bytes_max) return false
+
+  message(_: AddressLog, { message }: Entry): void {
+    this.bytes += RECORD_BYTES + Buffer.byteLength(message.json)
   }
-  for (const [project, numbers] of letters)
-    for (const number of numbers) {
-      const letter = clients.project(project).dead.between(number, number)[0]
-      if (letter) bytes += RECORD_BYTES + letter.letter.message.bytes
-      if (bytes > bytes_max) return false
-    }
-  return bytes <= bytes_max
+
+  lettersOf({ deaths }: AddressLog, dead: DeadLetters): void {
+    for (const { number } of deaths) for (const letter of dead.between(number, number)) this.letter(letter)
+  }
+
+  letter({ letter }: Numbered): void {
+    this.bytes += RECORD_BYTES + Buffer.byteLength(letter.message.json)
+  }
+
+  key(_: AddressLog, key: string, { first }: Remembered): void {
+    this.bytes += RECORD_BYTES + Buffer.byteLength(key) + Buffer.byteLength(JSON.stringify(first))
+  }
+
+  record(_kind: string, _project: string, _id: string, _version: number, value: unknown): void {
+    this.bytes += RECORD_BYTES + (value === undefined ? 0 : Buffer.byteLength(JSON.stringify(value)))
+  }
 }

@@ -1,8 +1,7 @@
 import { PROBE } from '../../memory/probe.ts'
 import type { Log } from '../log/log.ts'
 import type { Recorder } from '../records/recorder.ts'
-import type { Contents } from './contents.ts'
-import { isLight, type Living, overwriteHistory, relocate } from './relocation.ts'
+import { fits, type Living, overwriteHistory, relocate } from './relocation.ts'
 
 /** Bytes that the log may have beyond half as much again as what lives in it. */
 const SLACK_BYTES = 32 * 1024 * 1024
@@ -13,19 +12,27 @@ const STEP_MS = 2
 const STEP_BYTES = 256 * 1024
 /** Steps begin at least this far apart. */
 const PAUSE_MS = 6
-/** On a full disk, how often it is looked whether a segment can be deleted. */
-const LOOK_MS = 100
+/** How often a full disk is looked at for what could be deleted. */
+const FULL_PAUSE_MS = 250
 
 /**
  * Keeps the log short: writes anew what lives in its oldest segment, and deletes it, while the log is longer
- * than half as much again as all that lives.
+ * than half as much again as all that lives. On a full disk, whatever its length, while what lives in the
+ * oldest segment takes little of the reserve: acknowledgements need the rest.
  */
 export class Retention {
-  #running: { readonly segment: number; readonly steps: Generator<void> } | undefined
+  #running:
+    | {
+        readonly segment: number
+        readonly steps: Generator<void>
+        /** It fits in the reserve. */
+        readonly fits: boolean
+      }
+    | undefined
   /** Segments whose deletion waits for the sync of what was written anew. */
   #dropping = false
   #stepped_ms = 0
-  #looked_ms = 0
+  #looked_ms = Number.NEGATIVE_INFINITY
   /** Bytes that may still be written anew: a log in which all lives is not written over and over. */
   #allowed: number
   #counted: number
@@ -63,9 +70,10 @@ export class Retention {
    */
   step(): void {
     const began_ms = performance.now()
-    if (this.#dropping || began_ms - this.#stepped_ms < PAUSE_MS) return
+    if (this.#dropping || began_ms - this.#stepped_ms < PAUSE_MS || this.log.exhausted) return
     this.#count()
-    if (!this.#running && !this.#begin()) return
+    if (this.log.refuses && !this.#running?.fits) this.#running = undefined
+    if (!this.#running && !this.#begin(began_ms)) return
     this.#stepped_ms = began_ms
     const before = this.recorder.pending_bytes
     const { segment, steps } = this.#running!
@@ -86,24 +94,20 @@ export class Retention {
     this.#counted = this.log.written
   }
 
-  #begin(): boolean {
+  #begin(now_ms: number): boolean {
     const { oldest, segment, refuses } = this.log
     if (oldest >= segment) return false
     const contents = this.recorder.contents.get(oldest)
-    if (refuses ? !this.#frees(contents) : !this.#over || this.#allowed < 0) return false
+    if (refuses) {
+      if (now_ms - this.#looked_ms < FULL_PAUSE_MS) return false
+      this.#looked_ms = now_ms
+      // History gives way to new messages, as in a mailbox.
+      if (contents) overwriteHistory(contents)
+      if (contents && !fits(contents, this.living, this.log.reserve_left / 2)) return false
+    } else if (!this.#over || this.#allowed < 0) return false
     const steps = contents ? relocate(contents, this.recorder, this.living) : nothing()
-    this.#running = { segment: oldest, steps }
+    this.#running = { segment: oldest, steps, fits: refuses !== undefined }
     return true
-  }
-
-  /** Whether the deletion of a segment makes far more room than writing anew what lives in it takes. */
-  #frees(contents: Contents | undefined): boolean {
-    const now_ms = performance.now()
-    if (now_ms - this.#looked_ms < LOOK_MS) return false
-    this.#looked_ms = now_ms
-    // Where there is no room, history gives way, as in a mailbox.
-    if (contents) overwriteHistory(contents)
-    return !contents || isLight(contents, this.log.room / 4, this.living)
   }
 
   async #drop(segment: number): Promise<void> {
