@@ -28,7 +28,9 @@ export async function whileQuiet<T>(
 ): Promise<T> {
   const at = resolve(path)
   try {
-    if (!statSync(at).isDirectory()) throw notADirectory(at)
+    const found = statSync(at, { throwIfNoEntry: false })
+    if (!found) throw new DirectoryError('unusable', `There is no directory ${at}: name a data directory.`)
+    if (!found.isDirectory()) throw notADirectory(at)
     const format_damage = formatDamage(at, by)
     const lock = mayBeHeld(at) ? takeLock(at) : undefined
     try {

@@ -9,6 +9,8 @@ import {
   rmSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { StartRefused } from '../../../core/errors.ts'
+import { newEpoch } from '../../new-epoch.ts'
 import { syncDirectory, writeFormat } from '../directory/format.ts'
 import { type Level, removeBoot, writeBoot } from '../log/boot.ts'
 import type { Disk } from '../log/disk.ts'
@@ -25,11 +27,9 @@ import type { Gap } from './salvage.ts'
 
 export interface RepairOptions extends CheckOptions {
   /** Where the directory is copied to first; must not be there yet. */
-  readonly aside: string
+  readonly copy: string
   /** This version, such as `mcp-broker 1.2.3`. */
   readonly by: string
-  /** Names a mailbox's history. */
-  readonly newEpoch: () => string
 }
 
 /** What came of a repair. */
@@ -57,20 +57,14 @@ const SEGMENT_BYTES_MAX = 2 ** 32 - 1
  */
 export async function repair(directory: QuietDirectory, options: RepairOptions): Promise<Repaired> {
   const { path, format_damage } = directory
-  const { aside, by } = options
+  const { copy, by } = options
   const disk = new NodeDisk(path)
   const read = await readAll(disk, options)
   const in_log = read.damage.length > 0
-  const holding = hold(
-    read.loaded,
-    read.recorder,
-    options.now,
-    in_log ? 'offsets' : undefined,
-    options.newEpoch,
-  )
+  const holding = hold(read.loaded, read.recorder, options.now, in_log ? 'offsets' : undefined, newEpoch)
   const damage = [...(format_damage ? [format_damage] : []), ...read.damage]
   if (damage.length > 0) {
-    copyAside(path, aside)
+    copyAside(path, copy)
     if (format_damage) writeFormat(path, by)
     if (in_log) await writeAnew(disk, read, holding)
   }
@@ -80,19 +74,29 @@ export async function repair(directory: QuietDirectory, options: RepairOptions):
 
 /** Copies all files but those of the lock. Nothing is left of the copy when that fails. */
 function copyAside(from: string, to: string): void {
-  mkdirSync(to, { mode: 0o700 })
+  try {
+    mkdirSync(to, { mode: 0o700 })
+  } catch (error) {
+    throw noCopy(to, error)
+  }
   try {
     for (const entry of readdirSync(from, { withFileTypes: true })) {
       if (!entry.isFile() || entry.name === 'lock' || entry.name === 'pid') continue
-      const copy = join(to, entry.name)
-      copyFileSync(join(from, entry.name), copy, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
-      syncFile(copy)
+      const copied = join(to, entry.name)
+      copyFileSync(join(from, entry.name), copied, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+      syncFile(copied)
     }
     syncDirectory(to)
   } catch (error) {
     rmSync(to, { recursive: true, force: true })
-    throw error
+    throw noCopy(to, error)
   }
+}
+
+function noCopy(to: string, cause: unknown): StartRefused {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  const fix = 'Nothing was changed. Say with --copy where the directory may be copied to.'
+  return new StartRefused(`The directory cannot be copied to ${to}: ${reason}.`, fix, { cause })
 }
 
 function syncFile(file: string): void {
