@@ -108,18 +108,25 @@ function syncFile(file: string): void {
   }
 }
 
-async function writeAnew(disk: Disk, { recorder, boot }: ReadAll, holding: Holding): Promise<void> {
+/**
+ * Puts a new log with all that lives in the place of the old one. Broken off at any step, the disk has the one,
+ * which no start accepts, or the other.
+ */
+export async function writeAnew(disk: Disk, { recorder, boot }: ReadAll, holding: Holding): Promise<void> {
   const old = segmentFiles({ disk })
   const number = Math.max(old.at(-1)?.number ?? 0, boot?.clean?.segment ?? 0) + 1
-  const end = await writeSegment(disk, number, old[0]?.number ?? number, recorder, holding)
-  // What the last process noted is not true of the new log.
-  await removeBoot(disk)
+  const oldest = old[0]?.number ?? number
+  const end = await writeSegment(disk, number, oldest, recorder, holding)
+  const level: Level = boot?.level ?? 'normal'
   const { name } = newSegment(number, 0, 0)
+  // Until the new log has its name, this note has every start refuse the old one; afterwards it is true.
+  await writeBoot(disk, { level, clean: { segment: number, offset: end, oldest } })
   disk.rename(FILE, name)
   await disk.syncDirectory()
-  for (const file of [...old].reverse()) disk.remove(file.name)
+  await removeBoot(disk)
+  // The oldest first: those that are left have no gap then.
+  for (const file of old) disk.remove(file.name)
   disk.close(name)
-  const level: Level = boot?.level ?? 'normal'
   await writeBoot(disk, { level, clean: { segment: number, offset: end, oldest: number } })
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { HEAD_BYTES } from '../../../../src/engine/journal/log/frame.ts'
+import { HEAD_BYTES, seal } from '../../../../src/engine/journal/log/frame.ts'
 import { Log } from '../../../../src/engine/journal/log/log.ts'
 import { segmentFiles } from '../../../../src/engine/journal/log/opening.ts'
 import { type Gap, salvage } from '../../../../src/engine/journal/upkeep/salvage.ts'
@@ -98,7 +98,7 @@ test('what a sync that failed had written twice is read once, though its mark is
   const { numbers, gaps } = await saved(disk)
   // The frame that took the mark's number in the first segment may come from there: it says the same.
   expect(numbers.filter((number, i) => number !== numbers[i - 1])).toEqual([...Array(12).keys()])
-  expect(gaps).toMatchObject([{ file: '00000002.log', offset: 0 }])
+  expect(gaps).toMatchObject([{ file: '00000002.log', offset: 0, bytes: HEAD_BYTES }])
 })
 
 test('a frame from before in the place of another is not read', async () => {
@@ -124,6 +124,21 @@ test('frames that are missing without a trace are counted', async () => {
   const { numbers, gaps } = await saved(disk)
   expect(numbers).toEqual([0, 1, 4, 5])
   expect(gaps).toMatchObject([{ offset: 2 * length, bytes: 0, frames: 2 }])
+})
+
+test('a text inside a damaged frame that looks like one is not read', async () => {
+  const disk = new MemoryDisk()
+  const log = await logOn(disk)
+  await log.commit(frameOf(0, 50), false)
+  const forged = frameOf(99, 20)
+  seal(forged.bytes, forged.length, 1, 3, { segment: 1, offset: 0 })
+  const around = frameOf(1, 200)
+  around.bytes.set(forged.bytes, 100)
+  await log.commit(around, false)
+  for (const number of [2, 3]) await log.commit(frameOf(number, 50), false)
+  await log.close()
+  disk.write('00000001.log', HEAD_BYTES + 54 + HEAD_BYTES + 10, Uint8Array.of(0))
+  expect((await saved(disk)).numbers).toEqual([0, 2, 3])
 })
 
 test('a frame that nobody understands is named, and the others are read', async () => {
