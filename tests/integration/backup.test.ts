@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
+import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
 import type { App } from '../../src/app.ts'
 import { run, type } from '../cli/harness.ts'
 import { brokerOn, folder, payloads, sendTo } from '../engine/journal/upkeep/brokers.ts'
@@ -30,6 +31,26 @@ async function sendPairs(url: string, name: string, over: AbortSignal): Promise<
   }
   client.close()
   return n
+}
+
+const segments = (directory: string) =>
+  readdirSync(directory)
+    .filter((name) => name.endsWith('.log'))
+    .sort()
+
+async function connections({ url }: App): Promise<number> {
+  const status = await fetch(`${url}/v1/status`, { headers: { accept: 'application/json' } })
+  return ((await status.json()) as { connections: number }).connections
+}
+
+/** A client that asks for a backup larger than what the kernel takes, and reads nothing of it yet. */
+async function stalled(app: App): Promise<Socket> {
+  for (let n = 0; n < 40; n++) await sendTo(app, 'kept', Array<string>(10).fill('z'.repeat(20_000)))
+  const socket = connect(Number(new URL(app.url).port), '127.0.0.1')
+  socket.pause()
+  socket.write('POST /v1/backup HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 0\r\n\r\n')
+  await until('the backup to begin', async () => ((await connections(app)) === 1 ? true : undefined))
+  return socket
 }
 
 const ROOM = { mailbox_messages_max: 100_000, mailbox_bytes_max: 100_000_000, history_messages_max: 10 }
@@ -107,22 +128,8 @@ describe('while a backup is taken', () => {
   test('its segments stay, and go when its client has gone', async () => {
     using dir = folder()
     await using app = await brokerOn(dir.in('data'), { ...ROOM, history_messages_max: 0 })
-    const segments = () =>
-      readdirSync(dir.in('data'))
-        .filter((name) => name.endsWith('.log'))
-        .sort()
-    const filler = 'z'.repeat(20_000)
-    // More than what the kernel takes of a stream that nobody reads.
-    for (let n = 0; n < 40; n++) await sendTo(app, 'kept', Array<string>(10).fill(filler))
-    const oldest = segments()[0]!
-    const socket = connect(Number(new URL(app.url).port), '127.0.0.1')
-    socket.pause()
-    socket.write('POST /v1/backup HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 0\r\n\r\n')
-    const connections = async () => {
-      const status = await fetch(`${app.url}/v1/status`, { headers: { accept: 'application/json' } })
-      return ((await status.json()) as { connections: number }).connections
-    }
-    await until('the backup to begin', async () => ((await connections()) === 1 ? true : undefined))
+    const socket = await stalled(app)
+    const [oldest] = segments(dir.in('data'))
     const read = async () => {
       const answer = await fetch(`${app.url}/v1/mailboxes/kept/messages?limit=100`)
       return ((await answer.json()) as { messages: unknown[] }).messages.length
@@ -135,10 +142,38 @@ describe('while a backup is taken', () => {
       await sendTo(app, 'other', [1])
       return (await syncs()) >= before + 2 ? true : undefined
     })
-    expect(segments()[0]).toBe(oldest)
+    expect(segments(dir.in('data'))[0]).toBe(oldest!)
     socket.destroy()
-    await until('the segments to go', () => (segments().includes(oldest) ? undefined : true))
-    expect(await connections()).toBe(0)
+    await until('the segments to go', () => (segments(dir.in('data'))[0] === oldest ? undefined : true))
+    expect(await connections(app)).toBe(0)
+  }, 30_000)
+
+  test('a broker that is told to stop stops', async () => {
+    using dir = folder()
+    const app = await brokerOn(dir.in('data'), ROOM)
+    const socket = await stalled(app)
+    const began_ms = performance.now()
+    await app.stop()
+    expect(performance.now() - began_ms).toBeLessThan(5000)
+    socket.destroy()
+    expect(await type(['data', 'check', dir.in('data')])).toMatchObject({ code: 0 })
+  }, 30_000)
+
+  test('a file that cannot be read breaks it off, and nothing else', async () => {
+    using dir = folder()
+    await using app = await brokerOn(dir.in('data'), ROOM)
+    const socket = await stalled(app)
+    truncateSync(join(dir.in('data'), segments(dir.in('data')).at(-5)!), 0)
+    let received = ''
+    socket.on('data', (bytes: Buffer) => {
+      received += bytes.toString('latin1')
+    })
+    socket.resume()
+    await until('the end', async () => ((await connections(app)) === 0 ? true : undefined))
+    await sendTo(app, 'other', [1])
+    socket.destroy()
+    expect(received).toContain('00000001.log')
+    expect(received).not.toContain('manifest.json')
   }, 30_000)
 
   test('data check refuses the directory, names the process, and leaves it alone', async () => {

@@ -64,7 +64,7 @@ function streamOf({ chunks }: Backup, over: () => void, fault: (error: unknown) 
       }
     } catch (error) {
       fault(error)
-      // Broken off, so that the client does not take it for whole.
+      // Bun breaks the connection off, so that no client takes this for whole, and prints the error once more.
       throw error
     } finally {
       end()
