@@ -15,6 +15,7 @@ import type { SchemaBounds } from './core/protocol/schema/bounds.ts'
 import type { Engine } from './engine/engine.ts'
 import { JournalEngine } from './engine/journal/journal.ts'
 import { MemoryEngine, type MemoryEngineOptions } from './engine/memory/memory.ts'
+import { newEpoch } from './engine/new-epoch.ts'
 import { REFUSED_BYTES_MAX } from './transports/body.ts'
 import { CallLog } from './transports/call-log.ts'
 import { ConnectionCount, type DoorContext, IDLE_SECONDS } from './transports/door.ts'
@@ -262,10 +263,4 @@ async function within(ms: number, work: MaybePromise<unknown>): Promise<void> {
     // It would keep the process that has stopped.
     clearTimeout(timer)
   }
-}
-
-/** A name for one history of a mailbox: 10 characters of base 36 from the CSPRNG. */
-function newEpoch(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(10))
-  return Array.from(bytes, (byte) => (byte % 36).toString(36)).join('')
 }

@@ -4,10 +4,12 @@ import type { Problem } from '../config/checks.ts'
 import { ConfigError } from '../config/load.ts'
 import { nearestNames } from '../core/routing.ts'
 import { escapeControls } from '../observability/readable.ts'
+import { backup } from './backup.ts'
 import { call } from './call.ts'
 import { wantsJson } from './client.ts'
 import { config } from './config.ts'
 import { connect } from './connect.ts'
+import { data } from './data/data.ts'
 import { docs } from './docs.ts'
 import { parseFlags } from './flags.ts'
 import { COMMON_FLAGS, overview, verbHelp } from './help.ts'
@@ -15,6 +17,7 @@ import { inbox } from './inbox.ts'
 import { PROGRAM } from './program.ts'
 import { protocols } from './protocols/protocols.ts'
 import { styled } from './render.ts'
+import { restore } from './restore.ts'
 import { send } from './send.ts'
 import { serve } from './serve.ts'
 import { sessions } from './sessions.ts'
@@ -33,6 +36,9 @@ const VERBS: readonly Verb[] = [
   protocols,
   call,
   connect,
+  backup,
+  restore,
+  data,
   config,
   docs,
 ]

@@ -105,6 +105,8 @@ interface SendOptions {
   readonly body?: string
   readonly accept?: string
   readonly ms_max?: number
+  /** Ends the request, in place of `ms_max`. */
+  readonly signal?: AbortSignal
   /** Give back an answer that is an error, in place of throwing it. */
   readonly errors?: false
 }
@@ -116,6 +118,7 @@ interface SendOptions {
  */
 export async function send(target: Target, path: string, options: SendOptions = {}): Promise<Response> {
   const { method = 'GET', body, accept = 'application/json', ms_max = ANSWER_MS_MAX, errors = true } = options
+  const { signal = AbortSignal.timeout(ms_max) } = options
   let response: Response
   try {
     response = await fetch(target.url + path, {
@@ -126,10 +129,10 @@ export async function send(target: Target, path: string, options: SendOptions = 
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body }),
-      signal: AbortSignal.timeout(ms_max),
+      signal,
     })
   } catch (error) {
-    if ((error as Error).name === 'TimeoutError')
+    if ((error as Error).name === 'TimeoutError' || signal.aborted)
       throw new CliError(
         `The broker at ${target.url} has not answered within ${ms_max / 1000} s.`,
         `See its log, or try "${PROGRAM} status".`,

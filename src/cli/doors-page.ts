@@ -1,4 +1,5 @@
 import { EVENTS_PATH, EventsInput } from '../transports/events.ts'
+import { BACKUP_PATH } from '../transports/http/backup.ts'
 import { AuthenticateParams, SubscribeParams, WAITING_MAX } from '../transports/ws/rpc.ts'
 import { membersTable } from './tables.ts'
 
@@ -97,6 +98,10 @@ subscription (\`resources/subscribe\`, or \`subscriptions/listen\`) hints that t
 The routes are in [commands.md](commands.md), and as OpenAPI 3.1 at \`/openapi\`. Errors are problem details, \`Retry-After\` included. A call that
 waits (\`wait_seconds\`, \`timeout\`) ends when its caller goes. \`/health/live\` says that the process runs, \`/health/ready\` that a message can be stored
 and announced.
+
+\`POST ${BACKUP_PATH}\`, with a key of the scope \`admin\` where the broker has keys, answers with a tar archive of all that is stored, of all projects,
+as it was between two turns; it is whole if it ends with \`manifest.json\`. \`mcp-broker backup\` takes it and \`mcp-broker restore\` makes a data
+directory of it: see [durability.md](durability.md).
 
 A broker that has much to load listens before it has. Until then \`/health/ready\` says how far it is (\`loaded_bytes\`, \`total_bytes\`), and every other
 path but \`/health/live\` answers \`starting\`: with 503 and \`Retry-After\`, at \`/mcp\` as a JSON-RPC error, and to a WebSocket in place of the upgrade.

@@ -30,6 +30,8 @@ line. The name and the parameters are the same everywhere:
 | HTTP | the route below; parameters in the path, then in the JSON body of a POST, or in the query of a GET or DELETE |
 | command line | \`mcp-broker call COMMAND NAME=VALUE …\`; in a clone \`mcp-broker\` stands for \`npx -y ${packageManager} src/main.ts\` |
 
+Beside them there is \`POST /v1/backup\`, for the operator: see [durability.md](durability.md). On the command line that is \`mcp-broker backup\`.
+
 ${COMMANDS.map(({ name, summary }) => `- [\`${name}\`](#${name}): ${summary}`).join('\n')}
 
 ${COMMANDS.map(commandSection).join('\n\n')}

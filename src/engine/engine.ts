@@ -8,6 +8,7 @@ import type {
   Address,
   Announcement,
   Appended,
+  Backup,
   CheckedIn,
   Checkin,
   ClientState,
@@ -138,6 +139,13 @@ export interface Engine {
   health(): MaybePromise<Health>
   /** Totals of a project, or of all. May take as long as there are addresses. */
   stats(project?: string): MaybePromise<EngineStats>
+  /**
+   * Begins a copy of all that was flushed before, for as long as it takes beside all other calls. Absent where
+   * nothing is kept in files of this process.
+   *
+   * @throws StorageFailed where what is stored cannot be made durable
+   */
+  backup?(): Promise<Backup>
   /**
    * Called at the end of a turn of the event loop, before anything leaves a door. Ends when all that earlier
    * calls did is stored as promised; where nothing is left to store, still not before a flush that is under

@@ -305,3 +305,11 @@ export interface Versioned {
   readonly value: unknown
   readonly version: number
 }
+
+/** A copy of all that an engine stores, as it was between two turns. */
+export interface Backup {
+  /** A tar archive, in pieces of up to some hundred kilobytes; each is read when it is asked for. */
+  readonly chunks: AsyncIterator<Uint8Array, void> & AsyncIterable<Uint8Array, void>
+  /** To be called once nothing more is read, at the end or before. Calling it again does nothing. */
+  release(): void
+}

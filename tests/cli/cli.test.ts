@@ -16,6 +16,9 @@ const VERBS = [
   'protocols',
   'call',
   'connect',
+  'backup',
+  'restore',
+  'data',
   'config',
   'docs',
 ]

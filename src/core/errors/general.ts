@@ -277,6 +277,13 @@ export const GENERAL_ERRORS = {
     retryable: true,
     next: 'Connect again and resume from the last cursor.',
   },
+  no_journal: {
+    title: 'This broker keeps everything in memory: there is nothing to back up.',
+    http_status: 409,
+    rpc_code: 1451,
+    retryable: false,
+    next: 'Have the operator start the broker with data_dir, which keeps messages on disk.',
+  },
   starting: {
     title: 'The broker is starting: what it has stored is being loaded.',
     http_status: 503,

@@ -10,6 +10,7 @@ import { MemoryEngine, type MemoryEngineOptions } from '../memory/memory.ts'
 import type { Batch } from '../memory/staging.ts'
 import type {
   Address,
+  Backup,
   CheckedIn,
   Checkin,
   EngineStats,
@@ -126,7 +127,7 @@ export class JournalEngine extends MemoryEngine {
       this.journal.note(
         `${path}/${cut.file} was cut at byte ${cut.offset}: the last write, ${cut.bytes} bytes, was torn.`,
       )
-    if (lost) this.journal.note(LOST[lost])
+    if (lost) this.journal.note(start.restored ? RESTORED : LOST[lost])
     const { addresses: clients, checkins, records } = this
     restore(loaded, { clients, checkins, records }, { limits, now: this.#clock.now(), lost, newEpoch })
     const write = () => this.write()
@@ -261,6 +262,17 @@ export class JournalEngine extends MemoryEngine {
     return this.#log.refuses ? { ok: false, detail: this.#trouble() } : super.health()
   }
 
+  async backup(): Promise<Backup> {
+    // Loaded only here: most processes never make one.
+    const { backupOf } = await import('./upkeep/backup.ts')
+    const { level } = this.journal
+    try {
+      return await backupOf(this.#log, { disk: this.#volume!.disk, level, now: this.#clock.now() })
+    } catch (cause) {
+      throw new StorageFailed(this.#trouble(), { cause })
+    }
+  }
+
   override stats(project?: string): EngineStats {
     if (project !== undefined) return super.stats(project)
     const { bytes, segments, last_sync_at, trouble } = this.#log.status
@@ -293,8 +305,12 @@ const LOST: Readonly<Record<NonNullable<Lost>, string>> = {
     'The machine stopped without warning: what was delivered last may come again, with a higher attempt.',
 }
 
+const RESTORED =
+  'This directory was restored from a backup: readers cannot resume by cursor, and get again what they read since.'
+
 /** What the last process may have lost. */
-function lostBy({ how, level_before }: LogStart): Lost {
+function lostBy({ how, level_before, restored }: LogStart): Lost {
+  if (restored) return 'offsets'
   if (how !== 'other_boot') return undefined
   return level_before === 'full' ? 'deliveries' : 'offsets'
 }

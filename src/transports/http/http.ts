@@ -10,6 +10,7 @@ import { EVENTS_PATH } from '../events.ts'
 import { Gate, type Handler, type HttpContext, jsonResponse, queryOf } from '../gate.ts'
 import { bodyInput, joinInput, queryInput } from '../input.ts'
 import { notAllowed } from '../problem.ts'
+import { BACKUP_PATH, backup } from './backup.ts'
 import { live, Readiness } from './health.ts'
 import { PathTable } from './paths.ts'
 import { readings, status } from './status.ts'
@@ -85,6 +86,13 @@ export function httpDoor(context: DoorContext): Door {
     return openApiPage(await document())
   })
   page('/', ({ headers }) => welcome(headers.get('accept'), context.config.ttl_seconds))
+
+  paths.add('POST', BACKUP_PATH)
+  routes.post(
+    BACKUP_PATH,
+    ({ request }) => gate.answer(request, 'backup', (identity) => backup(context, identity)),
+    OWN_BODY,
+  )
 
   const readiness = new Readiness(broker, (err) => log.error({ err }, 'readiness'))
   paths.add('GET', '/health/live')

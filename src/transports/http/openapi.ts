@@ -6,6 +6,7 @@ import { ERRORS, type ErrorCode, type ErrorEntry } from '../../core/errors.ts'
 import type { Limits } from '../../core/limits.ts'
 import { EVENTS_PATH, EventsInput } from '../events.ts'
 import { problemType } from '../problem.ts'
+import { BACKUP_PATH } from './backup.ts'
 
 /** A JSON object of any content. */
 type Json = Record<string, unknown>
@@ -274,6 +275,24 @@ function otherPaths(): OpenApi['paths'] {
         'text/html',
         'application/json',
       ]),
+    },
+    [BACKUP_PATH]: {
+      post: {
+        operationId: 'backup',
+        summary: 'Take a copy of all that is stored.',
+        description:
+          'A tar archive, consistent as of one moment, which "mcp-broker restore" takes. It is whole if it ends with ' +
+          'manifest.json, which has the size and CRC-32 of each file. Needs the scope admin.',
+        tags: ['operation'],
+        parameters: [],
+        responses: {
+          '200': {
+            description: 'The archive.',
+            content: { 'application/x-tar': { schema: { type: 'string', format: 'binary' } } },
+          },
+          ...PROBLEM_REFERENCES,
+        },
+      },
     },
     '/openapi': { get: page('openapi', 'This document.', ['application/json', 'text/html']) },
   }

@@ -1,6 +1,9 @@
 import { expect, test } from 'bun:test'
 import type { Engine, EngineEvents } from '../../../src/engine/engine.ts'
 import type { JournalEngine } from '../../../src/engine/journal/journal.ts'
+import { check, readAll } from '../../../src/engine/journal/upkeep/check.ts'
+import { hold } from '../../../src/engine/journal/upkeep/holding.ts'
+import { writeAnew } from '../../../src/engine/journal/upkeep/repair.ts'
 import { engineContract } from '../../contracts/engine.ts'
 import type { MakeEngine } from '../../contracts/rig.ts'
 import { journalIn, MemoryDisk } from './memory-disk.ts'
@@ -8,6 +11,8 @@ import { difference, type State, stateOf } from './state-of.ts'
 
 /** Small, so that the log goes through many segments, and what lives is written anew. */
 const SEGMENT_BYTES = 4096
+/** One restart in so many finds a log that was checked, and written anew as a repair does. */
+const REWRITTEN = 4
 /** So many calls of a test are compared, and then one in a hundred, unless too much is stored. */
 const COMPARED_MAX = 200
 const BYTES_MAX = 100_000
@@ -21,6 +26,18 @@ function journalOn(disk: MemoryDisk, { limits, now }: Parameters<MakeEngine>[0])
     disk,
     { limits, now, newId: () => crypto.randomUUID(), newEpoch },
     { level: 'normal', segment_bytes: SEGMENT_BYTES, reserve_bytes: 0, slack_bytes: SEGMENT_BYTES },
+  )
+}
+
+/** Writes down all that lives on a disk anew. @throws Error for one that is damaged */
+async function rewrite(disk: MemoryDisk, now: number): Promise<void> {
+  const { damage } = await check(disk, { now })
+  if (damage.length > 0) throw new Error(`damaged: ${JSON.stringify(damage)}`)
+  const read = await readAll(disk, { now })
+  await writeAnew(
+    disk,
+    read,
+    hold(read.loaded, read.recorder, now, undefined, () => 'new'),
   )
 }
 
@@ -46,6 +63,7 @@ const restarted: MakeEngine = (options) => {
   const checks: Promise<void>[] = []
   let calls = 0
   const compare = async (call: string, before: State, copy: MemoryDisk, now: number) => {
+    if (compared % REWRITTEN === 0) await rewrite(copy, now)
     const other = journalOn(copy, { ...options, now: () => now })
     await other.start(NOBODY)
     compared++

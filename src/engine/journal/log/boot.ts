@@ -11,12 +11,15 @@ export interface BootNote {
   readonly level: Level
   /** Only after a stop in order: the end of the log, and its oldest segment. */
   readonly clean?: (Position & { readonly oldest: number }) | undefined
+  /** The log comes from a backup: nobody knows what was read and sent since that was taken. */
+  readonly restored?: true | undefined
 }
 
 const FILE = 'boot'
 /** The note until it is whole. */
 export const TEMPORARY = 'boot.tmp'
 const BYTES_MAX = 4096
+const MEMBERS: ReadonlySet<string> = new Set<keyof BootNote>(['boot_id', 'level', 'clean', 'restored'])
 
 /** @returns undefined when there is none @throws Damage */
 export function readBoot(disk: Disk): BootNote | undefined {
@@ -62,10 +65,11 @@ function isBootNote(value: unknown): value is BootNote {
   if (typeof value !== 'object' || value === null) return false
   const note = value as Record<string, unknown>
   return (
-    Object.keys(note).every((key) => key === 'boot_id' || key === 'level' || key === 'clean') &&
+    Object.keys(note).every((key) => MEMBERS.has(key)) &&
     (note.boot_id === undefined || typeof note.boot_id === 'string') &&
     (note.level === 'normal' || note.level === 'full') &&
-    (note.clean === undefined || isEnd(note.clean))
+    (note.clean === undefined || isEnd(note.clean)) &&
+    (note.restored === undefined || note.restored === true)
   )
 }
 

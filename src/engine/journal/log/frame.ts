@@ -82,9 +82,9 @@ export function frameAt(bytes: Uint8Array, at: number, segment: number): Head | 
   return { length, sequence: u32(bytes, at + 12), synced }
 }
 
-/** The sequence number after this one. They begin again after 2^32. */
-export function sequenceAfter(sequence: number): number {
-  return (sequence + 1) >>> 0
+/** The sequence number `by` after this one. They begin again after 2^32. */
+export function sequenceAfter(sequence: number, by = 1): number {
+  return (sequence + by) >>> 0
 }
 
 function u32(bytes: Uint8Array, at: number): number {

@@ -24,6 +24,8 @@ export interface LogStart {
   readonly how: 'new' | 'clean' | 'same_boot' | 'other_boot'
   /** The level that the last process ran with; `normal` where that is unknown, undefined when new. */
   readonly level_before: Level | undefined
+  /** What was read comes from a backup. */
+  readonly restored: boolean
   /** A torn tail that was cut off. */
   readonly cut: Cut | undefined
 }
@@ -80,7 +82,8 @@ export class Log {
     const opened = await openSegments({ disk, boot_id, progress, segment_bytes }, visit)
     const log = new Log(options, opened)
     const { how, boot, cut } = opened
-    return { log, how, level_before: how === 'new' ? undefined : (boot?.level ?? 'normal'), cut }
+    const level_before = how === 'new' ? undefined : (boot?.level ?? 'normal')
+    return { log, how, level_before, restored: boot?.restored === true, cut }
   }
 
   /** Notes that this process writes to the log. Before it, only what any start may find may be written. */

@@ -8,11 +8,14 @@ import { NEXT, nameOf, newSegment, numberOf, type Segment, Segments } from './se
 import { type Cut, tornTail } from './verdict.ts'
 import { eraseTail } from './writer.ts'
 
-export interface OpeningOptions {
+export interface ReadingOptions {
   readonly disk: Disk
   readonly boot_id: string | undefined
-  readonly segment_bytes: number
   readonly progress?: ((read_bytes: number, total_bytes: number) => void) | undefined
+}
+
+export interface OpeningOptions extends ReadingOptions {
+  readonly segment_bytes: number
 }
 
 /** A log that has been read, and that frames can be written to. */
@@ -29,6 +32,41 @@ export interface Opened {
 /** What a process may leave that it was about to rename. */
 const TEMPORARY: readonly string[] = [NEXT, MEND, BOOT_TEMPORARY]
 
+/** A log as it was found, and judged. */
+export interface Found {
+  /** All segments, oldest first; at least one. */
+  readonly files: readonly SegmentFile[]
+  readonly boot: BootNote | undefined
+  readonly same_boot: boolean
+  readonly read: Read
+  /** The torn tail behind its last frame. */
+  readonly cut: Cut | undefined
+}
+
+/**
+ * Reads the segments of a directory and judges their end. Changes nothing.
+ *
+ * @returns undefined for a directory in which nothing was ever written
+ * @throws Damage
+ */
+export async function readLog(
+  options: ReadingOptions,
+  visit: (body: Uint8Array, segment: number) => void,
+): Promise<Found | undefined> {
+  const { disk, boot_id } = options
+  const boot = readBoot(disk)
+  const files = segmentFiles(options)
+  if (files.length === 0) {
+    if (boot) throw new Damage(nameOf(boot.clean?.oldest ?? 1), 0, 'the file is missing')
+    return undefined
+  }
+  checkNumbers(files, boot)
+  const same_boot = boot?.boot_id !== undefined && boot.boot_id === boot_id
+  const read = await readSegments(disk, files, visit)
+  const cut = await tornTail(read.end, files.slice(read.last), boot, same_boot)
+  return { files, boot, same_boot, read, cut }
+}
+
 /**
  * Reads the segments of a directory, judges their end, and makes it one that frames can be written behind.
  *
@@ -39,23 +77,14 @@ export async function openSegments(
   visit: (body: Uint8Array, segment: number) => void,
 ): Promise<Opened> {
   const { disk } = options
-  const boot = readBoot(disk)
-  const files = segmentFiles(options)
-  if (files.length === 0) {
-    if (boot) throw new Damage(nameOf(boot.clean?.oldest ?? 1), 0, 'the file is missing')
-    removeTemporary(disk)
-    return { ...(await newLog(options)), how: 'new', boot, cut: undefined }
-  }
-  checkNumbers(files, boot)
-  const same_boot = boot?.boot_id !== undefined && boot.boot_id === options.boot_id
-  const read = await readSegments(disk, files, visit)
-  const { end, reading, last } = read
-  const cut = await tornTail(end, files.slice(last), boot, same_boot)
-
+  const found = await readLog(options, visit)
   removeTemporary(disk)
+  if (!found) return { ...(await newLog(options)), how: 'new', boot: undefined, cut: undefined }
+  const { files, boot, same_boot, cut } = found
+  const { end, reading, last, ends } = found.read
   const list = files.slice(0, last + 1).map((file, i) => {
     const segment = newSegment(file.number, file.size, file.size)
-    segment.end = read.ends[i]!
+    segment.end = ends[i]!
     segment.named = true
     return segment
   })
@@ -72,7 +101,7 @@ export async function openSegments(
   if (!boot?.clean) await syncAgain(disk, list, reading.synced)
   const segments = new Segments(disk, list, next, options.segment_bytes)
   await goOn(segments)
-  const has_frames = read.ends.some((offset) => offset > 0)
+  const has_frames = ends.some((offset) => offset > 0)
   return {
     segments,
     sequence: reading.sequence ?? 1,
@@ -83,7 +112,8 @@ export async function openSegments(
   }
 }
 
-function segmentFiles({ disk, progress }: OpeningOptions): SegmentFile[] {
+/** The segments that there are, oldest first. */
+export function segmentFiles({ disk, progress }: Pick<ReadingOptions, 'disk' | 'progress'>): SegmentFile[] {
   let read = 0
   const found = disk
     .list()
@@ -120,7 +150,7 @@ async function newLog({
   return { segments, sequence: 1, synced: { segment: 1, offset: 0 } }
 }
 
-interface Read {
+export interface Read {
   readonly end: Position
   readonly reading: Reading
   /** Index of the segment that `end` is in. */
@@ -154,7 +184,7 @@ async function readSegments(
 }
 
 /** @returns for each segment, the offset from which on a mark in a later one says that it is void, if one does */
-function voidFrom(disk: Disk, files: readonly SegmentFile[]): (number | undefined)[] {
+export function voidFrom(disk: Disk, files: readonly SegmentFile[]): (number | undefined)[] {
   const limits: (number | undefined)[] = files.map(() => undefined)
   for (const [j, file] of files.entries()) {
     const bytes = disk.read(file.name, 0, HEAD_BYTES)

@@ -27,7 +27,7 @@ export class ContentReader {
     const expires_ms = reader.number()
     const ttl_ms = reader.number()
     const state = marks & HAS_STATE ? readState(reader) : undefined
-    const in_reply_to = marks & IS_REPLY ? reader.text() : undefined
+    const in_reply_to = marks & IS_REPLY ? (reader.json() as string) : undefined
     const json = reader.text()
     const { message_id, sender_id } = idsIn(json)
     const message = {

@@ -42,4 +42,9 @@ export class Reader {
     if (this.#at > this.#buffer.length) throw new RangeError('a text is longer than its frame')
     return this.#buffer.toString('utf8', from, this.#at)
   }
+
+  /** A value that was written as JSON. */
+  json(): unknown {
+    return JSON.parse(this.text())
+  }
 }

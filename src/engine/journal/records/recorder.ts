@@ -152,7 +152,7 @@ export class Recorder implements Effects {
     if (owner !== undefined) this.#writer.text(owner)
     if (session) {
       const { session_id, name, capabilities, created_ms, sender_only } = session
-      this.#writer.text(JSON.stringify({ session_id, name, capabilities, created_ms, sender_only }))
+      this.#writer.json({ session_id, name, capabilities, created_ms, sender_only })
     }
     this.listAddress(log, mailbox.last, mailbox.evicted_through)
   }
@@ -217,7 +217,7 @@ export class Recorder implements Effects {
       this.#writer.u32(state.failures)
       this.#writer.number(state.due_ms)
     }
-    if (in_reply_to !== undefined) this.#writer.text(in_reply_to)
+    if (in_reply_to !== undefined) this.#writer.json(in_reply_to)
     this.#writer.text(json)
   }
 
@@ -295,9 +295,9 @@ export class Recorder implements Effects {
     this.#begin(KIND.key)
     this.#writer.u32(sender.number)
     this.#writer.number(kept.until_ms)
-    this.#writer.text(key)
+    this.#writer.json(key)
     this.#writer.text(kept.digest)
-    this.#writer.text(JSON.stringify(kept.first))
+    this.#writer.json(kept.first)
     this.here().keys.push({ sender, key, kept })
   }
 
@@ -309,8 +309,8 @@ export class Recorder implements Effects {
     this.#writer.u8(value === undefined ? 0 : 1)
     this.#writer.text(kind)
     this.#writer.text(project)
-    this.#writer.text(id)
-    if (value !== undefined) this.#writer.text(JSON.stringify(value))
+    this.#writer.json(id)
+    if (value !== undefined) this.#writer.json(value)
     this.listRecord(kind, project, id, version, value === undefined ? 0 : this.#writer.length - from)
   }
 

@@ -68,6 +68,11 @@ export class Writer {
     this.#at += bytes
   }
 
+  /** A value, as JSON. So no caller can have bytes of its choice written that look like a frame. */
+  json(value: unknown): void {
+    this.text(JSON.stringify(value))
+  }
+
   #resize(size: number): void {
     const buffer = Buffer.allocUnsafe(size)
     buffer.set(this.#buffer.subarray(0, Math.min(this.#at, size)))

@@ -8,6 +8,11 @@ export class LoadedEntries {
   #rising: Entry[] = []
   #late: Map<number, Entry> | undefined
 
+  get size(): number {
+    const there = ({ state }: Entry) => state !== DEAD
+    return this.#rising.filter(there).length + [...(this.#late?.values() ?? [])].filter(there).length
+  }
+
   /** Adds a message, in the place of one with the same offset. */
   set(entry: Entry): void {
     const { offset } = entry

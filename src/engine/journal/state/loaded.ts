@@ -187,7 +187,7 @@ export class Loaded {
     const client_id = reader.text()
     const epoch = reader.text()
     const owner = marks & HAS_OWNER ? reader.text() : undefined
-    const session = marks & HAS_SESSION ? (JSON.parse(reader.text()) as WrittenSession) : undefined
+    const session = marks & HAS_SESSION ? (reader.json() as WrittenSession) : undefined
     const owned = (marks & OWNED) !== 0
     this.recorder.numbers = Math.max(this.recorder.numbers, number)
     const address = this.#at(number)
@@ -282,9 +282,9 @@ export class Loaded {
   #key(reader: Reader): void {
     const address = this.#at(reader.u32())
     const until_ms = reader.number()
-    const key = reader.text()
+    const key = reader.json() as string
     const digest = reader.text()
-    const first = JSON.parse(reader.text()) as Sent
+    const first = reader.json() as Sent
     const kept = { first, digest, until_ms }
     // A key that is used anew comes after those that were used since.
     address.keys.delete(key)
@@ -298,8 +298,8 @@ export class Loaded {
     const there = reader.u8() === 1
     const kind = reader.text()
     const project = reader.text()
-    const id = reader.text()
-    const value: unknown = there ? JSON.parse(reader.text()) : undefined
+    const id = reader.json() as string
+    const value = there ? reader.json() : undefined
     this.records.push({ kind, project, id, version, value })
     this.recorder.listRecord(kind, project, id, version, there ? reader.at - from : 0)
   }
