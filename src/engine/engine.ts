@@ -140,8 +140,8 @@ export interface Engine {
   /** Totals of a project, or of all. May take as long as there are addresses. */
   stats(project?: string): MaybePromise<EngineStats>
   /**
-   * Begins a copy of all that was flushed before, for as long as it takes beside all other calls. Absent where
-   * nothing is kept in files of this process.
+   * Begins a copy of all that was flushed before; other calls go on meanwhile. Absent where nothing is kept
+   * in files of this process.
    *
    * @throws StorageFailed where what is stored cannot be made durable
    */

@@ -7,7 +7,7 @@ import { oneLine, table } from '../render.ts'
 import type { Terminal } from '../terminal.ts'
 import { CliError } from '../verb.ts'
 
-/** What is wrong, a line for each place; in a pipe `damage`, file, offset, bytes, frames and what, with tabs. */
+/** What is wrong, a line for each place; in a pipe: damage, file, offset, bytes, frames, what; with tabs. */
 export function printDamage(damage: readonly Gap[], terminal: Terminal): void {
   for (const { file, offset, bytes, frames, what } of damage)
     if (terminal.interactive) {

@@ -64,7 +64,7 @@ function streamOf({ chunks }: Backup, over: () => void, fault: (error: unknown) 
       }
     } catch (error) {
       fault(error)
-      // Bun breaks the connection off, so that no client takes this for whole, and prints the error once more.
+      // Bun breaks the connection off, so that no client takes this for whole; it prints the error as well.
       throw error
     } finally {
       end()

@@ -20,8 +20,8 @@ const FORMAT = 'format'
 const FORMAT_BYTES_MAX = 4096
 
 /**
- * Syncs a log, and keeps its segments until the copy is made, or given up: a tar archive of the file `format`,
- * the segments up to the end of what is synced, and the manifest.
+ * Syncs a log, and keeps its segments until the copy is made, or given up: a tar archive of the file
+ * `format`, the segments up to the end of what is synced, and the manifest.
  *
  * @throws Error when nothing can be synced
  */

@@ -109,8 +109,8 @@ function syncFile(file: string): void {
 }
 
 /**
- * Puts a new log with all that lives in the place of the old one. Broken off at any step, the disk has the one,
- * which no start accepts, or the other.
+ * Puts a new log with all that lives in the place of the old one. Broken off at any step, the disk has the
+ * old one, which no start accepts, or the new one.
  */
 export async function writeAnew(disk: Disk, { recorder, boot }: ReadAll, holding: Holding): Promise<void> {
   const old = segmentFiles({ disk })

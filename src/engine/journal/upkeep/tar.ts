@@ -55,8 +55,8 @@ export function trailer(): Uint8Array {
 }
 
 /**
- * Reads an archive of plain files, in memory no more than a chunk and a block of it. Anything that is no plain
- * file is refused: long names, links, sparse files and such are not read.
+ * Reads an archive of plain files, with no more than a chunk and a block of it in memory. Anything that is
+ * no plain file is refused: long names, links, sparse files and such are not read.
  *
  * @param chunks of any length
  * @throws ArchiveError

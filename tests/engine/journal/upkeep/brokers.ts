@@ -22,7 +22,7 @@ export function folder(): Disposable & { readonly path: string; in(name: string)
 /** Small, so that there are many segments, which are written anew and deleted. */
 const SEGMENT_BYTES = 64 * 1024
 
-/** A broker of this process on a data directory, with small segments. `notes` has what the operator is told. */
+/** A broker of this process on a data directory, with small segments. `notes`: what the operator is told. */
 export async function brokerOn(
   directory: string,
   settings: Partial<Config> = {},
