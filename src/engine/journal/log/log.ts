@@ -49,7 +49,7 @@ export interface LogStatus {
   readonly last_sync_at: number | undefined
   /** What does not work at present. */
   readonly trouble: string | undefined
-  /** While appends are refused for want of space. */
+  /** While appends are refused for want of space, or writing fails. */
   readonly free_bytes?: number | undefined
 }
 
@@ -172,6 +172,11 @@ export class Log {
     return (this.#free() ?? 0) < this.#last_bytes
   }
 
+  /** The last frame could not be written. */
+  get failing(): boolean {
+    return this.#write_trouble !== undefined
+  }
+
   get status(): LogStatus {
     const { trouble } = this.#segments
     return {
@@ -183,7 +188,7 @@ export class Log {
         this.#write_trouble ??
         (trouble === undefined ? undefined : `no next segment can be made: ${codeOf(trouble)}`) ??
         this.#boot_trouble,
-      ...(this.refuses === 'full' && { free_bytes: this.#free() }),
+      ...((this.failing || this.refuses === 'full') && { free_bytes: this.#free() }),
     }
   }
 
