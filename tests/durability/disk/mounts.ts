@@ -3,7 +3,16 @@ import { join } from 'node:path'
 
 /** Something that is mounted until it is disposed of. */
 export class Mount implements Disposable {
-  private constructor(readonly path: string) {}
+  static readonly #all = new Set<string>()
+
+  private constructor(readonly path: string) {
+    Mount.#all.add(path)
+  }
+
+  /** Takes all away, in use or not. */
+  static removeAll(): void {
+    for (const path of [...Mount.#all].reverse()) Bun.spawnSync(['umount', '--lazy', path])
+  }
 
   /** A file system in memory. @param size bytes, as `mount` takes them, such as `64m` */
   static tmpfs(root: string, size: string): Mount {
@@ -46,6 +55,7 @@ export class Mount implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    Mount.#all.delete(this.path)
     const { success } = Bun.spawnSync(['umount', this.path], { stderr: 'ignore' })
     if (!success) system('umount', '--lazy', this.path)
   }

@@ -1,12 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Mount } from './mounts.ts'
 import { SCENARIOS } from './scenarios.ts'
 
 /**
  * Runs the broker on real file systems that are full, read-only or broken: `bun run durability:disk`. Needs root
- * on Linux, and ends with 1 without. All is mounted in a mount namespace of its own, which ends with this
- * program, however that ends, and takes the mounts and loop devices along.
+ * on Linux, and ends with 1 without. The work is done in namespaces of its own for mounts and processes: when
+ * its program ends, however that is, the kernel ends the brokers and takes the mounts and loop devices along.
  */
 if (process.argv[2] === 'inside') process.exit(await run(process.argv[3]!))
 else process.exit(await runInside())
@@ -17,9 +18,13 @@ async function runInside(): Promise<number> {
     return 1
   }
   const root = mkdtempSync(join(tmpdir(), 'mcp-broker-disk-'))
-  const line = ['unshare', '--mount', '--propagation', 'private', process.execPath, import.meta.path]
-  const child = Bun.spawn([...line, 'inside', root], { stdio: ['ignore', 'inherit', 'inherit'] })
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal))
+  const apart = ['--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', '--mount-proc']
+  const child = Bun.spawn(['unshare', ...apart, process.execPath, import.meta.path, 'inside', root], {
+    // Its end tells that this program has ended.
+    stdio: ['pipe', 'inherit', 'inherit'],
+  })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => child.kill('SIGKILL'))
   try {
     return await child.exited
   } finally {
@@ -28,6 +33,11 @@ async function runInside(): Promise<number> {
 }
 
 async function run(root: string): Promise<number> {
+  void Bun.stdin.text().then(() => {
+    Mount.removeAll()
+    rmSync(root, { recursive: true, force: true })
+    process.exit(1)
+  })
   let failed = 0
   for (const [name, scenario] of Object.entries(SCENARIOS)) {
     const began_ms = performance.now()
