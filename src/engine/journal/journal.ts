@@ -208,6 +208,8 @@ export class JournalEngine extends MemoryEngine {
     super.sweep()
     this.#log.tick()
     if (this.mailroom.staging!.idle) this.#retention.step()
+    // Nobody may come to find out that writing works again. What fails is tried again by the log.
+    if (this.#log.failing && !this.#log.exhausted) this.#recorder.time()
     this.write()
   }
 
@@ -259,7 +261,7 @@ export class JournalEngine extends MemoryEngine {
   }
 
   override health(): Health {
-    return this.#log.refuses ? { ok: false, detail: this.#trouble() } : super.health()
+    return this.#log.refuses || this.#log.failing ? { ok: false, detail: this.#trouble() } : super.health()
   }
 
   async backup(): Promise<Backup> {

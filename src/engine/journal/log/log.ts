@@ -148,13 +148,18 @@ export class Log {
     return (this.#free() ?? 0) < this.#last_bytes
   }
 
+  /** The last frame could not be written. */
+  get failing(): boolean {
+    return this.#write_trouble !== undefined
+  }
+
   get status(): LogStatus {
     return {
       segments: this.#segments.list.length,
       bytes: this.bytes,
       last_sync_at: this.#last_sync_at,
       trouble: this.#trouble,
-      ...(this.refuses === 'full' && { free_bytes: this.#free() }),
+      ...((this.failing || this.refuses === 'full') && { free_bytes: this.#free() }),
     }
   }
 

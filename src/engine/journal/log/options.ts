@@ -25,7 +25,7 @@ export interface LogStatus {
   readonly last_sync_at: number | undefined
   /** What does not work at present. */
   readonly trouble: string | undefined
-  /** While appends are refused for want of space. */
+  /** While appends are refused for want of space, or writing fails. */
   readonly free_bytes?: number | undefined
 }
 

@@ -323,14 +323,18 @@ export class Recorder implements Effects {
     else this.#record_bytes.set(key, bytes)
   }
 
+  /** Writes the time, at the begin of a frame. */
+  time(): void {
+    if (!this.#writer.empty) return
+    this.#writer.u8(KIND.time)
+    this.#writer.number(this.now())
+  }
+
   /** Begins a record, with room for all of it but its texts; the first of a frame comes after the time. */
   #begin(kind: number): void {
     this.#run_at = -1
     this.#writer.reserve(HEAD_MAX)
-    if (this.#writer.empty) {
-      this.#writer.u8(KIND.time)
-      this.#writer.number(this.now())
-    }
+    this.time()
     this.#writer.u8(kind)
   }
 }
