@@ -241,7 +241,11 @@ export class Log {
     return { files, release }
   }
 
-  /** Syncs and notes the clean stop. @throws Error when that does not work; the next start then takes care */
+  /**
+   * Syncs and notes the clean stop. Where that cannot be noted, as on a full disk, the next start takes care.
+   *
+   * @throws Error when syncing does not work
+   */
   async close(): Promise<void> {
     this.#closed = true
     await Promise.all([this.#segments.close(), this.#noting])
@@ -249,7 +253,7 @@ export class Log {
       if (this.#syncing.failing) this.#syncing.begin()
       await this.#syncing.settled()
       await this.sync()
-      await this.#noteBoot(true)
+      await this.#noteStop()
     } finally {
       await this.#syncing.settled()
       for (const { name } of this.#segments.list) this.options.disk.close(name)
@@ -313,6 +317,19 @@ export class Log {
     const note: BootNote = { boot_id, level }
     const end = { ...this.#writer.end, oldest: this.oldest }
     await writeBoot(this.options.disk, clean ? { ...note, clean: end } : note)
+  }
+
+  async #noteStop(): Promise<void> {
+    try {
+      if (this.#writer.failed) {
+        // Behind the end that is noted, nothing may come to light.
+        this.#writer.eraseTorn()
+        await this.options.disk.sync(this.#segments.current.name)
+      }
+      await this.#noteBoot(true)
+    } catch (error) {
+      this.options.report(`the stop could not be noted, and counts as a kill: ${codeOf(error)}`)
+    }
   }
 
   async #noteBootAgain(): Promise<void> {
