@@ -36,6 +36,7 @@ export class Retention {
   /** Bytes that may still be written anew: a log in which all lives is not written over and over. */
   #allowed: number
   #counted: number
+  #restated = 0
 
   constructor(
     private readonly log: Log,
@@ -77,21 +78,25 @@ export class Retention {
     this.#stepped_ms = began_ms
     const before = this.recorder.pending_bytes
     const { segment, steps } = this.#running!
-    for (;;) {
-      if (steps.next().done) {
-        this.#running = undefined
-        void this.#drop(segment)
-        break
-      }
-      if (this.recorder.pending_bytes - before > STEP_BYTES || performance.now() - began_ms > STEP_MS) break
+    let bytes = 0
+    let done = false
+    while (!done && bytes < STEP_BYTES && performance.now() - began_ms < STEP_MS) {
+      done = steps.next().done === true
+      bytes = this.recorder.pending_bytes - before
     }
-    this.#allowed -= this.recorder.pending_bytes - before
+    this.#allowed -= bytes
+    this.#restated += bytes
+    if (!done) return
+    this.#running = undefined
+    void this.#drop(segment)
   }
 
   /** Each byte that is written for other reasons allows two to be written anew. */
   #count(): void {
-    this.#allowed += 2 * Math.max(0, this.log.written - this.#counted)
-    this.#counted = this.log.written
+    const { written } = this.log
+    this.#allowed += 2 * Math.max(0, written - this.#counted - this.#restated)
+    this.#counted = written
+    this.#restated = 0
   }
 
   #begin(now_ms: number): boolean {
