@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { pino } from 'pino'
 import { type App, startApp } from '../../src/app.ts'
 import { StorageFailed } from '../../src/core/errors.ts'
-import { JournalEngine } from '../../src/engine/journal/journal.ts'
+import { JournalEngine, type JournalLevel } from '../../src/engine/journal/journal.ts'
 import { Motor } from '../engine/journal/bench.ts'
 import { VirtualDisk } from '../engine/journal/virtual-disk.ts'
 import { startBroker, testConfig, until } from '../harness.ts'
@@ -18,7 +18,12 @@ const ROOM_MS_MAX = 5000
 const BOUNDLESS = { mailbox_messages_max: 1_000_000, mailbox_bytes_max: 1_000_000_000 }
 
 /** A broker on a virtual disk. It has to be killed: its stop would wait for a disk that is dead by then. */
-async function brokerOn(disk: VirtualDisk, faults: unknown[], segment_bytes = SEGMENT_BYTES): Promise<App> {
+async function brokerOn(
+  disk: VirtualDisk,
+  faults: unknown[],
+  level: JournalLevel = 'normal',
+  segment_bytes = SEGMENT_BYTES,
+): Promise<App> {
   const config = testConfig({
     ...BOUNDLESS,
     history_messages_max: 1_000_000,
@@ -32,7 +37,7 @@ async function brokerOn(disk: VirtualDisk, faults: unknown[], segment_bytes = SE
     (options) =>
       new JournalEngine({
         ...options,
-        level: 'normal',
+        level,
         open: () => ({ path: '/data', disk, boot_id: 'boot', close() {} }),
         report: (trouble) => void faults.push(trouble),
         note: (sentence) => void faults.push(sentence),
@@ -70,99 +75,103 @@ async function read(client: WsClient, ack: string, limit = 1000): Promise<string
   return messages.map(({ message_id }) => message_id)
 }
 
-test('a broker whose disk is full goes on acknowledging, and sends again once there is room', async () => {
-  let disk = new VirtualDisk(new Random(1))
-  disk.space = 2 * SEGMENT_BYTES + 1000
-  const faults: unknown[] = []
-  using _ = new Motor(() => disk)
-  const first = await brokerOn(disk, faults)
-  const sender = await WsClient.checkedIn(first.url, 'sender')
-  const reader = await WsClient.checkedIn(first.url, 'reader')
-  const live = await WsClient.checkedIn(first.url, 'live')
-  await live.call('subscribe', { ack: 'auto' })
-  await sender.call('send_message', { recipient_id: 'live', payload: 'first' })
-  await live.received(1)
-  const accepted = await fill(sender, 'reader', 'x'.repeat(250))
-  expect(accepted.length).toBeGreaterThan(ACKNOWLEDGED)
+test.each(['normal', 'full'] as const)(
+  'a broker (%s) whose disk is full goes on acknowledging, and sends again once there is room',
+  async (level) => {
+    let disk = new VirtualDisk(new Random(1))
+    disk.space = 2 * SEGMENT_BYTES + 1000
+    const faults: unknown[] = []
+    using _ = new Motor(() => disk)
+    const first = await brokerOn(disk, faults, level)
+    const sender = await WsClient.checkedIn(first.url, 'sender')
+    const reader = await WsClient.checkedIn(first.url, 'reader')
+    const live = await WsClient.checkedIn(first.url, 'live')
+    await live.call('subscribe', { ack: 'auto' })
+    await sender.call('send_message', { recipient_id: 'live', payload: 'first' })
+    await live.received(1)
+    const accepted = await fill(sender, 'reader', 'x'.repeat(250))
+    expect(accepted.length).toBeGreaterThan(ACKNOWLEDGED)
 
-  // Senders are told, through any door.
-  const refused = await fetch(`${first.url}/v1/messages`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ sender_id: 's', recipient_id: 'reader', payload: 1 }),
-  })
-  expect(refused.status).toBe(503)
-  expect(refused.headers.get('retry-after')).toMatch(/^\d+$/)
-  expect(await refused.json()).toMatchObject({
-    code: 'storage_full',
-    retryable: true,
-    retry_after_ms: expect.any(Number),
-  })
-  expect(await refusal(sender.call('send_message', { recipient_id: 'live', payload: 1 }))).toBe(
-    'storage_full',
-  )
-  expect(await ready(first)).toEqual({
-    status: 503,
-    detail: expect.stringMatching(/^\/data \(\d+ bytes free\): no next segment can be made: ENOSPC$/),
-  })
-
-  // Each call acknowledges one message.
-  const acknowledged: string[] = []
-  while (acknowledged.length < ACKNOWLEDGED) {
-    const leased = await read(reader, 'manual')
-    const acks = leased.map((id) =>
-      reader.call<{ acknowledged: number }>('ack_messages', { message_ids: [id] }),
+    // Senders are told, through any door.
+    const refused = await fetch(`${first.url}/v1/messages`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ sender_id: 's', recipient_id: 'reader', payload: 1 }),
+    })
+    expect(refused.status).toBe(503)
+    expect(refused.headers.get('retry-after')).toMatch(/^\d+$/)
+    expect(await refused.json()).toMatchObject({
+      code: 'storage_full',
+      retryable: true,
+      retry_after_ms: expect.any(Number),
+    })
+    expect(await refusal(sender.call('send_message', { recipient_id: 'live', payload: 1 }))).toBe(
+      'storage_full',
     )
-    for (const { acknowledged: count } of await Promise.all(acks)) expect(count).toBe(1)
-    acknowledged.push(...leased)
-  }
-  acknowledged.push(...(await read(reader, 'auto', 10)))
-  expect(live.closed).toBeUndefined()
-  expect(await refusal(sender.call('send_message', { recipient_id: 'live', payload: 1 }))).toBe(
-    'storage_full',
-  )
+    expect(await ready(first)).toEqual({
+      status: 503,
+      detail: expect.stringMatching(/^\/data \(\d+ bytes free\): no next segment can be made: ENOSPC$/),
+    })
 
-  disk = disk.kill()
-  void first.stop().catch(() => undefined)
-  const second = await brokerOn(disk, faults)
-  const again = await WsClient.checkedIn(second.url, 'reader')
-  // A turn that was too big has left a little.
-  accepted.push(...(await fill(again, 'reader', '')))
-  expect((await ready(second)).status).toBe(503)
-  disk.space += SEGMENT_BYTES
-  const { client_id } = await until(
-    'a send to be stored',
-    () =>
-      again
-        .call<{ message_id: string }>('send_message', { recipient_id: 'reader', payload: 'again' })
-        .then(({ message_id }) => ({ client_id: message_id }))
-        .catch((error: unknown) => {
-          if (!(error instanceof RpcError) || error.code !== 'storage_full') throw error
-          return undefined
-        }),
-    ROOM_MS_MAX,
-  )
-  expect((await ready(second)).status).toBe(200)
+    // Each call acknowledges one message.
+    const acknowledged: string[] = []
+    while (acknowledged.length < ACKNOWLEDGED) {
+      const leased = await read(reader, 'manual')
+      const acks = leased.map((id) =>
+        reader.call<{ acknowledged: number }>('ack_messages', { message_ids: [id] }),
+      )
+      for (const { acknowledged: count } of await Promise.all(acks)) expect(count).toBe(1)
+      acknowledged.push(...leased)
+    }
+    acknowledged.push(...(await read(reader, 'auto', 10)))
+    expect(live.closed).toBeUndefined()
+    expect(await refusal(sender.call('send_message', { recipient_id: 'live', payload: 1 }))).toBe(
+      'storage_full',
+    )
 
-  const left: string[] = []
-  for (let some = await read(again, 'auto'); some.length > 0; some = await read(again, 'auto'))
-    left.push(...some)
-  expect(left.pop()).toBe(client_id)
-  // Nothing that was accepted is lost, and nothing that was acknowledged comes again.
-  expect([...acknowledged, ...left].sort()).toEqual([...accepted].sort())
-  expect(faults.map(String)).toEqual([
-    'no next segment can be made: ENOSPC',
-    'no next segment can be made: ENOSPC',
-  ])
-  await second.stop()
-}, 30_000)
+    disk = disk.kill()
+    void first.stop().catch(() => undefined)
+    const second = await brokerOn(disk, faults, level)
+    const again = await WsClient.checkedIn(second.url, 'reader')
+    // A turn that was too big has left a little.
+    accepted.push(...(await fill(again, 'reader', '')))
+    expect((await ready(second)).status).toBe(503)
+    disk.space += SEGMENT_BYTES
+    const { client_id } = await until(
+      'a send to be stored',
+      () =>
+        again
+          .call<{ message_id: string }>('send_message', { recipient_id: 'reader', payload: 'again' })
+          .then(({ message_id }) => ({ client_id: message_id }))
+          .catch((error: unknown) => {
+            if (!(error instanceof RpcError) || error.code !== 'storage_full') throw error
+            return undefined
+          }),
+      ROOM_MS_MAX,
+    )
+    expect((await ready(second)).status).toBe(200)
+
+    const left: string[] = []
+    for (let some = await read(again, 'auto'); some.length > 0; some = await read(again, 'auto'))
+      left.push(...some)
+    expect(left.pop()).toBe(client_id)
+    // Nothing that was accepted is lost, and nothing that was acknowledged comes again.
+    expect([...acknowledged, ...left].sort()).toEqual([...accepted].sort())
+    expect(faults.map(String)).toEqual([
+      'no next segment can be made: ENOSPC',
+      'no next segment can be made: ENOSPC',
+    ])
+    await second.stop()
+  },
+  30_000,
+)
 
 test('a broker that can write nothing more refuses in words, and recovers by itself', async () => {
   const disk = new VirtualDisk(new Random(2))
   disk.space = SEGMENT_BYTES / 4 + 1000
   const faults: unknown[] = []
   using _ = new Motor(() => disk)
-  const app = await brokerOn(disk, faults, SEGMENT_BYTES / 8)
+  const app = await brokerOn(disk, faults, 'normal', SEGMENT_BYTES / 8)
   const sender = await WsClient.checkedIn(app.url, 'sender')
   const reader = await WsClient.checkedIn(app.url, 'reader')
   const live = await WsClient.checkedIn(app.url, 'live')

@@ -154,9 +154,12 @@ export class JournalEngine extends MemoryEngine {
   override async stop(): Promise<void> {
     if (!this.#volume) return
     this.write()
-    await this.#log.close()
-    this.#volume.close()
-    super.stop()
+    try {
+      await this.#log.close()
+    } finally {
+      this.#volume.close()
+      super.stop()
+    }
   }
 
   override flush(): MaybePromise<void> {

@@ -82,6 +82,16 @@ test('acknowledgements alone make room, once what lives in the oldest segment fi
   expect(bench.take('r', 'none')).toHaveLength(stored - Math.floor(stored / 2))
 }, 20_000)
 
+test('a stop that cannot be noted for want of space loses nothing', async () => {
+  const { bench, stored } = await full()
+  bench.disk.space = bench.disk.used
+  await bench.stop()
+  expect(bench.reports.at(-1)).toBe('the stop could not be noted, and counts as a kill: ENOSPC')
+  await bench.kill()
+  expect(bench.take('r', 'auto')).toHaveLength(stored)
+  expect(bench.notes).toEqual([])
+})
+
 test('with the reserve used up, only peeks and history go on, until there is room', async () => {
   const { bench } = await full()
   const { engine } = bench

@@ -153,9 +153,8 @@ export class Log {
    */
   get refuses(): 'full' | 'failed' | undefined {
     if (this.#syncing.failing || this.#syncing.dead || this.#syncing.overrun) return 'failed'
-    if (!this.#segments.stuck) this.#reached_reserve = false
-    else if (this.#reached_reserve || this.#segments.room < this.#reserve_bytes) return 'full'
-    return undefined
+    if (!this.#segments.stuck) return undefined
+    return this.#reached_reserve || this.#segments.room < this.#reserve_bytes ? 'full' : undefined
   }
 
   /** Bytes that effects have while `refuses` is `full`. */
@@ -259,7 +258,11 @@ export class Log {
     return { files, release }
   }
 
-  /** Syncs and notes the clean stop. @throws Error when that does not work; the next start then takes care */
+  /**
+   * Syncs and notes the clean stop. Where that cannot be noted, as on a full disk, the next start takes care.
+   *
+   * @throws Error when syncing does not work
+   */
   async close(): Promise<void> {
     this.#closed = true
     await this.#segments.close()
@@ -267,7 +270,7 @@ export class Log {
       if (this.#syncing.failing) this.#syncing.begin()
       await this.#syncing.settled()
       await this.sync()
-      await this.#noteBoot(true)
+      await this.#noteStop()
     } finally {
       await this.#syncing.settled()
       for (const { name } of this.#segments.list) this.#disk.close(name)
@@ -319,7 +322,8 @@ export class Log {
   async #prepare(): Promise<void> {
     const { trouble } = this.#segments
     await this.#segments.prepare()
-    const { trouble: after } = this.#segments
+    const { trouble: after, stuck } = this.#segments
+    if (!stuck) this.#reached_reserve = false
     if (after !== undefined && trouble === undefined)
       this.options.report(`no next segment can be made: ${codeOf(after)}`)
   }
@@ -330,6 +334,19 @@ export class Log {
     const note: BootNote = { boot_id, level }
     const at = { segment: number, offset: end, oldest: this.oldest }
     await writeBoot(this.#disk, clean ? { ...note, clean: at } : note)
+  }
+
+  async #noteStop(): Promise<void> {
+    try {
+      if (this.#writer.failed) {
+        // Behind the end that is noted, nothing may come to light.
+        this.#writer.eraseTorn()
+        await this.#disk.sync(this.#segments.current.name)
+      }
+      await this.#noteBoot(true)
+    } catch (error) {
+      this.options.report(`the stop could not be noted, and counts as a kill: ${codeOf(error)}`)
+    }
   }
 
   async #noteBootAgain(): Promise<void> {

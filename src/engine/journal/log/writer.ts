@@ -12,6 +12,8 @@ export class Writer {
   synced_sequence: number
   /** Of all frames written. */
   bytes = 0
+  /** A write has failed: what it left is on the disk, or was erased since. */
+  failed = false
   /** End of what a failed write may have left behind the last frame; 0 when there is nothing. */
   #torn_end = 0
 
@@ -42,7 +44,7 @@ export class Writer {
    */
   write(bytes: Uint8Array, length: number): void {
     const { segments } = this
-    if (this.#torn_end > 0) this.#eraseTorn()
+    this.eraseTorn()
     const before = segments.current
     if (before.end + length > before.limit && before.end > 0 && !this.held) segments.advance()
     const { current } = segments
@@ -60,6 +62,7 @@ export class Writer {
   }
 
   #takeBack(is_new: boolean, torn_end: number): void {
+    this.failed = true
     try {
       if (is_new) {
         this.segments.back()
@@ -70,17 +73,20 @@ export class Writer {
     }
     this.#torn_end = torn_end
     try {
-      this.#eraseTorn()
+      this.eraseTorn()
     } catch {
       // The next write tries again, and fails if that fails.
     }
   }
 
-  #eraseTorn(): void {
+  /** Erases what a failed write has left. @throws what the disk throws */
+  eraseTorn(): void {
+    if (this.#torn_end === 0) return
     const { current } = this.segments
     try {
-      eraseTail(this.disk, current.name, current.end, Math.min(this.#torn_end, current.size))
+      // First what lies behind the prepared bytes: as long as its header stands, all this is one torn frame.
       if (this.#torn_end > current.size) this.disk.truncate(current.name, current.size)
+      eraseTail(this.disk, current.name, current.end, Math.min(this.#torn_end, current.size))
     } catch {
       this.disk.truncate(current.name, current.end)
       current.size = current.end

@@ -75,7 +75,9 @@ describe('a log in a directory', () => {
     await log.close()
     const again = await open()
     expect(again.bodies.map((body) => body[0])).toContain('2')
-    expect([again.log.oldest, again.log.segment]).toEqual([2, 4])
+    expect(again.log.oldest).toBe(2)
+    // Behind a segment that was not prepared, the next one is begun.
+    expect(again.log.segment).toBeWithin(4, 6)
     await again.log.close()
   })
 
