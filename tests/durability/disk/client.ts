@@ -3,6 +3,7 @@ import { RpcError, WsClient } from '../../ws-client.ts'
 import type { RealBroker } from '../real-broker.ts'
 
 const SENT_AT_ONCE = 50
+const FILL_PAUSE_MS = 3
 const ROOM_MS_MAX = 5000
 const READ_BYTES_MAX = 1_000_000
 
@@ -37,12 +38,12 @@ export class Client {
     return code
   }
 
-  /** Sends until that is refused. @returns the code */
-  async fill(chars: number): Promise<string> {
+  /** Sends until the disk is full, slowly enough for the next segment to be prepared in time. */
+  async fill(chars: number): Promise<void> {
     for (;;) {
       const sends = Array.from({ length: SENT_AT_ONCE }, () => this.send('x'.repeat(chars)))
-      const refused = (await Promise.all(sends)).find((code) => code !== undefined)
-      if (refused !== undefined) return refused
+      if ((await Promise.all(sends)).includes('storage_full')) return
+      await Bun.sleep(FILL_PAUSE_MS)
     }
   }
 

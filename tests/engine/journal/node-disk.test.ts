@@ -76,6 +76,8 @@ describe('a log in a directory', () => {
     const again = await open()
     expect(again.bodies.map((body) => body[0])).toContain('2')
     expect(again.log.oldest).toBe(2)
+    // Behind a segment that was not prepared, the next one is begun.
+    expect(again.log.segment).toBeWithin(4, 6)
     await again.log.close()
   })
 

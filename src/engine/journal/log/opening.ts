@@ -91,8 +91,9 @@ export async function openSegments(
   const current = list[last]!
   // Once the tail is gone, what came behind it would pass for damage.
   const later = files.slice(last + 1)
-  // An empty one was cut off when it could not be synced, and may come back with a power cut.
-  const keeps_next = !cut && later.length > 0 && later[0]!.size > 0
+  // Without a stop in order, the disk may have something where this machine's memory has zeros. An empty one was
+  // cut off when it could not be synced, and may come back with a power cut.
+  const keeps_next = boot?.clean !== undefined && later.length > 0 && later[0]!.size > 0
   for (const file of later.slice(keeps_next ? 1 : 0).reverse()) disk.remove(file.name)
   const next = keeps_next ? newSegment(later[0]!.number, later[0]!.size, later[0]!.size) : undefined
   if (next) next.named = true

@@ -84,6 +84,7 @@ export class Writer {
     if (this.#torn_end === 0) return
     const { current } = this.segments
     try {
+      // First what lies behind the prepared bytes: as long as its header stands, all this is one torn frame.
       if (this.#torn_end > current.size) this.disk.truncate(current.name, current.size)
       eraseTail(this.disk, current.name, current.end, Math.min(this.#torn_end, current.size))
     } catch {
