@@ -126,14 +126,14 @@ export class Subscription {
   confirmed(): void {
     const arrived = this.#unconfirmed.splice(0, this.#probed)
     this.#probed = 0
-    if (arrived.length > 0)
-      this.broker.inBackground(
-        this.broker.engine.settle(this.address, {
-          session_id: this.session.session_id,
-          leases: { epoch: this.#position.epoch, of: arrived },
-        }),
-      )
+    if (arrived.length > 0) this.broker.inBackground(Promise.try(() => this.#acknowledge(arrived)))
     this.probe()
+  }
+
+  #acknowledge(of: readonly Lease[]): MaybePromise<unknown> {
+    const { session_id } = this.session
+    const leases = { epoch: this.#position.epoch, of }
+    return this.broker.engine.settle(this.address, { session_id, leases })
   }
 
   /** Sends a probe if one is due. */
