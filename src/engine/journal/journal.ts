@@ -22,6 +22,7 @@ import type {
 import { Damage } from './log/damage.ts'
 import type { Disk } from './log/disk.ts'
 import { Log, type LogStart } from './log/log.ts'
+import { AddressLog } from './records/address-log.ts'
 import { Recorder } from './records/recorder.ts'
 import { Loaded } from './state/loaded.ts'
 import { type Lost, restore } from './state/restore.ts'
@@ -56,6 +57,8 @@ export interface JournalOptions extends Omit<MemoryEngineOptions, 'commit' | 'ef
   readonly segment_bytes?: number | undefined
   readonly reserve_bytes?: number | undefined
   readonly slack_bytes?: number | undefined
+  /** For tests: milliseconds since any time, by which work is shared out. */
+  readonly elapsed_ms?: (() => number) | undefined
 }
 
 /**
@@ -71,6 +74,7 @@ export class JournalEngine extends MemoryEngine {
   readonly #commits = new Histogram(COMMIT_BOUNDS)
   readonly #syncs = new Histogram(SYNC_BOUNDS)
   #refused = 0
+  #begun = false
   #retention!: Retention
 
   constructor(private readonly journal: JournalOptions) {
@@ -132,16 +136,34 @@ export class JournalEngine extends MemoryEngine {
       { clients, records },
       write,
       this.journal.slack_bytes,
+      this.journal.elapsed_ms,
     )
-    if (lost === 'offsets') this.#writeAddresses()
-    await start.log.begin()
+    if (lost) this.#writeLost(lost)
+    await this.#begin(lost === 'offsets')
   }
 
-  /** The new epochs of all mailboxes. */
-  #writeAddresses(): void {
+  /**
+   * Notes that this process writes to the log.
+   *
+   * @param anew once the new epochs are on the disk: until then the next start makes others, as this one did
+   */
+  async #begin(anew: boolean): Promise<void> {
+    this.#begun = true
+    try {
+      if (anew) await this.#log.sync()
+      await this.#log.begin()
+    } catch (error) {
+      this.#begun = false
+      this.journal.report(error)
+    }
+  }
+
+  /** The new epochs of all mailboxes, or the new attempts of all messages. */
+  #writeLost(lost: NonNullable<Lost>): void {
     for (const { clients } of this.addresses.projects.values())
       for (const client of clients.values()) {
-        this.#recorder.changed(client)
+        if (lost === 'offsets') this.#recorder.changed(client)
+        else AddressLog.of(client).attempted(client)
         if (this.#recorder.pending_bytes > PIECE_BYTES) this.write()
       }
     this.write()
@@ -163,10 +185,11 @@ export class JournalEngine extends MemoryEngine {
   #commit(batch: Batch): MaybePromise<void> {
     const { appends, keyed, drained } = batch
     const waits = appends.length + keyed.length + drained.length > 0 || this.#recorder.must_sync
-    this.#recorder.must_sync = false
     const frame = this.#recorder.frame(batch)
     try {
-      return this.#log.commit(frame, waits)
+      const committed = this.#log.commit(frame, waits)
+      this.#recorder.must_sync = false
+      return committed
     } finally {
       this.#recorder.reset()
       this.#recorder.segment = this.#log.segment
@@ -190,6 +213,7 @@ export class JournalEngine extends MemoryEngine {
   override sweep(): void {
     super.sweep()
     this.#log.tick()
+    if (!this.#begun && !this.#log.exhausted) void this.#begin(true)
     if (this.mailroom.staging!.idle) this.#retention.step()
     this.write()
   }

@@ -1,5 +1,5 @@
 import type { MailboxEffects } from '../../../core/mailbox/effects.ts'
-import type { Entry } from '../../../core/mailbox/entry.ts'
+import { ACKED, type Entry } from '../../../core/mailbox/entry.ts'
 import type { Client } from '../../memory/client.ts'
 import type { Span } from '../state/contents.ts'
 import { KIND } from './kinds.ts'
@@ -47,7 +47,15 @@ export class AddressLog implements MailboxEffects {
   }
 
   rewritten(entry: Entry): void {
+    // What is delivered has to say the same for ever.
+    this.recorder.must_sync = true
     this.recorder.message(this, entry)
+  }
+
+  /** Writes the attempts of all messages that are not acknowledged. */
+  attempted({ mailbox }: Client): void {
+    for (const { state, offset, attempts } of mailbox.entries.after(0))
+      if (state !== ACKED) this.repeated(offset, attempts)
   }
 
   /** Notes what the address record says that lies in this segment. */

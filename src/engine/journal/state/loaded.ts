@@ -205,14 +205,23 @@ export class Loaded {
     const { message } = this.#content.read(reader)
     const letter = { project, recipient_id, epoch, offset, message, attempts, reason, dead_ms }
     this.#lettersOf(project).set(number, { number, letter })
-    this.last_letters.set(project, Math.max(number, this.last_letters.get(project) ?? 0))
+    this.#numbered(project, number)
     address.entries.delete(offset)
     this.recorder.here().letter(project, number)
   }
 
   #requeued(reader: Reader): void {
-    const letters = this.#lettersOf(reader.text())
-    for (let count = reader.u32(); count > 0; count--) letters.delete(reader.number())
+    const project = reader.text()
+    const letters = this.#lettersOf(project)
+    for (let count = reader.u32(); count > 0; count--) {
+      const number = reader.number()
+      letters.delete(number)
+      this.#numbered(project, number)
+    }
+  }
+
+  #numbered(project: string, number: number): void {
+    this.last_letters.set(project, Math.max(number, this.last_letters.get(project) ?? 0))
   }
 
   #lettersOf(project: string): Map<number, Numbered> {

@@ -33,6 +33,7 @@ export class Retention {
     /** Writes what the recorder has. */
     private readonly write: () => void,
     private readonly slack_bytes = SLACK_BYTES,
+    private readonly elapsed_ms = () => performance.now(),
   ) {
     this.#counted = log.bytes
     this.#allowed = 2 * log.bytes + slack_bytes
@@ -58,7 +59,7 @@ export class Retention {
    * letters that may come back.
    */
   step(): void {
-    const began_ms = performance.now()
+    const began_ms = this.elapsed_ms()
     if (this.#dropping || began_ms - this.#stepped_ms < PAUSE_MS) return
     this.#count()
     if (!this.#running && !this.#begin()) return
@@ -71,7 +72,7 @@ export class Retention {
         void this.#drop(segment)
         break
       }
-      if (this.recorder.pending_bytes - before > STEP_BYTES || performance.now() - began_ms > STEP_MS) break
+      if (this.recorder.pending_bytes - before > STEP_BYTES || this.elapsed_ms() - began_ms > STEP_MS) break
     }
     this.#allowed -= this.recorder.pending_bytes - before
   }
