@@ -18,6 +18,7 @@ export class Agent {
   cursor: string | undefined
   /** Read under a lease, not yet acknowledged or given back. */
   readonly in_hand = new Set<string>()
+  #session_id: string | undefined
   readonly #got = new Set<string>()
   /** How often each message arrived: in the life of the present process, and over the present connection. */
   #arrivals = new Map<string, number>()
@@ -31,6 +32,28 @@ export class Agent {
     readonly client_id: string,
     readonly style: Style,
   ) {}
+
+  /** The session that it would resume. */
+  get session_id(): string | undefined {
+    return this.identity.session?.session_id ?? this.#session_id
+  }
+
+  /** The broker is another process, in which nobody has checked in. */
+  restarted(): void {
+    this.#session_id = this.session_id
+    this.identity = newIdentity()
+    this.wire = undefined
+  }
+
+  /** The broker may have forgotten what it has delivered. */
+  mayGetAgain(): void {
+    this.#arrivals = new Map()
+  }
+
+  /** A message was read and acknowledged, and the answer with it was lost. */
+  missed(message_id: string): void {
+    this.#got.add(message_id)
+  }
 
   connected(wire: Wire): void {
     this.wire = wire
@@ -49,7 +72,7 @@ export class Agent {
   /** Another process takes over that knows nothing of what this one has read. */
   forget(): void {
     this.cursor = undefined
-    this.#arrivals = new Map()
+    this.mayGetAgain()
   }
 
   /** The broker has made a message pending again. */

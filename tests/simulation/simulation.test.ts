@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { DiskWorld } from './disk-world.ts'
 import { World } from './world.ts'
 
 /** `MCP_BROKER_SIM_SEED` runs one seed again; `MCP_BROKER_SIM_RUNS` says how many fresh ones otherwise. */
@@ -22,7 +23,7 @@ test(
       rewritten: 0,
     }
     for (const seed of seeds) {
-      const world = new World(seed)
+      const world = World.inMemory(seed)
       try {
         await world.run(STEPS)
       } catch (error) {
@@ -35,8 +36,8 @@ test(
       seen.slow_readers += world.slow_readers
       seen.takeovers += world.takeovers
       seen.failures += world.storage.failures
-      seen.undone += world.storage.undone
-      seen.rewritten += world.storage.rewritten
+      seen.undone += world.ledger.undone
+      seen.rewritten += world.ledger.rewritten
     }
     // A simulation in which nothing goes wrong proves nothing.
     if (seeds.length >= 100)
@@ -46,6 +47,35 @@ test(
 )
 
 test('a reader that was away is given all its mail, turn by turn, without a further nudge', async () => {
-  const world = new World(1, { mailbox_messages_max: 1024, mailbox_overflow: 'reject' })
+  const world = World.inMemory(1, { mailbox_messages_max: 1024, mailbox_overflow: 'reject' })
   expect(await world.backlog(1000)).toBe(1000)
 })
+
+const DISK_RUNS = Number(process.env.MCP_BROKER_SIM_RUNS ?? 300)
+
+test(
+  'a journal keeps its promises, whenever the process or the machine dies',
+  async () => {
+    const seeds = SEED
+      ? [Number(SEED)]
+      : Array.from({ length: DISK_RUNS }, () => Math.floor(Math.random() * 2 ** 31))
+    const seen = { kills: 0, power_cuts: 0, compared: 0, full: 0, failed_syncs: 0, requeued: 0 }
+    let dropped = 0
+    for (const seed of seeds) {
+      const world = new DiskWorld(seed)
+      try {
+        await world.run(STEPS)
+      } catch (error) {
+        throw new Error(`MCP_BROKER_SIM_SEED=${seed}: ${error instanceof Error ? error.message : error}`, {
+          cause: error,
+        })
+      }
+      for (const name of Object.keys(seen) as (keyof typeof seen)[]) seen[name] += world[name]
+      dropped += world.storage.dropped
+    }
+    if (seeds.length >= 100)
+      for (const [what, times] of Object.entries({ ...seen, dropped }))
+        expect({ what, often: times > seeds.length / 4 }).toEqual({ what, often: true })
+  },
+  60_000 + DISK_RUNS * 300,
+)

@@ -1,13 +1,10 @@
-import { expect } from 'bun:test'
-import { bounceOf } from '../../src/core/bounce.ts'
 import type { Limits } from '../../src/core/limits.ts'
 import type { Take } from '../../src/core/mailbox/entry.ts'
-import { BROKER_CLIENT_ID, type Message, type StoredMessage } from '../../src/core/message.ts'
-import type { Engine, EngineEvents } from '../../src/engine/engine.ts'
+import type { Engine } from '../../src/engine/engine.ts'
 import { MemoryEngine } from '../../src/engine/memory/memory.ts'
-import type { Appended, Repeated } from '../../src/engine/values.ts'
 import { planted } from '../faults/plant.ts'
 import { slowEngine } from '../slow-engine.ts'
+import type { Ledger } from './ledger.ts'
 import type { Random } from './random.ts'
 
 /** Calls that may fail where the engine is elsewhere. */
@@ -23,44 +20,40 @@ const FAILING: ReadonlySet<string> = new Set<keyof Engine>([
   'client',
   'clients',
 ])
-/** One message in one mailbox: what was accepted and must not disappear. */
-interface Accepted {
-  readonly recipient: string
-  readonly sender: string
-  readonly order: number
-  readonly expires_ms: number
-  died: boolean
-  /** The payload that it was given after it was accepted. */
-  rewritten?: unknown
-  /** The payload that its recipient was sent, as JSON. */
-  sent?: string
-}
 
-/** An engine as chance has it, here or elsewhere, with commits or without, and what it has accepted. */
-export class Storage {
+/** Where a world's messages are kept. */
+export interface Storage {
   readonly engine: Engine
-  readonly accepted = new Map<string, Accepted>()
   /** Whether the engine answers with promises, or its commits take turns. */
   readonly slow: boolean
-  /** Whether the engine is elsewhere. */
-  readonly far: boolean
-  /** What waits in an engine that is elsewhere. */
+  /** Whether calls may fail. */
+  readonly fails: boolean
+  /** Whether what the broker counts is all that there was, and once. */
+  readonly counted: boolean
+  /** What waits in an engine that is elsewhere, or for a disk. */
+  readonly waiting: number
+  /** The last commit failed: bounces may wait for the next. */
+  readonly failed: boolean
+  /** Nothing happens any more: the process has died. */
+  readonly dead: boolean
+}
+
+/** An engine in memory as chance has it, here or elsewhere, with commits or without. */
+export class MemoryStorage implements Storage {
+  readonly engine: Engine
+  readonly slow: boolean
+  readonly fails: boolean
+  readonly counted: boolean
+  readonly dead = false
   waiting = 0
   failures = 0
-  /** Sends that were undone, because their commit failed. */
-  undone = 0
-  rewritten = 0
-  /** The last commit failed: bounces may wait for the next. */
   failed = false
-  /** What was sent since the last commit. */
-  #staged: string[] = []
 
-  /** @param released is told of each message that is pending again */
   constructor(
     private readonly random: Random,
     limits: Limits,
     now: () => number,
-    private readonly released: (client_id: string, message_id: string) => void,
+    private readonly ledger: Ledger,
   ) {
     const engine = planted(
       new MemoryEngine({
@@ -71,102 +64,25 @@ export class Storage {
         commit: this.random.chance(0.5) ? () => this.#commit() : undefined,
       }),
     )
-    const append = engine.append.bind(engine)
-    engine.append = (project, message, recipient_id, key) => {
-      const appended = append(project, message, recipient_id, key)
-      this.#appended(message, recipient_id, appended)
-      return appended
-    }
-    const appendToMany = engine.appendToMany.bind(engine)
-    engine.appendToMany = (project, variants, key) => {
-      const sent = appendToMany(project, variants, key)
-      if (sent.outcome === 'sent')
-        for (const [i, delivery] of sent.deliveries.entries())
-          this.#appended(variants[0]!.message, sent.recipients[i]!, delivery)
-      return sent
-    }
-    const rewrite = engine.rewrite.bind(engine)
-    engine.rewrite = (address, asked) => {
-      const done = rewrite(address, asked)
-      for (const [i, { after }] of asked.messages.entries())
-        if (done.outcomes[i] === 'rewritten') this.#rewrote(address.client_id, JSON.parse(after))
-      return done
-    }
-    const start = engine.start.bind(engine)
-    engine.start = (events) => start(this.#witness(events))
-    this.far = this.random.chance(0.4)
-    this.slow = this.far || engine.flushes
-    this.engine = this.far ? this.#elsewhere(engine) : engine
-  }
-
-  /** Notes what the engine says as it happens: the broker may hear of it later. */
-  #witness(events: EngineEvents): EngineEvents {
-    return {
-      get wants_each() {
-        return events.wants_each
-      },
-      announced: (announcement) => {
-        const { client_id, message_id, redelivery } = announcement
-        if (redelivery) this.released(client_id, message_id)
-        events.announced(announcement)
-      },
-      died: (letter, bounced) => {
-        const bounce = bounceOf(letter, sha256)
-        if (bounced && bounce) this.#accept(bounce, letter.message.sender_id)
-        const known = this.accepted.get(placeOf(letter.recipient_id, letter.message.message_id))
-        expect(known).toBeDefined()
-        if (known) known.died = true
-        events.died(letter, bounced)
-      },
-      acknowledged: (...told) => events.acknowledged(...told),
-      session: (...told) => events.session(...told),
-      record: (...told) => events.record(...told),
-      missed: () => events.missed(),
-    }
+    ledger.watch(engine)
+    const far = this.random.chance(0.4)
+    this.fails = far
+    this.counted = !far
+    this.slow = far || engine.flushes
+    this.engine = far ? this.#elsewhere(engine) : engine
   }
 
   /** A commit that takes no time, or a turn or two, and that may fail. */
   #commit(): void | Promise<void> {
-    const staged = this.#staged
-    this.#staged = []
+    const staged = this.ledger.takeStaged()
     const fails = this.random.chance(0.1)
     this.failed = fails
     if (!fails && this.random.chance(0.5)) return
     return turns(this.random.between(0, 2)).then(() => {
       if (!fails) return
-      for (const place of staged) this.#undone(place)
+      this.ledger.undo(staged)
       throw new Error('no space left')
     })
-  }
-
-  /** Nobody may ever see it. Bounces are kept. */
-  #undone(place: string): void {
-    if (this.accepted.get(place)?.sender === BROKER_CLIENT_ID) return
-    this.accepted.delete(place)
-    this.undone++
-  }
-
-  #appended(message: StoredMessage, recipient: string, { outcome }: Appended | Repeated): void {
-    if (outcome !== 'stored') return
-    this.#staged.push(placeOf(recipient, message.message_id))
-    this.#accept(message, recipient)
-  }
-
-  #accept(message: StoredMessage, recipient: string): void {
-    this.accepted.set(placeOf(recipient, message.message_id), {
-      recipient,
-      sender: message.sender_id,
-      order: this.accepted.size + this.undone,
-      expires_ms: message.expires_ms,
-      died: false,
-    })
-  }
-
-  #rewrote(recipient: string, { message_id, payload }: Message): void {
-    const known = this.accepted.get(placeOf(recipient, message_id))
-    expect(known).toBeDefined()
-    known!.rewritten = payload
-    this.rewritten++
   }
 
   /**
@@ -195,12 +111,4 @@ export class Storage {
 
 async function turns(count: number): Promise<void> {
   for (let left = count; left > 0; left--) await new Promise((resolve) => setImmediate(resolve))
-}
-
-export function placeOf(client_id: string, message_id: string): string {
-  return `${client_id} ${message_id}`
-}
-
-function sha256(text: string): string {
-  return new Bun.CryptoHasher('sha256').update(text).digest('hex')
 }

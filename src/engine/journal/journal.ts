@@ -25,6 +25,7 @@ import type {
 import { Damage } from './log/damage.ts'
 import type { Disk } from './log/disk.ts'
 import { Log, type LogStart } from './log/log.ts'
+import { AddressLog } from './records/address-log.ts'
 import { Recorder } from './records/recorder.ts'
 import { Loaded } from './state/loaded.ts'
 import { type Lost, restore } from './state/restore.ts'
@@ -60,6 +61,8 @@ export interface JournalOptions
   readonly segment_bytes?: number | undefined
   readonly reserve_bytes?: number | undefined
   readonly slack_bytes?: number | undefined
+  /** For tests: milliseconds since any time, by which work is shared out. */
+  readonly elapsed_ms?: (() => number) | undefined
 }
 
 /**
@@ -75,6 +78,7 @@ export class JournalEngine extends MemoryEngine {
   readonly #commits = new Histogram(COMMIT_BOUNDS)
   readonly #syncs = new Histogram(SYNC_BOUNDS)
   #refused = 0
+  #begun = false
   #retention!: Retention
 
   constructor(private readonly journal: JournalOptions) {
@@ -137,26 +141,39 @@ export class JournalEngine extends MemoryEngine {
       { clients, records },
       write,
       this.journal.slack_bytes,
+      this.journal.elapsed_ms,
     )
-    // Until the new epochs are on the disk, the next start has to take the log as this one did.
-    if (lost !== 'offsets' || (await this.#writesAddresses())) await start.log.begin()
+    if (lost) this.#writeLost(lost)
+    await this.#begin(lost === 'offsets')
   }
 
-  /** Writes the new epochs of all mailboxes. @returns whether the disk has them */
-  async #writesAddresses(): Promise<boolean> {
-    for (const { clients } of this.addresses.projects.values())
+  /**
+   * Notes that this process writes to the log.
+   *
+   * @param anew once the new epochs are on the disk: until then the next start makes others, as this one did
+   */
+  async #begin(anew: boolean): Promise<void> {
+    this.#begun = true
+    try {
+      if (anew) await this.#log.sync()
+      await this.#log.begin()
+    } catch (error) {
+      this.#begun = false
+      // The note of an orderly stop must not stand over what is written from now on.
+      if (!anew) throw error
+      this.journal.report(error)
+    }
+  }
+
+  /** The new epochs of all mailboxes, or the new attempts of all messages. */
+  #writeLost(lost: NonNullable<Lost>): void {
+    for (const { clients, dead } of this.addresses.projects.values())
       for (const client of clients.values()) {
-        this.#recorder.changed(client)
+        if (lost === 'offsets') this.#recorder.renamed(client, dead)
+        else AddressLog.of(client).attempted(client)
         if (this.#recorder.pending_bytes > PIECE_BYTES) this.write()
       }
     this.write()
-    try {
-      await this.#log.sync()
-      return true
-    } catch (error) {
-      this.journal.report(error)
-      return false
-    }
   }
 
   override async stop(): Promise<void> {
@@ -180,10 +197,11 @@ export class JournalEngine extends MemoryEngine {
   #commit(batch: Batch): MaybePromise<void> {
     const { appends, keyed, drained } = batch
     const waits = appends.length + keyed.length + drained.length > 0 || this.#recorder.must_sync
-    this.#recorder.must_sync = false
     const frame = this.#recorder.frame(batch)
     try {
-      return this.#log.commit(frame, waits)
+      const committed = this.#log.commit(frame, waits)
+      this.#recorder.must_sync = false
+      return committed
     } finally {
       this.#recorder.reset()
       this.#recorder.segment = this.#log.segment
@@ -207,6 +225,7 @@ export class JournalEngine extends MemoryEngine {
   override sweep(): void {
     super.sweep()
     this.#log.tick()
+    if (!this.#begun && !this.#log.exhausted) void this.#begin(true)
     if (this.mailroom.staging!.idle) this.#retention.step()
     // Nobody may come to find out that writing works again. What fails is tried again by the log.
     if (this.#log.failing && !this.#log.exhausted) this.#recorder.time()

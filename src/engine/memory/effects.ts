@@ -1,4 +1,5 @@
 import type { MailboxEffects } from '../../core/mailbox/effects.ts'
+import type { StagedMessage } from '../../core/mailbox/staged.ts'
 import type { Client } from './client.ts'
 import type { DeadLetters, Numbered } from './dead-letters.ts'
 
@@ -16,6 +17,8 @@ export interface Effects {
   forgotten(client: Client, dead: DeadLetters): void
   /** A message has left its mailbox and is a dead letter. */
   died(client: Client, letter: Numbered): void
+  /** The bounce of one that has died is staged; it is in its commit as well, but never undone. */
+  bounced(client: Client, bounce: StagedMessage): void
   /** @param value undefined when the record was deleted; not to be changed */
   record(kind: string, project: string, id: string, version: number, value: unknown): void
 }

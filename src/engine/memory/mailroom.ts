@@ -1,6 +1,7 @@
 import { bounceOf } from '../../core/bounce.ts'
 import type { Limits } from '../../core/limits.ts'
 import type { Dead, DeadLetter, Entry, Fallen } from '../../core/mailbox/entry.ts'
+import type { StagedMessage } from '../../core/mailbox/staged.ts'
 import type { StoredMessage } from '../../core/message.ts'
 import type { EngineEvents } from '../engine.ts'
 import { type Appended, STORED } from '../values.ts'
@@ -86,6 +87,10 @@ export class Mailroom {
     this.#announce(client, entry, false)
     // Only now: a bounce into this very mailbox must not take the room that was made.
     if (dropped) for (const dead of dropped) this.#died(client, dead, this.options.now())
+  }
+
+  kept(client: Client, staged: StagedMessage): void {
+    this.effects?.bounced(client, staged)
   }
 
   /** Makes pending again what a session that has ended had leased. */

@@ -52,6 +52,8 @@ export interface StagingEngine {
   advance(client: Client, now: number): void
   /** A message became pending. @param dropped what had to make room for it */
   published(client: Client, entry: Entry, dropped: readonly Dead[]): void
+  /** A bounce is staged, which is not undone. */
+  kept(client: Client, staged: StagedMessage): void
   /** Stores the bounces of what died. */
   buryAll(): void
 }
@@ -100,12 +102,14 @@ export class Staging {
     if (staged === 'full') return { outcome: 'full', retry_after_ms: retryAfter(mailbox.next_due_ms - now) }
     if (staged === 'too_large') return { outcome: 'too_large' }
     this.#batch.appends.push({ client, staged })
+    if (kept) this.engine.kept(client, staged)
     return STORED[client.status(now, limits)]
   }
 
-  /** No commit is under way, and no dead letter is taken out that may be put back. */
+  /** No commit is under way, no dead letter is taken out that may be put back, and no bounce is left over. */
   get idle(): boolean {
-    return this.#flushed.length === 0 && this.#batch.drained.length === 0
+    const { appends, drained } = this.#batch
+    return this.#flushed.length === 0 && drained.length === 0 && !appends[0]?.staged.kept
   }
 
   /** Has the idempotency key of a send forgotten if its appends are undone. */

@@ -288,7 +288,7 @@ function otherPaths(): OpenApi['paths'] {
         responses: {
           '200': {
             description: 'The archive.',
-            content: { 'application/x-tar': { schema: { type: 'string', format: 'binary' } } },
+            content: { 'application/x-tar': {} },
           },
           ...PROBLEM_REFERENCES,
         },

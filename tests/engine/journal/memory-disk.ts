@@ -33,7 +33,12 @@ export class MemoryDisk implements Disk {
 
   /** As the files are now: what a process would find that starts after this one was killed. */
   copy(): MemoryDisk {
-    return new MemoryDisk([...this.#files].map(([name, bytes]) => [name, bytes.slice()] as const))
+    return new MemoryDisk(this.files())
+  }
+
+  /** A copy of the files. */
+  files(): (readonly [string, Uint8Array])[] {
+    return [...this.#files].map(([name, bytes]) => [name, bytes.slice()] as const)
   }
 
   write(file: string, at: number, bytes: Uint8Array): number {

@@ -1,10 +1,12 @@
 import type { MailboxEffects } from '../../../core/mailbox/effects.ts'
-import type { Entry } from '../../../core/mailbox/entry.ts'
+import { ACKED, type Entry } from '../../../core/mailbox/entry.ts'
 import type { Client } from '../../memory/client.ts'
 import { KIND } from './kinds.ts'
 
 /** Writes down the changes to mailboxes. */
 export interface Writing {
+  /** What is written has to be synced before it is answered, under `full`. */
+  must_sync: boolean
   /** One change to one message, which may prolong the change before. */
   run(kind: number, number: number, offset: number, times: number, ms: number, mark: number): void
   /** A message with all its state, anew. */
@@ -68,7 +70,15 @@ export class AddressLog implements MailboxEffects {
   }
 
   rewritten(entry: Entry): void {
+    // What is delivered has to say the same for ever.
+    this.writing.must_sync = true
     this.writing.message(this, entry)
+  }
+
+  /** Writes the attempts of all messages that are not acknowledged. */
+  attempted({ mailbox }: Client): void {
+    for (const { state, offset, attempts } of mailbox.entries.after(0))
+      if (state !== ACKED) this.repeated(offset, attempts)
   }
 
   /** Notes what the address record says that lies in this segment. */

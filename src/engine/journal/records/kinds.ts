@@ -17,7 +17,7 @@ export const KIND = {
   copy: 5,
   leased: 6,
   acknowledged: 7,
-  /** Acknowledged messages were delivered once more. */
+  /** Acknowledged messages were delivered once more, or others may have been. */
   repeated: 8,
   /** Pending again, or delayed. */
   returned: 9,

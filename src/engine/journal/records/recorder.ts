@@ -1,4 +1,5 @@
 import { type Entry, PENDING } from '../../../core/mailbox/entry.ts'
+import type { StagedMessage } from '../../../core/mailbox/staged.ts'
 import type { StoredMessage } from '../../../core/message.ts'
 import type { Client, Remembered } from '../../memory/client.ts'
 import type { DeadLetters, Numbered } from '../../memory/dead-letters.ts'
@@ -30,7 +31,7 @@ export class Recorder implements Effects {
   segment = 0
   /** Numbers of addresses given so far. */
   numbers = 0
-  /** A record of the engine was written, which `full` has to sync before it is answered. */
+  /** Something was written that `full` has to sync before it is answered, besides appends. */
   must_sync = false
   /** UTF-16 units of messages, and the bytes that they took. */
   json_units = 0
@@ -86,7 +87,9 @@ export class Recorder implements Effects {
   #appends({ appends, keyed, drained }: Batch): void {
     let before: StoredMessage | undefined
     for (const { client, staged } of appends) {
-      const { message, offset, attempts } = staged
+      const { message, offset, attempts, kept } = staged
+      // Written with the death that it tells of.
+      if (kept) continue
       const log = AddressLog.of(client)
       if (message === before && attempts === 0) {
         this.#begin(KIND.copy)
@@ -135,6 +138,13 @@ export class Recorder implements Effects {
 
   changed(client: Client): void {
     this.#address(AddressLog.of(client), client)
+  }
+
+  /** A mailbox has another epoch. Its dead letters keep that in which they died. */
+  renamed(client: Client, dead: DeadLetters): void {
+    const log = AddressLog.of(client)
+    this.lettersOf(log, dead)
+    this.#address(log, client)
   }
 
   #address(log: AddressLog, client: Client): void {
@@ -272,6 +282,12 @@ export class Recorder implements Effects {
     const log = AddressLog.of(client)
     this.run(KIND.died, log.number, offset, attempts, dead_ms, REASONS.indexOf(reason), number)
     log.deaths.push({ number, offset })
+  }
+
+  bounced(client: Client, { offset, message }: StagedMessage): void {
+    const log = AddressLog.of(client)
+    this.#message(log.number, offset, message, undefined)
+    this.list(log, offset)
   }
 
   /** Writes a dead letter whole. */

@@ -32,21 +32,22 @@ export function* relocate(
     yield
   }
   for (const { log, from, through } of spans) {
-    const { client } = log
-    if (!client) continue
-    recorder.lettersOf(log, clients.project(client.project).dead)
-    const { mailbox } = client
-    // What is gone from here is known by what the address says of its mailbox.
-    const evicted = mailbox.evicted_through > log.said_evicted
-    if (evicted || (log.said_last < through && log.span?.through === through)) recorder.changed(client)
     let before = from - 1
-    while (before < through && mailbox.retained > 0) {
-      const entry = mailbox.entries.after(before).next().value
+    while (log.client && before < through && log.client.mailbox.retained > 0) {
+      const entry = log.client.mailbox.entries.after(before).next().value
       if (!entry || entry.offset > through) break
       before = entry.offset
       recorder.message(log, entry)
       yield
     }
+    const { client } = log
+    if (!client) continue
+    // Last of all, since messages may have died or been overwritten between two pieces.
+    recorder.lettersOf(log, clients.project(client.project).dead)
+    const { evicted_through } = client.mailbox
+    // What is gone from here is known by what the address says of its mailbox.
+    if (evicted_through > log.said_evicted || (log.said_last < through && log.span?.through === through))
+      recorder.changed(client)
     yield
   }
   for (const { log, offset } of again) {

@@ -45,9 +45,10 @@ export class Retention {
     /** Writes what the recorder has. */
     private readonly write: () => void,
     private readonly slack_bytes = SLACK_BYTES,
+    private readonly elapsed_ms = () => performance.now(),
   ) {
     this.#counted = log.bytes
-    this.#allowed = 2 * log.bytes + slack_bytes
+    this.#allowed = 2 * log.bytes + SLACK_BYTES
   }
 
   /** About how many bytes of the log a start would bring back. */
@@ -70,7 +71,7 @@ export class Retention {
    * letters that may come back.
    */
   step(): void {
-    const began_ms = performance.now()
+    const began_ms = this.elapsed_ms()
     if (this.#dropping || began_ms - this.#stepped_ms < PAUSE_MS || this.log.exhausted) return
     this.#count()
     if (this.log.refuses && !this.#running?.fits) this.#running = undefined
@@ -80,7 +81,7 @@ export class Retention {
     const { segment, steps } = this.#running!
     let bytes = 0
     let done = false
-    while (!done && bytes < STEP_BYTES && performance.now() - began_ms < STEP_MS) {
+    while (!done && bytes < STEP_BYTES && this.elapsed_ms() - began_ms < STEP_MS) {
       done = steps.next().done === true
       bytes = this.recorder.pending_bytes - before
     }
