@@ -70,7 +70,9 @@ function chosenEngine({ data_dir, journal_sync }: Config, options: EngineOptions
   })
 }
 
-/** Opens the broker, and waits until it has started. @throws Error as {@link openApp}, and as its `started` */
+/**
+ * Opens the broker, and waits until it has started. @throws Error as {@link openApp}, and as its `started`
+ */
 export async function startApp(config: Config, log: Logger, newEngine?: NewEngine): Promise<App> {
   const app = openApp(config, log, newEngine)
   await app.started

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util'
 import { DEFAULT_LIMITS, type Limits } from '../../src/core/limits.ts'
 import { createMessage } from '../../src/core/message.ts'
-import type { Engine, EngineEvents } from '../../src/engine/engine.ts'
+import type { Engine } from '../../src/engine/engine.ts'
+import { NOBODY } from '../../tests/engine/journal/nobody.ts'
 import { ENGINES } from './engines.ts'
 
 /**
@@ -27,7 +28,7 @@ const engine = newEngine({
   newId: () => crypto.randomUUID(),
   newEpoch: () => crypto.randomUUID().slice(0, 8),
 })
-await engine.start(nobody())
+await engine.start(NOBODY)
 for (let at = 0; at < MAILBOXES; at++) append(engine, at, 30 * 24 * 3600)
 await engine.flush()
 
@@ -82,16 +83,4 @@ function read(engine: Engine, mailbox: number): void {
 
 function mib(bytes: number): string {
   return (bytes / 1024 / 1024).toFixed(0)
-}
-
-function nobody(): EngineEvents {
-  return {
-    wants_each: false,
-    announced() {},
-    acknowledged() {},
-    died() {},
-    session() {},
-    record() {},
-    missed() {},
-  }
 }

@@ -8,7 +8,9 @@ export interface Terminal {
   readonly width: number
   out(line: string): void
   err(line: string): void
-  /** Shows a line in place of the one it showed before, until `undefined` takes it away. For terminals only. */
+  /**
+   * Shows a line in place of the one it showed before, until `undefined` takes it away. For terminals only.
+   */
   moving(line: string | undefined): void
 }
 

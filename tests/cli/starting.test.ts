@@ -6,7 +6,9 @@ import { environment } from './harness.ts'
 
 const PROGRAM = [process.execPath, new URL('held-broker.ts', import.meta.url).pathname]
 
-/** A broker whose engine loads, in a process of its own; `told` has what it wrote to standard output so far. */
+/**
+ * A broker whose engine loads, in a process of its own; `told` has what it wrote to standard output so far.
+ */
 function serveHeld(args: readonly string[] = [], inTerminal = false) {
   const line = [...PROGRAM, 'serve', '--port', '0', ...args]
   const child = Bun.spawn(inTerminal ? ['script', '-qec', line.join(' '), '/dev/null'] : line, {

@@ -5,8 +5,8 @@ import { type BrokerUnderTest, RealBroker } from './real-broker.ts'
 const SETTLE_MS = 100
 
 /**
- * A broker in memory that stands for one which forgets nothing: its end is a cut of all connections, and its start
- * a new address of the same process.
+ * A broker in memory that stands for one which forgets nothing: its end is a cut of all connections, and its
+ * start a new address of the same process.
  */
 export class CutBroker implements BrokerUnderTest, AsyncDisposable {
   url = ''

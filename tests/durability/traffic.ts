@@ -71,7 +71,9 @@ export class Traffic {
     this.ledger.nextRun()
   }
 
-  /** Lets everybody finish: all is accepted, read and acknowledged, and compared with what the broker says. */
+  /**
+   * Lets everybody finish: all is accepted, read and acknowledged, and compared with what the broker says.
+   */
   async finish(broker: BrokerUnderTest, stored: string): Promise<void> {
     const sent = new AbortController()
     const read = new AbortController()

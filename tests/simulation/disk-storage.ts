@@ -97,7 +97,7 @@ export class DiskStorage implements Storage {
       reserve_bytes: RESERVE_BYTES,
       slack_bytes: this.#slack,
       // A few pieces of what is written anew to each step.
-      elapsed_ms: () => (this.#elapsed += 0.25),
+      elapsed_ms: () => (this.#elapsed += 0.1),
     })
     fault.engine?.(engine)
     const alive = () => !disk.dead

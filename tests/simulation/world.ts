@@ -365,7 +365,9 @@ export class World<S extends Storage = Storage> {
     throw new Error('the mailboxes do not come to rest')
   }
 
-  /** History may be overwritten early: what counted as read before it came may be gone, and readers lapped. */
+  /**
+   * History may be overwritten early: what counted as read before it came may be gone, and readers lapped.
+   */
   protected get history_gives_way(): boolean {
     return false
   }

@@ -4,9 +4,10 @@ import type { Client } from './client.ts'
 import type { DeadLetters, Numbered } from './dead-letters.ts'
 
 /**
- * Is told what changes in a memory engine, as it changes, by an engine that writes it down. What may be undone
- * is not told here: it comes with its commit (`staging.ts`). Nor is what follows from time and bounds alone:
- * history that is overwritten or expires, dead letters beyond their bounds, idempotency keys past their time.
+ * Is told what changes in a memory engine, as it changes, by an engine that writes it down. What may be
+ * undone is not told here: it comes with its commit (`staging.ts`). Nor is what follows from time and bounds
+ * alone: history that is overwritten or expires, dead letters beyond their bounds, idempotency keys past
+ * their time.
  */
 export interface Effects {
   /** An address is made. @returns what is told of its mailbox */

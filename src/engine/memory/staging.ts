@@ -35,8 +35,8 @@ export interface StagingOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number
   /**
-   * Writes what was done since the last flush: the batch, and all else that has changed. Absent: there is nothing to write, and an append is visible
-   * at once.
+   * Writes what was done since the last flush: the batch, and all else that has changed. Absent: there is
+   * nothing to write, and an append is visible at once.
    */
   readonly commit?: ((batch: Batch) => MaybePromise<void>) | undefined
   /**

@@ -5,9 +5,10 @@ import { Mount } from './mounts.ts'
 import { SCENARIOS } from './scenarios.ts'
 
 /**
- * Runs the broker on real file systems that are full, read-only or broken: `bun run durability:disk`. Needs root
- * on Linux, and ends with 1 without. The work is done in namespaces of its own for mounts and processes: when
- * its program ends, however that is, the kernel ends the brokers and takes the mounts and loop devices along.
+ * Runs the broker on real file systems that are full, read-only or broken: `bun run durability:disk`. Needs
+ * root on Linux, and ends with 1 without. The work is done in namespaces of its own for mounts and processes:
+ * when its program ends, however that is, the kernel ends the brokers and takes the mounts and loop devices
+ * along.
  */
 if (process.argv[2] === 'inside') process.exit(await run(process.argv[3]!))
 else process.exit(await runInside())

@@ -200,7 +200,9 @@ async function notReady({ data_dir }: RealBroker, client: Client): Promise<void>
   ])
 }
 
-/** Nothing went wrong but that. A segment that is begun before it is prepared may meet the end of the disk. */
+/**
+ * Nothing went wrong but that. A segment that is begun before it is prepared may meet the end of the disk.
+ */
 function onlyFull(broker: RealBroker): void {
   const expected =
     /no next segment can be made: ENOSPC|writing fails: ENOSPC|the disk is full|could not be stored|stop could not be noted/

@@ -1,11 +1,11 @@
 import { DEFAULT_LIMITS, type Limits } from '../../../src/core/limits.ts'
 import type { Due, Take } from '../../../src/core/mailbox/entry.ts'
 import { createMessage } from '../../../src/core/message.ts'
-import type { EngineEvents } from '../../../src/engine/engine.ts'
 import { JournalEngine, type JournalOptions } from '../../../src/engine/journal/journal.ts'
 import type { Disk } from '../../../src/engine/journal/log/disk.ts'
 import type { Appended } from '../../../src/engine/values.ts'
 import { Random } from '../../simulation/random.ts'
+import { NOBODY } from './nobody.ts'
 import { difference, type State, stateOf } from './state-of.ts'
 import { VirtualDisk } from './virtual-disk.ts'
 
@@ -33,17 +33,6 @@ export class Motor implements Disposable {
   [Symbol.dispose](): void {
     clearInterval(this.#timer)
   }
-}
-
-/** A listener that nothing concerns. */
-export const NOBODY: EngineEvents = {
-  wants_each: false,
-  announced() {},
-  acknowledged() {},
-  died() {},
-  session() {},
-  record() {},
-  missed() {},
 }
 
 let epochs = 0

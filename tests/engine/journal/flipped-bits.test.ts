@@ -4,8 +4,9 @@ import { claimedLength } from '../../../src/engine/journal/log/frame.ts'
 import { numberOf } from '../../../src/engine/journal/log/segments.ts'
 import type { Checkin } from '../../../src/engine/values.ts'
 import { Random } from '../../simulation/random.ts'
-import { AT, Bench, journalOn, NOBODY, PROJECT } from './bench.ts'
+import { AT, Bench, journalOn, PROJECT } from './bench.ts'
 import { MemoryDisk } from './memory-disk.ts'
+import { NOBODY } from './nobody.ts'
 import { difference, type State, stateOf } from './state-of.ts'
 
 const SEGMENT_BYTES = 16 * 1024

@@ -16,8 +16,9 @@ import { StartRefused } from '../../../src/core/errors.ts'
 import { createMessage } from '../../../src/core/message.ts'
 import type { JournalEngine } from '../../../src/engine/journal/journal.ts'
 import { openVolume } from '../../../src/engine/journal/volume.ts'
-import { AT, journalOn, NOBODY, PROJECT } from './bench.ts'
+import { AT, journalOn, PROJECT } from './bench.ts'
 import { MemoryDisk } from './memory-disk.ts'
+import { NOBODY } from './nobody.ts'
 
 const SEGMENT_BYTES = 16 * 1024
 const NOW = Date.UTC(2026, 0, 31, 12)

@@ -11,7 +11,9 @@ function failed(code: string): Error {
   return Object.assign(new Error(code), { code })
 }
 
-/** A file's content: in the page cache, as programs see it, and on the platter, as it is after a power cut. */
+/**
+ * A file's content: in the page cache, as programs see it, and on the platter, as it is after a power cut.
+ */
 class Inode {
   cache: Uint8Array = new Uint8Array(0)
   platter: Uint8Array = new Uint8Array(0)

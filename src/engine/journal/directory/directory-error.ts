@@ -25,8 +25,8 @@ export class DirectoryError extends StartRefused {
 const OTHER = 'choose another data directory'
 
 /**
- * What the operating system refused, as a {@link DirectoryError}; errors without a code are given back as they
- * are.
+ * What the operating system refused, as a {@link DirectoryError}; errors without a code are given back as
+ * they are.
  */
 export function fromSystem(error: unknown, path: string): unknown {
   const { code, path: at = path, message } = error as NodeJS.ErrnoException

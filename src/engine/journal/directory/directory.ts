@@ -25,8 +25,9 @@ export interface Directory {
 }
 
 /**
- * Opens the data directory, and makes one of a directory that is empty or not there, whose parent has to be. It
- * is held until it is closed or the process ends. Keep what this returns: the lock goes when it is collected.
+ * Opens the data directory, and makes one of a directory that is empty or not there, whose parent has to be.
+ * It is held until it is closed or the process ends. Keep what this returns: the lock goes when it is
+ * collected.
  *
  * @param by this version, such as `mcp-broker 1.2.3`
  * @throws DirectoryError if it cannot be used; then nothing in it was changed

@@ -16,7 +16,9 @@ const FORMAT = 1
 const FILE = 'format'
 /** Where the file is written before it gets its name. */
 const UNFINISHED = 'format.tmp'
-/** What may lie in a directory without a format: of a start that was cut off, and of the file system itself. */
+/**
+ * What may lie in a directory without a format: of a start that was cut off, and of the file system itself.
+ */
 const BEFORE_FORMAT = new Set(['lock', 'pid', UNFINISHED, 'lost+found'])
 
 /**

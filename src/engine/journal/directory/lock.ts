@@ -12,8 +12,8 @@ export interface Lock {
 
 /**
  * Takes the lock of a directory: an exclusive transaction of SQLite on an empty file, which never ends. The
- * kernel lets go of it when the process dies, so it is never stale. **Nothing else in this process may open that
- * file**: closing any descriptor of it would let go, too (fcntl(2), F_SETLK).
+ * kernel lets go of it when the process dies, so it is never stale. **Nothing else in this process may open
+ * that file**: closing any descriptor of it would let go, too (fcntl(2), F_SETLK).
  *
  * @throws DirectoryError if another process has it; the error of the file system
  */
@@ -37,8 +37,8 @@ function locked(file: string, directory: string, made: boolean): Database {
     database = new Database(file, { readwrite: true, create: false })
     // Else SQLite makes a file of its own beside it, and leaves it there when the process is killed.
     database.run('PRAGMA journal_mode=MEMORY')
-    // Of two that begin at once, neither may get it at first. With locking_mode=EXCLUSIVE, neither ever would:
-    // both keep the shared lock that they begin with.
+    // Of two that begin at once, neither may get it at first. With locking_mode=EXCLUSIVE, neither ever
+    // would: both keep the shared lock that they begin with.
     database.run(`PRAGMA busy_timeout=${BUSY_MS}`)
     database.run('BEGIN EXCLUSIVE')
     return database

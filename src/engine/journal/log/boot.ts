@@ -54,7 +54,10 @@ export async function writeBoot(disk: Disk, note: BootNote): Promise<void> {
   await disk.syncDirectory()
 }
 
-/** Without a note the next start takes everything with care, as after a power cut. @throws what the disk throws */
+/**
+ * Without a note the next start takes everything with care, as after a power cut. @throws what the disk
+ * throws
+ */
 export async function removeBoot(disk: Disk): Promise<void> {
   if (!disk.list().some(({ name }) => name === FILE)) return
   disk.remove(FILE)

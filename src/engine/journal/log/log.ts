@@ -20,7 +20,10 @@ export type { LogOptions, LogStatus, Pinned } from './options.ts'
 
 export interface LogStart {
   readonly log: Log
-  /** `new`: an empty log. `clean`: stopped in order. `same_boot`: the process died. `other_boot`: the machine did. */
+  /**
+   * `new`: an empty log. `clean`: stopped in order. `same_boot`: the process died. `other_boot`: the machine
+   * did.
+   */
   readonly how: 'new' | 'clean' | 'same_boot' | 'other_boot'
   /** The level that the last process ran with; `normal` where that is unknown, undefined when new. */
   readonly level_before: Level | undefined
@@ -68,8 +71,8 @@ export class Log {
   }
 
   /**
-   * Reads everything, and yields to the event loop in between. Until {@link begin}, the next start takes the log
-   * as this one did.
+   * Reads everything, and yields to the event loop in between. Until {@link begin}, the next start takes the
+   * log as this one did.
    *
    * @param visit gets the body of each frame in order, and must not keep the bytes
    * @throws Damage; then nothing was changed
@@ -125,8 +128,8 @@ export class Log {
   }
 
   /**
-   * Why appends are to be refused at present. `full`: there is no next segment, and no more than the reserve is
-   * left in this one. `failed`: a sync and its repetition failed.
+   * Why appends are to be refused at present. `full`: there is no next segment, and no more than the reserve
+   * is left in this one. `failed`: a sync and its repetition failed.
    */
   get refuses(): 'full' | 'failed' | undefined {
     if (this.#syncing.failing || this.#syncing.dead) return 'failed'
@@ -174,13 +177,14 @@ export class Log {
   }
 
   /**
-   * Writes a frame. The caller may use `frame.bytes` again as soon as this has returned. The effects of a frame
-   * that fails are kept, and written in front of the next one. An empty frame writes nothing.
+   * Writes a frame. The caller may use `frame.bytes` again as soon as this has returned. The effects of a
+   * frame that fails are kept, and written in front of the next one. An empty frame writes nothing.
    *
-   * @param waits with `full`: to wait until it is synced, and all that was written before. Without it, what the
-   *   frame appends counts as an effect when a sync fails
+   * @param waits with `full`: to wait until it is synced, and all that was written before. Without it, what
+   *   the frame appends counts as an effect when a sync fails
    * @throws Error, or rejects, when the appends could not be stored; then nothing of them is in the log. With
-   *   `waits`, also when the effects could not be: then they are kept. It throws for any frame once it is closed
+   *   `waits`, also when the effects could not be: then they are kept. It throws for any frame once it is
+   *   closed
    */
   commit(frame: Frame, waits: boolean): MaybePromise<void> {
     if (this.#closed) throw new Error('the log is closed')

@@ -35,7 +35,10 @@ interface OpenFile {
   closing: boolean
 }
 
-/** A directory of the machine. A file stays open from its first write until it is closed, renamed over or removed. */
+/**
+ * A directory of the machine. A file stays open from its first write until it is closed, renamed over or
+ * removed.
+ */
 export class NodeDisk implements Disk {
   readonly #open = new Map<string, OpenFile>()
 

@@ -91,8 +91,8 @@ export async function openSegments(
   const current = list[last]!
   // Once the tail is gone, what came behind it would pass for damage.
   const later = files.slice(last + 1)
-  // Without a stop in order, the disk may have something where this machine's memory has zeros. An empty one was
-  // cut off when it could not be synced, and may come back with a power cut.
+  // Without a stop in order, the disk may have something where this machine's memory has zeros. An empty one
+  // was cut off when it could not be synced, and may come back with a power cut.
   const keeps_next = boot?.clean !== undefined && later.length > 0 && later[0]!.size > 0
   for (const file of later.slice(keeps_next ? 1 : 0).reverse()) disk.remove(file.name)
   const next = keeps_next ? newSegment(later[0]!.number, later[0]!.size, later[0]!.size) : undefined
@@ -184,7 +184,9 @@ async function readSegments(
   throw new Error('the last segment has no end')
 }
 
-/** @returns for each segment, the offset from which on a mark in a later one says that it is void, if one does */
+/**
+ * @returns for each segment, the offset from which on a mark in a later one says that it is void, if one does
+ */
 export function voidFrom(disk: Disk, files: readonly SegmentFile[]): (number | undefined)[] {
   const limits: (number | undefined)[] = files.map(() => undefined)
   for (const [j, file] of files.entries()) {
@@ -238,7 +240,9 @@ async function syncAgain(disk: Disk, list: readonly Segment[], synced: Position 
   await disk.syncDirectory()
 }
 
-/** Chooses where frames go on: behind the last one, where the rest of its segment is prepared, or in the next. */
+/**
+ * Chooses where frames go on: behind the last one, where the rest of its segment is prepared, or in the next.
+ */
 async function goOn(segments: Segments): Promise<void> {
   if (segments.room > 0) return
   if (!segments.next) await segments.prepare()

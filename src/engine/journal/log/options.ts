@@ -12,7 +12,9 @@ export interface LogOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number
   readonly report: (trouble: Error | string) => void
-  /** Appends that were answered as failed are still in the log, and would be delivered: the process must end. */
+  /**
+   * Appends that were answered as failed are still in the log, and would be delivered: the process must end.
+   */
   readonly fatal?: ((reason: string) => void) | undefined
   /** Told while the log is read. */
   readonly progress?: ((read_bytes: number, total_bytes: number) => void) | undefined

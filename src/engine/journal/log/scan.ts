@@ -29,7 +29,10 @@ export class SegmentFile {
     private readonly told: (bytes: number) => void = () => undefined,
   ) {}
 
-  /** The bytes from `at` on, `length` of them at least, or up to the end of the file. They hold until the next call. */
+  /**
+   * The bytes from `at` on, `length` of them at least, or up to the end of the file. They hold until the next
+   * call.
+   */
   async from(at: number, length: number): Promise<Uint8Array> {
     const wanted = Math.min(length, this.size - at)
     if (at < this.#at || at + wanted > this.#at + this.#length) {

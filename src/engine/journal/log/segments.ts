@@ -166,7 +166,9 @@ export class Segments {
     await this.disk.syncDirectory()
   }
 
-  /** Deletes the oldest segments while there are no frames in them: nothing would tell that none are missing. */
+  /**
+   * Deletes the oldest segments while there are no frames in them: nothing would tell that none are missing.
+   */
   async dropEmpty(): Promise<void> {
     while (this.list[0]!.end === 0 && this.list.length > 1) await this.drop(this.list[0]!.number)
   }

@@ -174,7 +174,9 @@ export class Syncing {
     this.options.report('syncing works again')
   }
 
-  /** Cuts the frames that were not synced off their files: what stays there is delivered after the next start. */
+  /**
+   * Cuts the frames that were not synced off their files: what stays there is delivered after the next start.
+   */
   #cut(): void {
     const { disk, report, fatal } = this.options
     const { segments, writer, unsynced, kept } = this

@@ -3,7 +3,9 @@ import type { Frame } from './frame.ts'
 /** Bytes of frames that are kept until they are synced. */
 export const UNSYNCED_BYTES_MAX = 8 * 1024 * 1024
 
-/** Frames that were written and not synced yet, oldest first. They are counted from the start of the process. */
+/**
+ * Frames that were written and not synced yet, oldest first. They are counted from the start of the process.
+ */
 export class Unsynced {
   readonly frames: Frame[] = []
   bytes = 0

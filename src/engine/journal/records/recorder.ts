@@ -22,7 +22,9 @@ type StateOf = Pick<
   'offset' | 'message' | 'attempts' | 'failures' | 'state' | 'due_ms' | 'cursor_acks'
 >
 
-/** Turns what a memory engine tells and commits into the bytes of frames, and notes which segment has what. */
+/**
+ * Turns what a memory engine tells and commits into the bytes of frames, and notes which segment has what.
+ */
 export class Recorder implements Effects {
   readonly #writer = new Writer()
   /** By number of the segment. */

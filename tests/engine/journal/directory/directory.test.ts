@@ -253,7 +253,8 @@ describe('a directory that is refused stays as it is', () => {
     })
     expect(told.names).toEqual(['filler'])
 
-    // A data directory opens on a full disk: what is stored in it can be read and acknowledged, which makes room.
+    // A data directory opens on a full disk: what is stored in it can be read and acknowledged, which makes
+    // room.
     const copy = `mkdir -m 700 '${data}' && echo '{"format":1,"by":"mcp-broker 1.2.3"}' >'${data}/format'`
     const again = await openElsewhere(data, `${small} && ${copy} && ${fill}`)
     expect(again.opened.trouble).toBeUndefined()

@@ -14,8 +14,8 @@ export interface Opened {
 }
 
 /**
- * Opens the directory of its first argument, says what came of that, and holds it until its input ends. With the
- * second argument `unprivileged` it first lays down root's rights, if it has them.
+ * Opens the directory of its first argument, says what came of that, and holds it until its input ends. With
+ * the second argument `unprivileged` it first lays down root's rights, if it has them.
  */
 if (import.meta.main) {
   const path = process.argv[2]!

@@ -38,7 +38,10 @@ export async function openElsewhere(path: string, mounts?: string, rights = 'own
   }
 }
 
-/** Whether this user may mount something for a process of its own: root, and others where the system lets them. */
+/**
+ * Whether this user may mount something for a process of its own: root, and others where the system lets
+ * them.
+ */
 export function mayMount(): boolean {
   try {
     return Bun.spawnSync(withMounts('mount -t tmpfs none /mnt', [])).success

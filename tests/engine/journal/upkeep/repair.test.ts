@@ -1,24 +1,15 @@
 import { expect, test } from 'bun:test'
 import { DEFAULT_LIMITS } from '../../../../src/core/limits.ts'
 import { createMessage } from '../../../../src/core/message.ts'
-import type { EngineEvents } from '../../../../src/engine/engine.ts'
 import { JournalEngine } from '../../../../src/engine/journal/journal.ts'
 import type { Disk } from '../../../../src/engine/journal/log/disk.ts'
 import { check, readAll } from '../../../../src/engine/journal/upkeep/check.ts'
 import { hold } from '../../../../src/engine/journal/upkeep/holding.ts'
 import { writeAnew } from '../../../../src/engine/journal/upkeep/repair.ts'
 import { MemoryDisk } from '../memory-disk.ts'
+import { NOBODY } from '../nobody.ts'
 
 const NOW = 1_800_000_000_000
-const NOBODY: EngineEvents = {
-  wants_each: false,
-  announced() {},
-  acknowledged() {},
-  died() {},
-  session() {},
-  record() {},
-  missed() {},
-}
 
 function engineOn(disk: Disk, notes: unknown[] = []): JournalEngine {
   const note = (said: unknown) => void notes.push(said)
