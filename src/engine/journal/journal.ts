@@ -51,7 +51,7 @@ export interface JournalOptions
   readonly open: () => MaybePromise<Volume>
   /** Told of faults. */
   readonly report: (trouble: unknown) => void
-  /** Told in a sentence of what was lost, and the operator should know. */
+  /** Told in a sentence of what is no fault, and the operator should know. */
   readonly note: (sentence: string) => void
   /** Told of what cannot be mended while the process runs, which must end then. */
   readonly fatal: (reason: string) => void
@@ -112,10 +112,22 @@ export class JournalEngine extends MemoryEngine {
   }
 
   async #load({ path, disk, boot_id }: Volume): Promise<void> {
-    const { level, report, fatal, progress, segment_bytes, reserve_bytes, newEpoch, limits } = this.journal
+    const { level, report, note, fatal, progress, segment_bytes, reserve_bytes, newEpoch, limits } =
+      this.journal
     const loaded = new Loaded(this.#recorder)
     const start = await Log.open(
-      { disk, level, boot_id, now: this.#clock.now, report, fatal, progress, segment_bytes, reserve_bytes },
+      {
+        disk,
+        level,
+        boot_id,
+        now: this.#clock.now,
+        report,
+        note,
+        fatal,
+        progress,
+        segment_bytes,
+        reserve_bytes,
+      },
       (body, segment) => loaded.read(body, segment),
     )
     this.#log = start.log

@@ -32,6 +32,7 @@ export async function openLog(
       reserve_bytes: 1024,
       now: () => clock.now,
       report: (trouble) => reports.push(String(trouble)),
+      note: (sentence) => reports.push(sentence),
       ...options,
     },
     (body) => bodies.push(Buffer.from(body).toString()),

@@ -309,11 +309,8 @@ export class Log {
     const { trouble: after, stuck } = this.#segments
     if (!stuck) this.#short = false
     if ((after === undefined) === (trouble === undefined)) return
-    this.options.report(
-      after === undefined
-        ? 'a next segment could be made again'
-        : `no next segment can be made: ${codeOf(after)}`,
-    )
+    if (after === undefined) this.options.note?.('a next segment could be made again')
+    else this.options.report(`no next segment can be made: ${codeOf(after)}`)
   }
 
   async #noteBoot(clean = false): Promise<void> {

@@ -12,6 +12,8 @@ export interface LogOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number
   readonly report: (trouble: Error | string) => void
+  /** Told of what is no fault, such as that one is over. */
+  readonly note?: ((sentence: string) => void) | undefined
   /**
    * Appends that were answered as failed are still in the log, and would be delivered: the process must end.
    */
