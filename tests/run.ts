@@ -93,8 +93,11 @@ process.exit(failed === 0 ? 0 : 1)
 function failuresIn(output: string): string[] {
   const lines = output.split('\n')
   const found: string[] = []
-  for (const [i, line] of lines.entries())
+  for (const [i, line] of lines.entries()) {
+    // From here on Bun names the failed tests again, without their causes.
+    if (/^\d+ tests? failed:$/.test(line)) break
     if (line.startsWith('(fail) ')) found.push(lines.slice(Math.max(0, i - FAILURE_LINES), i + 1).join('\n'))
+  }
   return found
 }
 

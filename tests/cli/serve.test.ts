@@ -123,8 +123,13 @@ describe('serve', () => {
     const reading = (async () => {
       for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) screen += text
     })()
-    await until('the welcome', () => (screen.includes('arrives as "payload".') ? true : undefined))
-    const plain = Bun.stripANSI(screen)
+    // The log and the welcome are written on ways of their own, so either may come last.
+    const plain = await until('the welcome and the log', () => {
+      const text = Bun.stripANSI(screen)
+      return text.includes('arrives as "payload".') && /INFO {2}listening url=\S+/.test(text)
+        ? text
+        : undefined
+    })
     const url = /listens on (http:\/\/127\.0\.0\.1:\d+)/.exec(plain)?.[1]
     expect(plain).toContain(`src/main.ts send backend "hello" --url ${url}`)
     expect(plain).toContain(`src/main.ts connect claude-code --url ${url}`)
