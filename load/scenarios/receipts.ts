@@ -8,7 +8,7 @@ import { type Budget, type Row, ratio, type Scenario } from '../scenario.ts'
 /** What JetStream keeps up with on a small machine. */
 const PAIRS = { pairs: 50, rate: 10_000, batch: 10 }
 /** At a tenth of the rate of `direct` compilers take longer. */
-const WARM_SECONDS = 8
+const WARM_SECONDS = 20
 const RIVALS = [JETSTREAM, JETSTREAM_STREAMS]
 
 export const receipts: Scenario = {

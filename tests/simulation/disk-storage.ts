@@ -148,6 +148,7 @@ export class DiskStorage implements Storage {
     }
     if (random.chance(0.5)) this.disk.space = Number.POSITIVE_INFINITY
     this.disk.short_writes = random.chance(0.2) ? 0.2 : 0
+    this.disk.quick = random.pick([0, 0, 0.5, 1])
     if (random.chance(0.2)) this.level = random.pick(['normal', 'full'])
     this.engine = this.#newEngine()
   }

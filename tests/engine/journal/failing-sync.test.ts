@@ -27,6 +27,20 @@ describe('a sync that fails', () => {
     }
   })
 
+  test('on the thread that writes has them written into a new segment, too', async () => {
+    const bench = await openLog()
+    const { log, disk } = bench
+    await append(bench, 'synced')
+    disk.quick = 1
+    disk.sync_failures = 1
+    const first = watched(log.commit(frame('effect ', 'first'), true))
+    await finished(disk)
+    await turn()
+    expect([first.state, log.segment, log.refuses]).toEqual(['done', 2, undefined])
+    const { bodies } = await openLog(disk.powerCut(), { boot_id: 'boot-2' })
+    expect(bodies).toEqual(['synced', 'effect first'])
+  })
+
   test('twice: full cuts the frames off, keeps their effects, and tries again each second', async () => {
     const bench = await openLog()
     const { log, disk, reports } = bench

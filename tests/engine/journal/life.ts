@@ -122,6 +122,7 @@ export class Simulation {
     disk.fuse = random.chance(0.8) ? random.between(1, 150) : Number.POSITIVE_INFINITY
     disk.short_writes = random.chance(0.2) ? 0.2 : 0
     disk.copies_on_write = random.chance(0.3)
+    disk.quick = random.pick([0, 0, 0.5, 1])
     const faults = random.chance(0.4)
     const full = random.chance(0.3)
     for (let step = random.between(5, 80); step > 0 && !disk.dead && this.#dies === undefined; step--) {

@@ -53,6 +53,11 @@ export class MemoryDisk implements Disk {
 
   async sync(): Promise<void> {}
 
+  /** A disk that others build on, whose syncs take time. */
+  syncHere(): boolean {
+    return false
+  }
+
   truncate(file: string, size: number): void {
     this.#files.set(file, this.#files.get(file)!.slice(0, size))
   }

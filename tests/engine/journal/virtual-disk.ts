@@ -69,6 +69,8 @@ export class VirtualDisk implements Disk {
   sync_failures = 0
   write_failures = 0
   short_writes = 0
+  /** How often the disk is synced on the thread that asks for it. */
+  quick = 0
   #names = new Map<string, Inode>()
   #platter_names = new Map<string, Inode>()
   #renamings: Renaming[] = []
@@ -119,9 +121,25 @@ export class VirtualDisk implements Disk {
     if (this.dead) return new Promise(() => undefined)
     const inode = this.#names.get(file)
     if (!inode) return Promise.reject(failed('ENOENT'))
+    return this.#later(this.#syncOf(inode))
+  }
+
+  syncHere(file: string): boolean {
+    if (!this.random.chance(this.quick)) return false
+    const sync = this.#syncOf(this.#inode(file))
+    if (this.#burn()) {
+      if (this.random.chance(0.5)) sync()
+      throw new Crash('sync')
+    }
+    sync()
+    return true
+  }
+
+  /** Brings to the platter what the cache has at this moment, when it is called. */
+  #syncOf(inode: Inode): () => void {
     const was = new Map(inode.dirty)
     const cache = inode.cache.slice()
-    return this.#later(() => {
+    return () => {
       const fails = this.sync_failures > 0
       if (fails) this.sync_failures--
       // Failed or not, the system takes the pages for written.
@@ -129,7 +147,7 @@ export class VirtualDisk implements Disk {
       const stored = fails ? [...was.keys()].filter(() => this.random.chance(0.5)) : was.keys()
       inode.store(cache, stored, fails ? Math.max(cache.length, inode.platter.length) : cache.length)
       if (fails) throw failed('EIO')
-    })
+    }
   }
 
   truncate(file: string, size: number): void {

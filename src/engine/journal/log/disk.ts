@@ -11,6 +11,12 @@ export interface Disk {
   write(file: string, at: number, bytes: Uint8Array): number
   /** Brings what was written to a file, and its size, to the disk. Its name needs {@link syncDirectory}. */
   sync(file: string): Promise<void>
+  /**
+   * Does as {@link sync}, on this thread, where that is quicker than to have another do it.
+   *
+   * @returns false: it is not, and nothing was done
+   */
+  syncHere(file: string): boolean
   truncate(file: string, size: number): void
   /** Replaces `to` if it is there. */
   rename(from: string, to: string): void

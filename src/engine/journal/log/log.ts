@@ -198,7 +198,8 @@ export class Log {
       }
       if (this.#segments.wants_next && !this.#segments.stuck) void this.#prepare()
     }
-    if (waits && this.options.level === 'full' && !this.#syncing.idle) return this.#syncing.done()
+    if (!waits || this.options.level !== 'full' || this.#syncing.idle || this.#syncing.here()) return
+    return this.#syncing.done()
   }
 
   /** Resolves when all that was given to {@link commit} so far is synced. @throws Error when it cannot be */

@@ -2,6 +2,7 @@ import {
   closeSync,
   constants,
   fdatasync,
+  fdatasyncSync,
   fstatSync,
   ftruncateSync,
   openSync,
@@ -18,6 +19,7 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Disk } from './disk.ts'
+import { SyncPace } from './sync-pace.ts'
 
 /** Zeros are written in steps of this many bytes, so that other work of the thread pool comes in between. */
 const STEP_BYTES = 256 * 1024
@@ -41,6 +43,9 @@ interface OpenFile {
  */
 export class NodeDisk implements Disk {
   readonly #open = new Map<string, OpenFile>()
+  readonly #pace = new SyncPace()
+  /** Files being prepared: the disk is busy with them, and a sync waits. */
+  #preparing = 0
 
   constructor(readonly directory: string) {}
 
@@ -51,12 +56,22 @@ export class NodeDisk implements Disk {
   async sync(file: string): Promise<void> {
     const opened = this.#file(file)
     opened.syncs++
+    const started_ms = performance.now()
     try {
       await syncData(opened.descriptor)
+      this.#pace.elsewhere(performance.now() - started_ms)
     } finally {
       opened.syncs--
       if (opened.closing && opened.syncs === 0) closeSync(opened.descriptor)
     }
+  }
+
+  syncHere(file: string): boolean {
+    if (!this.#pace.quick || this.#preparing > 0) return false
+    const started_ms = performance.now()
+    fdatasyncSync(this.#file(file).descriptor)
+    this.#pace.here(performance.now() - started_ms)
+    return true
   }
 
   truncate(file: string, size: number): void {
@@ -108,6 +123,15 @@ export class NodeDisk implements Disk {
   }
 
   async prepare(file: string, size: number): Promise<void> {
+    this.#preparing++
+    try {
+      await this.#prepare(file, size)
+    } finally {
+      this.#preparing--
+    }
+  }
+
+  async #prepare(file: string, size: number): Promise<void> {
     const path = join(this.directory, file)
     this.close(file)
     if (this.free() < size) throw Object.assign(new Error(`no space for ${path}`), { code: 'ENOSPC' })

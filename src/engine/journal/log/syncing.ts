@@ -1,6 +1,6 @@
 import type { Level } from './boot.ts'
 import { codeOf, type Disk } from './disk.ts'
-import type { Frame } from './frame.ts'
+import type { Frame, Position } from './frame.ts'
 import { EMPTY, type KeptEffects } from './kept-effects.ts'
 import { mend } from './mend.ts'
 import type { Segments } from './segments.ts'
@@ -72,6 +72,34 @@ export class Syncing {
     if (this.unsynced.bytes > UNSYNCED_BYTES_MAX / 2 && !this.failing) this.begin()
   }
 
+  /**
+   * Syncs on this thread, where the disk is quick and has one file to sync.
+   *
+   * @returns whether all that is written is synced; if not, {@link done} says when it is
+   */
+  here(): boolean {
+    const { segments, writer, unsynced } = this
+    const { end, sequence, synced } = writer
+    const { name, named } = segments.tail
+    if (this.#running || this.failing || this.dead || synced.segment !== end.segment || !named) return false
+    const started = performance.now()
+    try {
+      if (!this.options.disk.syncHere(name)) return false
+    } catch (error) {
+      this.#running = this.#run(Promise.reject(error))
+      return false
+    }
+    this.#synced(end, sequence, unsynced.written, started)
+    return true
+  }
+
+  #synced(end: Position, sequence: number, through: number, started: number): void {
+    this.writer.synced = end
+    this.writer.synced_sequence = sequence
+    this.unsynced.syncedThrough(through)
+    this.observed?.((performance.now() - started) / 1000)
+  }
+
   /** Resolves when all that is written is synced. @throws Error when it cannot be */
   done(): Promise<void> {
     if (this.failing || this.dead) return Promise.reject(new Error(this.trouble))
@@ -95,15 +123,16 @@ export class Syncing {
     while (this.#running) await this.#running
   }
 
-  async #run(): Promise<void> {
+  /** @param begun the first sync, if that has begun */
+  async #run(begun?: Promise<void>): Promise<void> {
     do {
       this.#again = false
       try {
-        if (this.failing) await this.#retry()
-        else await this.#sync()
+        await (begun ?? (this.failing ? this.#retry() : this.#sync()))
       } catch (error) {
         if (!(await this.#mended(error))) break
       }
+      begun = undefined
       this.#resolve()
     } while (this.#waiting.length > 0 || (this.#again && !this.idle))
     // Before anything else runs: who comes from here on begins the next one.
@@ -126,10 +155,7 @@ export class Syncing {
       }
       if (segment.number < end.segment) disk.close(segment.name)
     }
-    writer.synced = end
-    writer.synced_sequence = sequence
-    unsynced.syncedThrough(through)
-    this.observed?.((performance.now() - started) / 1000)
+    this.#synced(end, sequence, through, started)
   }
 
   /** @returns false when the frames could not be written again either */
