@@ -1,0 +1,297 @@
+import type { Cursor } from '../../../core/cursor.ts'
+import type { Limits } from '../../../core/limits.ts'
+import type { Acked, AckMode, Due, Take } from '../../../core/mailbox/entry.ts'
+import type { PerRank, Position } from '../../../core/mailbox/position.ts'
+import type { MailboxState } from '../../../core/mailbox/state.ts'
+import type { StoredMessage } from '../../../core/message.ts'
+import type { SessionEnd } from '../../../core/session.ts'
+import type { Appended, History, Kept, Opened, Read, Settle, Settled } from '../../values.ts'
+import type { Script } from '../script.ts'
+import { APPEND, GIVE_BACK, HISTORY, OPEN, READ, SETTLE, SWEEP } from './scripts.ts'
+import { messageHead, messageText, readMessage } from './text.ts'
+
+/** One call of a script of a mailbox, and how its answer is read. */
+export interface MailboxCall<T> {
+  readonly script: Script
+  /** What follows {@link contextArgs}. */
+  readonly args: readonly (string | number)[]
+  read(answer: unknown): T
+}
+
+/**
+ * Why a call did nothing. `unknown`: there is no mailbox under the address, and the call makes none. `stale`:
+ * a later call of this instance has been carried out, so nobody waits for this one.
+ */
+export type Refused = 'unknown' | 'stale' | SessionEnd
+
+/** What every script says of its mailbox besides its answer. */
+export interface Noted {
+  /** When the mailbox next has something to do, in milliseconds since the epoch; Infinity: never. */
+  readonly due_ms: number
+  /** How many messages have died here; the outbox has those that are not buried yet. */
+  readonly died: number
+}
+
+/** What holds for one call. */
+export interface CallContext {
+  /** Milliseconds since the epoch. */
+  readonly now: number
+  /** Names the history of the server that was connected to: another one may have lost what was written. */
+  readonly generation: string
+  readonly limits: Limits
+  /** `PUBLISH` or `SPUBLISH`, and the channel. */
+  readonly publish: string
+  /** Names this process. */
+  readonly instance: string
+  /** Rises with each call of this instance for the mailbox; the same for a call that is made again. */
+  readonly number: number
+}
+
+export function contextArgs({ now, generation, limits, publish, instance, number }: CallContext): string[] {
+  const { mailbox_messages_max, mailbox_bytes_max, history_messages_max, attempts_max } = limits
+  const { lease_seconds, mailbox_overflow } = limits
+  const bounds = `${mailbox_messages_max} ${mailbox_bytes_max} ${history_messages_max} ${attempts_max}`
+  const drops_oldest = mailbox_overflow === 'drop_oldest' ? 1 : 0
+  return [
+    `${now} ${generation} ${bounds} ${lease_seconds * 1000} ${drops_oldest}`,
+    publish,
+    `${instance} ${number}`,
+  ]
+}
+
+/** What Lua writes for a time that never comes. */
+const NEVER = 99_999_999_999_999
+
+function dueMs(value: unknown): number {
+  const ms = Number(value)
+  return ms >= NEVER ? Number.POSITIVE_INFINITY : ms
+}
+
+export interface AppendAnswer extends Noted {
+  /** The address was made by this call. */
+  readonly made: boolean
+  /** The session that holds it, and when that was heard; empty and 0 where none does. */
+  readonly session: string
+  readonly heard_ms: number
+  /** One for each message. */
+  readonly outcomes: readonly ('stored' | 'full' | 'too_large')[]
+}
+
+const OUTCOMES = ['stored', 'full', 'too_large'] as const satisfies readonly Appended['outcome'][]
+
+/**
+ * Stores messages in the order in which they are given.
+ *
+ * @param epoch of the mailbox, if this call is to make it
+ * @param attempts deliveries so far, of letters that are requeued
+ */
+export function appendCall(
+  messages: readonly { readonly message: StoredMessage; readonly attempts: number }[],
+  epoch: string | undefined,
+): MailboxCall<AppendAnswer | Refused> {
+  const args: string[] = [epoch ?? '']
+  for (const { message, attempts } of messages) args.push(messageHead(message, attempts), messageText(message))
+  return {
+    script: APPEND,
+    args,
+    read(answer) {
+      if (!Array.isArray(answer)) return answer as Refused
+      const [made, due, died, session, heard, ...outcomes] = answer
+      return {
+        made: made === 1,
+        due_ms: dueMs(due),
+        died: Number(died),
+        session,
+        heard_ms: Number(heard),
+        outcomes: outcomes.map((digit) => OUTCOMES[Number(digit)]!),
+      }
+    },
+  }
+}
+
+export interface OpenAnswer extends Noted, Opened {
+  readonly made: boolean
+  readonly acknowledged: readonly Acked[]
+}
+
+/** @param epoch of the mailbox, if this call is to make it */
+export function openCall(
+  after: Cursor | undefined,
+  ack: AckMode,
+  session_id: string | undefined,
+  epoch: string | undefined,
+): MailboxCall<OpenAnswer | Refused> {
+  return {
+    script: OPEN,
+    args: [epoch ?? '', session_id ?? '', after?.epoch ?? '', after?.offset ?? 0, ack],
+    read(answer) {
+      if (!Array.isArray(answer)) return answer as Refused
+      const [made, due, died, of, from, last, lost, recovered, pending, changes, ...acked] = answer
+      const at = Number(from)
+      const position: Position = {
+        epoch: of,
+        sent: [at, at, at, at],
+        resumed_through: Number(last),
+        unacked_only: after === undefined,
+        lost_through: Number(lost),
+      }
+      return {
+        made: made === 1,
+        due_ms: dueMs(due),
+        died: Number(died),
+        position,
+        recovered: recovered === 1,
+        pending: Number(pending),
+        changes: Number(changes),
+        acknowledged: acked.map(readAcked),
+      }
+    },
+  }
+}
+
+export interface ReadAnswer extends Noted, Read {}
+
+/**
+ * Reads under a lease, or peeks. A read with `auto` leases, too: whoever makes it acknowledges what
+ * `acknowledged` says once it has the answer.
+ */
+export function readCall(position: Position | undefined, take: Take): MailboxCall<ReadAnswer | Refused> {
+  const { limit, bytes_max, ack, session_id } = take
+  const walk = position && [
+    ...position.sent,
+    position.resumed_through,
+    position.unacked_only ? 1 : 0,
+    position.lost_through,
+  ]
+  return {
+    script: READ,
+    args: [
+      session_id ?? '',
+      ack === 'none' ? 'none' : 'manual',
+      limit,
+      bytes_max,
+      position?.epoch ?? '',
+      walk?.join(' ') ?? '',
+    ],
+    read(answer) {
+      if (!Array.isArray(answer)) return answer as Refused
+      const [due_at, died, epoch, offset, pending, changes, lapsed, s0, s1, s2, s3, ...flat] = answer
+      const due: Due[] = []
+      for (let i = 0; i < flat.length; i += 5)
+        due.push({
+          offset: Number(flat[i]),
+          message: readMessage(flat[i + 4]),
+          attempt: Number(flat[i + 1]),
+          safe_offset: Number(flat[i + 2]),
+          acknowledged: ack === 'auto' && flat[i + 3] === 1,
+        })
+      const sent: PerRank = [Number(s0), Number(s1), Number(s2), Number(s3)]
+      return {
+        due,
+        due_ms: dueMs(due_at),
+        died: Number(died),
+        epoch,
+        offset: Number(offset),
+        pending: Number(pending),
+        changes: Number(changes),
+        lapped: lapsed === 1,
+        position: position && { ...position, sent: lapsed === 1 ? position.sent : sent },
+      }
+    },
+  }
+}
+
+export interface SettleAnswer extends Noted, Settled {
+  readonly acknowledged: readonly Acked[]
+}
+
+export function settleCall(settle: Settle): MailboxCall<SettleAnswer | Refused> {
+  const { session_id, leases, message_ids, failed_delay_ms } = settle
+  const kind = leases ? 'leases' : message_ids ? 'ids' : 'all'
+  const what = leases ? leases.of.flatMap(({ offset, attempt }) => [offset, attempt]) : (message_ids ?? [])
+  return {
+    script: SETTLE,
+    args: [session_id ?? '', failed_delay_ms ?? 'ack', kind, leases?.epoch ?? '', ...what],
+    read(answer) {
+      if (!Array.isArray(answer)) return answer as Refused
+      const [due, died, settled, unknown, ...names] = answer
+      return {
+        due_ms: dueMs(due),
+        died: Number(died),
+        settled: Number(settled),
+        unknown: names.slice(0, unknown),
+        acknowledged: names.slice(unknown).map(readAcked),
+      }
+    },
+  }
+}
+
+export interface HistoryAnswer extends Noted, History {}
+
+export function historyCall(
+  after: Cursor | undefined,
+  limit: number,
+  bytes_max: number,
+): MailboxCall<HistoryAnswer | Refused> {
+  return {
+    script: HISTORY,
+    args: [after?.epoch ?? '', after?.offset ?? 0, limit, bytes_max],
+    read(answer) {
+      if (!Array.isArray(answer)) return answer as Refused
+      const [due, died, epoch, offset, recovered, more, ...flat] = answer
+      const deliveries: Kept[] = []
+      for (let i = 0; i < flat.length; i += 4)
+        deliveries.push({
+          offset: Number(flat[i]),
+          attempt: Number(flat[i + 1]),
+          acknowledged: flat[i + 2] === 1,
+          message: readMessage(flat[i + 3]),
+        })
+      return {
+        due_ms: dueMs(due),
+        died: Number(died),
+        deliveries,
+        epoch,
+        offset: Number(offset),
+        recovered: recovered === 1,
+        more: more === 1,
+      }
+    },
+  }
+}
+
+export interface SweepAnswer extends Noted, MailboxState {}
+
+export const sweepCall: MailboxCall<SweepAnswer | Refused> = {
+  script: SWEEP,
+  args: [],
+  read(answer) {
+    if (!Array.isArray(answer)) return answer as Refused
+    const [due, died, epoch, last, offset, pending, leased, changes] = answer
+    return {
+      due_ms: dueMs(due),
+      died: Number(died),
+      epoch,
+      last: Number(last),
+      offset: Number(offset),
+      pending: Number(pending),
+      leased: Number(leased),
+      changes: Number(changes),
+    }
+  },
+}
+
+export const giveBackCall: MailboxCall<Noted | Refused> = {
+  script: GIVE_BACK,
+  args: [],
+  read(answer) {
+    if (!Array.isArray(answer)) return answer as Refused
+    const [due, died] = answer
+    return { due_ms: dueMs(due), died: Number(died) }
+  },
+}
+
+function readAcked(text: string): Acked {
+  const [message_id = '', sender_id = ''] = text.split(' ')
+  return { message_id, sender_id }
+}

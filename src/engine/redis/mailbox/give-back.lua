@@ -1,0 +1,13 @@
+-- Makes every leased message pending again: the session that read them has ended, which is no failure.
+--
+-- KEYS  1-6 as above
+-- ARGV  1-3 as above
+-- RETURNS  'unknown', else [due, died]
+if not load() then return 'unknown' end
+begin_freeing()
+advance()
+local refs = leased_refs(false)
+local notes = notes_of(refs)
+for _, ref in ipairs(refs) do release(ref, ref, notes[ref]) end
+save(nil)
+return { next_due(), s.died }

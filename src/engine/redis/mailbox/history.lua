@@ -1,0 +1,49 @@
+-- Retained messages in rising order of offset, in any state.
+--
+-- KEYS  1-6 as above
+-- ARGV  1-3 as above
+--       4   epoch of a cursor, '' for none; 5 its offset
+--       6   how many at most; 7 bytes, but never none
+-- RETURNS  'unknown', else [due, died, epoch, offset, recovered, more, then for each: offset, attempt, acknowledged, message]
+if not load() then return 'unknown' end
+begin_freeing()
+advance()
+save(nil)
+local epoch, offset, limit, budget = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local recovered = epoch == '' or (epoch == s.epoch and offset <= s.last and offset >= s.evicted)
+local from = 0
+if epoch ~= '' then from = recovered and offset or s.evicted end
+local refs, acknowledged = {}, {}
+local function add(ref)
+  if (ref - ref % 4) / 4 > from then refs[#refs + 1] = ref end
+end
+for _, ref in ipairs(refs_in(call('ZRANGE', PENDING, 0, -1))) do add(ref) end
+for _, ref in ipairs(leased_refs(true)) do add(ref) end
+for _, ref in ipairs(refs_in(call('ZRANGEBYSCORE', HISTORY, '(' .. from, '+inf'))) do
+  acknowledged[ref] = true
+  add(ref)
+end
+table.sort(refs)
+local answer = { next_due(), s.died, s.epoch, from, recovered and 1 or 0, 0 }
+local bytes, count, at = 0, 0, 1
+while at <= #refs do
+  local some = {}
+  for i = at, math.min(at + CHUNK - 1, #refs, at + limit) do some[#some + 1] = refs[i] end
+  local messages, notes = fetch(some, ''), fetch(some, 'n')
+  for i, ref in ipairs(some) do
+    local more = tonumber(string.match(messages[i], '^%d (%d+)'))
+    if count == limit or (count > 0 and bytes + more > budget) then
+      answer[6] = 1
+      return answer
+    end
+    bytes, count = bytes + more, count + 1
+    local n = #answer
+    answer[4] = (ref - ref % 4) / 4
+    answer[n + 1] = answer[4]
+    answer[n + 2] = notes[i] and tonumber(string.match(notes[i], '^%d+')) or 0
+    answer[n + 3], answer[n + 4] = acknowledged[ref] and 1 or 0, messages[i]
+  end
+  at = at + #some
+end
+answer[4] = s.last
+return answer

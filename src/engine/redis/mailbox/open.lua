@@ -1,0 +1,62 @@
+-- Begins a subscription: after a cursor, or at the oldest unacknowledged message.
+--
+-- KEYS  1-6 as above
+-- ARGV  1-3 as above
+--       4   epoch for a mailbox that is made by this call; '' makes none
+--       5   id of the reader's session; '' reads for any
+--       6   epoch of the cursor, '' for none; 7 its offset
+--       8   "auto": the cursor acknowledges what was delivered in its turn; "none": it only peeks; "manual"
+-- RETURNS  'unknown', 'stale', 'replaced' or 'closed', else [new, due, died, epoch, sent, last, lost_through, recovered, pending,
+--          changes, acknowledged...], the last as "ID SENDER" each
+local found = load()
+local over = ended(ARGV[5])
+if over then return over[1] end
+local made = false
+if not found then
+  if ARGV[4] == '' then return 'unknown' end
+  create(ARGV[4])
+  made = true
+end
+if answered() == false then return 'stale' end
+begin_freeing()
+advance()
+local epoch, offset, mode = ARGV[6], tonumber(ARGV[7]), ARGV[8]
+local recovered = epoch == '' or (epoch == s.epoch and offset <= s.last and offset >= s.evicted)
+local acknowledged = {}
+if mode == 'auto' and recovered and epoch ~= '' then
+  local refs, members = {}, {}
+  local function consider(ref, zset, member)
+    if (ref - ref % 4) / 4 <= offset then
+      refs[#refs + 1] = ref
+      members[ref] = { zset, member }
+    end
+  end
+  for _, ref in ipairs(refs_in(call('ZRANGE', PENDING, 0, -1))) do consider(ref, PENDING, ref) end
+  for _, member in ipairs(call('ZRANGE', LEASED, 0, -1)) do
+    consider(tonumber(string.sub(member, 1, 1) == 'd' and string.sub(member, 2) or member), LEASED, member)
+  end
+  table.sort(refs)
+  local read = {}
+  for i, text in ipairs(fetch(refs, 'n')) do
+    if text then
+      local note = read_note(text)
+      if note.cursor then
+        acknowledge(refs[i], members[refs[i]][1], members[refs[i]][2], note)
+        acknowledged[#acknowledged + 1] = note.id .. ' ' .. note.sender
+      end
+    end
+  end
+  trim()
+end
+local from = settled_offset()
+if epoch ~= '' then from = recovered and offset or s.evicted end
+local peeks = mode == 'none' and not (recovered and epoch ~= '')
+if peeks and from <= s.evicted and s.live > 0 then
+  local oldest = oldest_live()
+  from = math.min(from, (oldest - oldest % 4) / 4 - 1)
+end
+save(nil)
+return {
+  made and 1 or 0, next_due(), s.died, s.epoch, from, s.last, s.evicted, recovered and 1 or 0, call('ZCARD', PENDING), s.changes,
+  unpack(acknowledged),
+}

@@ -1,0 +1,138 @@
+-- Acknowledges or nacks messages.
+--
+-- KEYS  1-6 as above
+-- ARGV  1-3 as above
+--       4   id of the caller's session; '' settles for any
+--       5   "ack", or the delay of a nack in milliseconds
+--       6   "leases", "ids" or "all"
+--       7   epoch of the leases; '' otherwise
+--       8.. for each lease its offset and its attempt; for "ids" the ids
+-- RETURNS  'unknown', 'stale', 'replaced' or 'closed', else [due, died, settled, count of unknown ids, unknown..., acknowledged...], the last
+--          as "ID SENDER" each
+local found = load()
+local over = ended(ARGV[4])
+if over then return over[1] end
+if not found then return 'unknown' end
+local before = answered()
+if before == false then return 'stale' end
+begin_freeing()
+advance()
+local acks, delay_ms = ARGV[5] == 'ack', tonumber(ARGV[5])
+local unknown, acknowledged, settled = {}, {}, 0
+-- What is to be settled, with its zset, in the order of the leases, else of the offsets.
+local chosen, notes = {}, {}
+
+local function is_unacknowledged(ref)
+  if call('ZSCORE', PENDING, ref) then return PENDING, ref end
+  if call('ZSCORE', LEASED, ref) then return LEASED, ref end
+  if call('ZSCORE', LEASED, 'd' .. ref) then return LEASED, 'd' .. ref end
+end
+
+local function choose(ref, note)
+  if notes[ref] then return true end
+  local zset, member = is_unacknowledged(ref)
+  if not zset then return false end
+  chosen[#chosen + 1] = { ref = ref, zset = zset, member = member }
+  notes[ref] = note
+  return true
+end
+
+local function choose_leases()
+  if ARGV[7] ~= s.epoch then return end
+  -- The ranks are not known to the caller: one of four refs has a note.
+  local refs, attempts = {}, {}
+  for i = 8, #ARGV, 2 do
+    local offset = tonumber(ARGV[i])
+    for rank = 0, 3 do
+      refs[#refs + 1] = offset * 4 + rank
+      attempts[#attempts + 1] = tonumber(ARGV[i + 1])
+    end
+  end
+  for i, text in ipairs(fetch(refs, 'n')) do
+    if text and tonumber(string.match(text, '^%d+')) == attempts[i] then
+      local note = read_note(text)
+      if not choose(refs[i], note) and before and acks then
+        -- Acknowledged by this very call, whose answer was lost.
+        acknowledged[#acknowledged + 1] = note.id .. ' ' .. note.sender
+      end
+    end
+  end
+end
+
+local function choose_all()
+  local refs = leased_refs(false)
+  local found = notes_of(refs)
+  for _, ref in ipairs(refs) do choose(ref, found[ref]) end
+end
+
+local function choose_ids()
+  local wanted, left = {}, 0
+  for i = 8, #ARGV do
+    if not wanted[ARGV[i]] then left = left + 1 end
+    wanted[ARGV[i]] = true
+  end
+  local here = {}
+  local function look(refs, unacknowledged)
+    local at = 1
+    while at <= #refs and left > 0 do
+      local some = {}
+      for i = at, math.min(at + CHUNK - 1, #refs) do some[#some + 1] = refs[i] end
+      for ref, note in pairs(notes_of(some)) do
+        if wanted[note.id] and not here[note.id] then
+          here[note.id] = true
+          left = left - 1
+          notes[ref] = note
+          if unacknowledged then chosen[#chosen + 1] = { ref = ref }
+          elseif not acks then unknown[#unknown + 1] = note.id
+          elseif before then acknowledged[#acknowledged + 1] = note.id .. ' ' .. note.sender end
+        end
+      end
+      at = at + CHUNK
+    end
+  end
+  look(leased_refs(true), true)
+  local pending = refs_in(call('ZRANGE', PENDING, 0, -1))
+  look(pending, true)
+  look(refs_in(call('ZREVRANGE', HISTORY, 0, -1)), false)
+  table.sort(chosen, function(a, b) return a.ref < b.ref end)
+  for _, found in ipairs(chosen) do found.zset, found.member = is_unacknowledged(found.ref) end
+  local missing = {}
+  for i = 8, #ARGV do
+    if not here[ARGV[i]] then
+      here[ARGV[i]] = true
+      missing[#missing + 1] = ARGV[i]
+    end
+  end
+  return missing
+end
+
+local missing = {}
+if ARGV[6] == 'leases' then choose_leases()
+elseif ARGV[6] == 'ids' then missing = choose_ids()
+else choose_all() end
+
+if not before then
+  for _, found in ipairs(chosen) do
+    local ref, note = found.ref, notes[found.ref]
+    if acks then
+      acknowledge(ref, found.zset, found.member, note)
+      acknowledged[#acknowledged + 1] = note.id .. ' ' .. note.sender
+      settled = settled + 1
+    elseif found.zset == LEASED and found.member == ref then
+      note.cursor = false
+      fail(ref, note, delay_ms)
+      settled = settled + 1
+    elseif ARGV[6] == 'ids' then
+      missing[#missing + 1] = note.id
+    end
+  end
+  if acks then trim() end
+else
+  settled = tonumber(before)
+end
+for _, id in ipairs(unknown) do missing[#missing + 1] = id end
+save(tostring(settled))
+local answer = { next_due(), s.died, settled, #missing }
+for _, id in ipairs(missing) do answer[#answer + 1] = id end
+for _, names in ipairs(acknowledged) do answer[#answer + 1] = names end
+return answer

@@ -1,0 +1,69 @@
+import type { DeadLetter, DeadReason } from '../../../core/mailbox/entry.ts'
+import { readStored, type StoredMessage } from '../../../core/message.ts'
+import type { Address, Announcement } from '../../values.ts'
+
+/** How messages and what is said of them are written in Redis: see `mailbox.lua`. */
+
+/** A message as it is stored: a line of what scripts look at, and its JSON. */
+export function messageText({ rank, bytes, expires_ms, in_reply_to, json }: StoredMessage): string {
+  return `${rank} ${bytes} ${expires_ms} ${replyText(in_reply_to)}\n${json}`
+}
+
+/** What a script that appends is told of a message besides. @param attempts deliveries so far */
+export function messageHead({ message_id, sender_id, bytes }: StoredMessage, attempts: number): string {
+  return `${message_id} ${sender_id} ${attempts} ${bytes}`
+}
+
+export function readMessage(text: string): StoredMessage {
+  const end = text.indexOf('\n')
+  const [, bytes, expires_ms] = text.slice(0, end).split(' ')
+  return readStored(text.slice(end + 1), Number(expires_ms), Number(bytes))
+}
+
+/** A caller chooses the id that it replies to: no space of it may be taken for the end of the field. */
+function replyText(in_reply_to: string | undefined): string {
+  return in_reply_to === undefined ? '-' : `=${encodeURIComponent(in_reply_to.toWellFormed())}`
+}
+
+/** The announcements that one call of a script published. */
+export function readAnnouncements(text: string, { project, client_id }: Address): Announcement[] {
+  const [epoch = '', ...lines] = text.split('\n')
+  return lines.map((line) => {
+    const [offset, changes, redelivery, rank, message_id = '', sender_id = '', reply = '-'] = line.split(' ')
+    return {
+      project,
+      client_id,
+      epoch,
+      offset: Number(offset),
+      changes: Number(changes),
+      redelivery: redelivery === '1',
+      message_id,
+      sender_id,
+      in_reply_to: reply === '-' ? undefined : decodeURIComponent(reply.slice(1)),
+      rank: Number(rank) as Announcement['rank'],
+    }
+  })
+}
+
+/** A message in the outbox of its mailbox: it has died, and is not yet a dead letter of its project. */
+export interface Outgoing {
+  /** Rises by one with each death in this mailbox. */
+  readonly number: number
+  readonly letter: DeadLetter
+}
+
+export function readOutgoing(text: string, { project, client_id }: Address): Outgoing {
+  const end = text.indexOf('\n')
+  const [number, reason, offset, attempts, dead_ms, epoch = ''] = text.slice(0, end).split(' ')
+  const letter: DeadLetter = {
+    project,
+    recipient_id: client_id,
+    epoch,
+    offset: Number(offset),
+    message: readMessage(text.slice(end + 1)),
+    attempts: Number(attempts),
+    reason: reason as DeadReason,
+    dead_ms: Number(dead_ms),
+  }
+  return { number: Number(number), letter }
+}
