@@ -10,8 +10,8 @@ import {
   historyCall,
   type MailboxCall,
   openCall,
-  readCall,
   type Refused,
+  readCall,
   settleCall,
   sweepCall,
 } from '../../../src/engine/redis/mailbox/calls.ts'
@@ -167,7 +167,8 @@ export class Differential {
     this.#done.push(`read ${at} ${reader.ack} ${take.limit} ${take.bytes_max} at ${reader.model.sent}`)
     const model = this.#model.read(ADDRESS, reader.model, take)
     const lua = await this.#call(readCall(reader.lua, take))
-    if (typeof model === 'string' || typeof lua === 'string') return this.#same('read', typeof model, typeof lua)
+    if (typeof model === 'string' || typeof lua === 'string')
+      return this.#same('read', typeof model, typeof lua)
     await this.#settleAuto(take.ack, lua)
     const { due_ms: _, died: _died, ...answer } = lua
     await this.#same('read', plain(model), plain(await this.#afterAuto(take.ack, answer)))
@@ -179,7 +180,10 @@ export class Differential {
   }
 
   /** What a read with `auto` leased is acknowledged once it is answered. */
-  async #settleAuto(ack: AckMode, answer: { due: readonly { offset: number; attempt: number; acknowledged: boolean }[]; epoch: string }) {
+  async #settleAuto(
+    ack: AckMode,
+    answer: { due: readonly { offset: number; attempt: number; acknowledged: boolean }[]; epoch: string },
+  ) {
     const of = answer.due.filter(({ acknowledged }) => acknowledged)
     if (ack === 'auto' && of.length > 0) await this.#call(settleCall({ leases: { epoch: answer.epoch, of } }))
   }
@@ -207,14 +211,20 @@ export class Differential {
     this.#done.push(`open ${after?.offset} ${ack}`)
     const model = this.#model.open(ADDRESS, after, ack, undefined)
     const answer = await this.#call(openCall(after, ack, undefined, this.#epoch))
-    if (typeof model === 'string' || typeof answer === 'string')
-      return this.#same('open', model, answer)
+    if (typeof model === 'string' || typeof answer === 'string') return this.#same('open', model, answer)
     const { position, recovered, pending, changes } = answer
     await this.#same('open', { ...model }, { position, recovered, pending, changes })
     this.#readers.push({ ack, model: model.position, lua: position })
   }
 
-  #mailbox(): { last: number; evicted_through: number; entries: { leased(): { offset: number; attempts: number; message: StoredMessage }[]; after(offset: number): Iterable<{ offset: number; attempts: number; message: StoredMessage }> } } {
+  #mailbox(): {
+    last: number
+    evicted_through: number
+    entries: {
+      leased(): { offset: number; attempts: number; message: StoredMessage }[]
+      after(offset: number): Iterable<{ offset: number; attempts: number; message: StoredMessage }>
+    }
+  } {
     const { addresses } = this.#model as unknown as {
       addresses: { find(address: unknown): { mailbox: never } | undefined }
     }
@@ -242,13 +252,19 @@ export class Differential {
             },
           }
         : which < 0.8
-          ? { message_ids: [...some(all).map(({ message }) => message.message_id), ...(random.chance(0.2) ? ['no-such-id'] : [])] }
+          ? {
+              message_ids: [
+                ...some(all).map(({ message }) => message.message_id),
+                ...(random.chance(0.2) ? ['no-such-id'] : []),
+              ],
+            }
           : {}
     this.#done.push(`settle ${failed_delay_ms ?? 'ack'} ${JSON.stringify(settle)}`)
     const model = this.#model.settle(ADDRESS, { ...settle, failed_delay_ms })
     const answer = await this.#call(settleCall({ ...settle, failed_delay_ms }))
     if (typeof model === 'string' || answer === 'unknown') return
-    const lua = typeof answer === 'string' ? answer : { settled: answer.settled, unknown: answer.unknown.toSorted() }
+    const lua =
+      typeof answer === 'string' ? answer : { settled: answer.settled, unknown: answer.unknown.toSorted() }
     await this.#same('settle', { settled: model.settled, unknown: model.unknown.toSorted() }, lua)
   }
 
@@ -312,7 +328,9 @@ export class Differential {
   /** Compares two answers, and what was told and has died since. */
   async #same(what: string, model: unknown, lua: unknown): Promise<void> {
     if (!Bun.deepEquals(model, lua)) this.#differ(what, model, lua)
-    const announced = (await this.server.announcements(this.#keys[0]!)).flatMap((text) => text.split('\n').slice(1))
+    const announced = (await this.server.announcements(this.#keys[0]!)).flatMap((text) =>
+      text.split('\n').slice(1),
+    )
     const expected = this.#announced
       .splice(0)
       .map(({ offset, changes, redelivery, rank, message_id, sender_id }) =>

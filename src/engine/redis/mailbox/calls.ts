@@ -90,7 +90,8 @@ export function appendCall(
   epoch: string | undefined,
 ): MailboxCall<AppendAnswer | Refused> {
   const args: string[] = [epoch ?? '']
-  for (const { message, attempts } of messages) args.push(messageHead(message, attempts), messageText(message))
+  for (const { message, attempts } of messages)
+    args.push(messageHead(message, attempts), messageText(message))
   return {
     script: APPEND,
     args,
