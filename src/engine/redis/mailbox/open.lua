@@ -17,13 +17,22 @@ if not found then
   create(ARGV[4])
   made = true
 end
-if answered() == false then return 'stale' end
+local before = answered()
+if before == false then return 'stale' end
+if before then made = string.sub(before, 1, 1) == '1' end
 begin_freeing()
 advance()
 local epoch, offset, mode = ARGV[6], tonumber(ARGV[7]), ARGV[8]
 local recovered = epoch == '' or (epoch == s.epoch and offset <= s.last and offset >= s.evicted)
-local acknowledged = {}
-if mode == 'auto' and recovered and epoch ~= '' then
+local acknowledged, settled = {}, {}
+if before then
+  -- What the cursor acknowledged, as far as it is still here.
+  for ref in string.gmatch(string.sub(before, 2), '%d+') do settled[#settled + 1] = tonumber(ref) end
+  for _, text in ipairs(fetch(settled, 'n')) do
+    local note = text and read_note(text)
+    if note then acknowledged[#acknowledged + 1] = note.id .. ' ' .. note.sender end
+  end
+elseif mode == 'auto' and recovered and epoch ~= '' then
   local refs, members = {}, {}
   local function consider(ref, zset, member)
     if (ref - ref % 4) / 4 <= offset then
@@ -36,12 +45,12 @@ if mode == 'auto' and recovered and epoch ~= '' then
     consider(tonumber(string.sub(member, 1, 1) == 'd' and string.sub(member, 2) or member), LEASED, member)
   end
   table.sort(refs)
-  local read = {}
   for i, text in ipairs(fetch(refs, 'n')) do
     if text then
       local note = read_note(text)
       if note.cursor then
         acknowledge(refs[i], members[refs[i]][1], members[refs[i]][2], note)
+        settled[#settled + 1] = refs[i]
         acknowledged[#acknowledged + 1] = note.id .. ' ' .. note.sender
       end
     end
@@ -55,8 +64,9 @@ if peeks and from <= s.evicted and s.live > 0 then
   local oldest = oldest_live()
   from = math.min(from, (oldest - oldest % 4) / 4 - 1)
 end
-save(nil)
-return {
+save((made or #settled > 0) and (made and '1' or '0') .. table.concat(settled, ' ') or nil)
+local answer = {
   made and 1 or 0, next_due(), s.died, s.epoch, from, s.last, s.evicted, recovered and 1 or 0, call('ZCARD', PENDING), s.changes,
-  unpack(acknowledged),
 }
+for _, names in ipairs(acknowledged) do answer[#answer + 1] = names end
+return answer

@@ -213,8 +213,8 @@ while i <= #list and not over_ do
   end
   i = to + 1
 end
--- Where the walk went on for messages that do not fit, it goes back to the last that does.
-if ARGV[8] ~= '' and taken < #refs then sent = taken > 0 and refs[taken].sent or start end
+-- The walk has gone on behind the last message that fits: it ends there.
+if ARGV[8] ~= '' and (taken < #refs or bytes >= budget) then sent = taken > 0 and refs[taken].sent or start end
 
 local kept = { sent[0] or 0, sent[1] or 0, sent[2] or 0, sent[3] or 0 }
 local deliveries = {}

@@ -51,10 +51,7 @@ local function choose_leases()
   for i, text in ipairs(fetch(refs, 'n')) do
     if text and tonumber(string.match(text, '^%d+')) == attempts[i] then
       local note = read_note(text)
-      if not choose(refs[i], note) and before and acks then
-        -- Acknowledged by this very call, whose answer was lost.
-        acknowledged[#acknowledged + 1] = note.id .. ' ' .. note.sender
-      end
+      choose(refs[i], note)
     end
   end
 end
@@ -83,8 +80,7 @@ local function choose_ids()
           left = left - 1
           notes[ref] = note
           if unacknowledged then chosen[#chosen + 1] = { ref = ref }
-          elseif not acks then unknown[#unknown + 1] = note.id
-          elseif before then acknowledged[#acknowledged + 1] = note.id .. ' ' .. note.sender end
+          elseif not acks then unknown[#unknown + 1] = note.id end
         end
       end
       at = at + CHUNK
@@ -106,16 +102,27 @@ local function choose_ids()
   return missing
 end
 
-local missing = {}
-if ARGV[6] == 'leases' then choose_leases()
-elseif ARGV[6] == 'ids' then missing = choose_ids()
-else choose_all() end
-
-if not before then
+local missing, done = {}, {}
+if before then
+  -- What this call acknowledged, as far as it is still here.
+  local said = {}
+  for word in string.gmatch(before, '%S+') do said[#said + 1] = word end
+  settled = tonumber(said[1])
+  for i = 3, 2 + tonumber(said[2]) do done[#done + 1] = tonumber(said[i]) end
+  for i = 3 + #done, #said do missing[#missing + 1] = said[i] end
+  for _, text in ipairs(fetch(done, 'n')) do
+    local note = text and read_note(text)
+    if note then acknowledged[#acknowledged + 1] = note.id .. ' ' .. note.sender end
+  end
+else
+  if ARGV[6] == 'leases' then choose_leases()
+  elseif ARGV[6] == 'ids' then missing = choose_ids()
+  else choose_all() end
   for _, found in ipairs(chosen) do
     local ref, note = found.ref, notes[found.ref]
     if acks then
       acknowledge(ref, found.zset, found.member, note)
+      done[#done + 1] = ref
       acknowledged[#acknowledged + 1] = note.id .. ' ' .. note.sender
       settled = settled + 1
     elseif found.zset == LEASED and found.member == ref then
@@ -127,11 +134,12 @@ if not before then
     end
   end
   if acks then trim() end
-else
-  settled = tonumber(before)
+  for _, id in ipairs(unknown) do missing[#missing + 1] = id end
 end
-for _, id in ipairs(unknown) do missing[#missing + 1] = id end
-save(tostring(settled))
+local kept = { settled, #done }
+for _, ref in ipairs(done) do kept[#kept + 1] = ref end
+for _, id in ipairs(missing) do kept[#kept + 1] = id end
+save(table.concat(kept, ' '))
 local answer = { next_due(), s.died, settled, #missing }
 for _, id in ipairs(missing) do answer[#answer + 1] = id end
 for _, names in ipairs(acknowledged) do answer[#answer + 1] = names end
