@@ -174,7 +174,7 @@ export class Differential {
     if (typeof model === 'string' || typeof lua === 'string')
       return this.#same('read', typeof model, typeof lua)
     await this.#settleAuto(take.ack, lua)
-    const { due_ms: _, died: _died, ...answer } = lua
+    const { due_ms: _, died: _died, published: _p, grown: _g, ...answer } = lua
     const { due, epoch, offset, pending, changes, lapped, position } = model
     const expected = { due, epoch, offset, pending, changes, lapped, position }
     await this.#same('read', plain(expected), plain(await this.#afterAuto(take.ack, answer)))
@@ -285,7 +285,7 @@ export class Differential {
     const lua = await this.#call(readCall(undefined, take))
     if (typeof model === 'string' || typeof lua === 'string') return
     await this.#settleAuto(ack, lua)
-    const { due_ms: _, died: _died, ...answer } = lua
+    const { due_ms: _, died: _died, published: _p, grown: _g, ...answer } = lua
     await this.#same('take', plain(model), plain(await this.#afterAuto(ack, answer)))
   }
 
@@ -299,7 +299,7 @@ export class Differential {
     const model = this.#model.history(ADDRESS, { after }, limit, bytes_max)
     const lua = await this.#call(historyCall(after, limit, bytes_max))
     if (typeof lua === 'string') return
-    const { due_ms: _, died: _died, ...answer } = lua
+    const { due_ms: _, died: _died, published: _p, grown: _g, ...answer } = lua
     await this.#same('history', plain(model), plain(answer))
   }
 
@@ -312,7 +312,7 @@ export class Differential {
     const lua = await this.#call(sweepCall)
     if (typeof lua === 'string' || !client) return
     const { epoch, offset, last, pending, leased, changes } = client
-    const { due_ms: _, died: _died, ...state } = lua
+    const { due_ms: _, died: _died, published: _p, grown: _g, history: _h, ...state } = lua
     await this.#same('sweep', { epoch, offset, last, pending, leased, changes }, state)
   }
 
@@ -367,7 +367,9 @@ export class Differential {
 function isRepeated(first: unknown, second: unknown): boolean {
   const [before, after] = [first, second].map((answer) => {
     if (typeof answer !== 'object' || answer === null) return { rest: answer, acknowledged: [] }
-    const { acknowledged = [], ...rest } = answer as { acknowledged?: readonly Acked[] }
+    const { acknowledged = [], ...all } = answer as { acknowledged?: readonly Acked[] }
+    // It announces nothing again.
+    const rest = { ...all, published: '', grown: 0 }
     return { rest, acknowledged: acknowledged.map(({ message_id }) => message_id) }
   })
   const acknowledged = new Set(before!.acknowledged)

@@ -4,11 +4,8 @@
 -- ARGV  1-3 as above
 --       4   epoch for a mailbox that is made by this call; '' makes none
 --       5.. for each message: "ID SENDER ATTEMPTS BYTES", and the message as it is stored
--- RETURNS  'unknown' where there is no mailbox and none was to be made
---          'stale' for a call that was given up
---          else [new, due, died, session, heard, outcome...]: whether the address is new, when the mailbox is next due,
---          the number of the last that died here, the session that holds the address and when it was heard,
---          and for each message a digit: 0 stored, 1 full, 2 too large
+-- RETURNS  whether the address is new; whether a client has checked in here; the session that holds it, and
+--          when that was heard; then for each message a digit: 0 stored, 1 full, 2 too large
 local made = false
 if not load() then
   if ARGV[4] == '' then return 'unknown' end
@@ -96,5 +93,8 @@ else
   write()
   save((made and '1' or '0') .. table.concat(outcomes))
 end
-local session = call('HMGET', STATE, 'session', 'heard')
-return { made and 1 or 0, next_due(), s.died, session[1] or '', session[2] or '', unpack(outcomes) }
+local answer = noted()
+local holder = call('HMGET', STATE, 'owned', 'session', 'heard')
+answer[5], answer[6], answer[7], answer[8] = made and 1 or 0, holder[1] and 1 or 0, holder[2] or '', holder[3] or ''
+for _, digit in ipairs(outcomes) do answer[#answer + 1] = digit end
+return answer

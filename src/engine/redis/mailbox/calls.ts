@@ -30,6 +30,19 @@ export interface Noted {
   readonly due_ms: number
   /** How many messages have died here; the outbox has those that are not buried yet. */
   readonly died: number
+  /** What this call announced, for `readAnnouncements`; empty for nothing, and for a call made again. */
+  readonly published: string
+  /** Bytes by which what is stored has grown; negative when it has shrunk. */
+  readonly grown: number
+}
+
+/** What an answer begins with, and what follows. */
+function noted(answer: readonly unknown[]): [Noted, unknown[]] {
+  const [due, died, published, grown, ...rest] = answer
+  return [
+    { due_ms: dueMs(due), died: Number(died), published: String(published), grown: Number(grown) },
+    rest,
+  ]
 }
 
 /** What holds for one call. */
@@ -70,8 +83,10 @@ function dueMs(value: unknown): number {
 export interface AppendAnswer extends Noted {
   /** The address was made by this call. */
   readonly made: boolean
-  /** The session that holds it, and when that was heard; empty and 0 where none does. */
-  readonly session: string
+  /** A client has checked in here. */
+  readonly owned: boolean
+  /** The session that holds the address, and when that was last heard, in milliseconds since the epoch. */
+  readonly session_id: string | undefined
   readonly heard_ms: number
   /** One for each message. */
   readonly outcomes: readonly ('stored' | 'full' | 'too_large')[]
@@ -97,12 +112,12 @@ export function appendCall(
     args,
     read(answer) {
       if (!Array.isArray(answer)) return answer as Refused
-      const [made, due, died, session, heard, ...outcomes] = answer
+      const [all, [made, owned, session, heard, ...outcomes]] = noted(answer)
       return {
+        ...all,
         made: made === 1,
-        due_ms: dueMs(due),
-        died: Number(died),
-        session,
+        owned: owned === 1,
+        session_id: session === '' ? undefined : String(session),
         heard_ms: Number(heard),
         outcomes: outcomes.map((digit) => OUTCOMES[Number(digit)]!),
       }
@@ -127,19 +142,18 @@ export function openCall(
     args: [epoch ?? '', session_id ?? '', after?.epoch ?? '', after?.offset ?? 0, ack],
     read(answer) {
       if (!Array.isArray(answer)) return answer as Refused
-      const [made, due, died, of, from, last, lost, recovered, pending, changes, ...acked] = answer
+      const [all, [made, epoch_now, from, last, lost, recovered, pending, changes, ...acked]] = noted(answer)
       const at = Number(from)
       const position: Position = {
-        epoch: of,
+        epoch: String(epoch_now),
         sent: [at, at, at, at],
         resumed_through: Number(last),
         unacked_only: after === undefined,
         lost_through: Number(lost),
       }
       return {
+        ...all,
         made: made === 1,
-        due_ms: dueMs(due),
-        died: Number(died),
         position,
         recovered: recovered === 1,
         pending: Number(pending),
@@ -176,27 +190,26 @@ export function readCall(position: Position | undefined, take: Take): MailboxCal
     ],
     read(answer) {
       if (!Array.isArray(answer)) return answer as Refused
-      const [due_at, died, epoch, offset, pending, changes, lapsed, s0, s1, s2, s3, ...flat] = answer
+      const [all, [epoch, offset, pending, changes, lapped, s0, s1, s2, s3, ...flat]] = noted(answer)
       const due: Due[] = []
       for (let i = 0; i < flat.length; i += 5)
         due.push({
           offset: Number(flat[i]),
-          message: readMessage(flat[i + 4]),
+          message: readMessage(String(flat[i + 4])),
           attempt: Number(flat[i + 1]),
           safe_offset: Number(flat[i + 2]),
           acknowledged: ack === 'auto' && flat[i + 3] === 1,
         })
       const sent: PerRank = [Number(s0), Number(s1), Number(s2), Number(s3)]
       return {
+        ...all,
         due,
-        due_ms: dueMs(due_at),
-        died: Number(died),
-        epoch,
+        epoch: String(epoch),
         offset: Number(offset),
         pending: Number(pending),
         changes: Number(changes),
-        lapped: lapsed === 1,
-        position: position && { ...position, sent: lapsed === 1 ? position.sent : sent },
+        lapped: lapped === 1,
+        position: position && { ...position, sent: lapped === 1 ? position.sent : sent },
       }
     },
   }
@@ -215,13 +228,13 @@ export function settleCall(settle: Settle): MailboxCall<SettleAnswer | Refused> 
     args: [session_id ?? '', failed_delay_ms ?? 'ack', kind, leases?.epoch ?? '', ...what],
     read(answer) {
       if (!Array.isArray(answer)) return answer as Refused
-      const [due, died, settled, unknown, ...names] = answer
+      const [all, [settled, unknown, ...names]] = noted(answer)
+      const unknowns = Number(unknown)
       return {
-        due_ms: dueMs(due),
-        died: Number(died),
+        ...all,
         settled: Number(settled),
-        unknown: names.slice(0, unknown),
-        acknowledged: names.slice(unknown).map(readAcked),
+        unknown: names.slice(0, unknowns).map(String),
+        acknowledged: names.slice(unknowns).map(readAcked),
       }
     },
   }
@@ -239,20 +252,19 @@ export function historyCall(
     args: [after?.epoch ?? '', after?.offset ?? 0, limit, bytes_max],
     read(answer) {
       if (!Array.isArray(answer)) return answer as Refused
-      const [due, died, epoch, offset, recovered, more, ...flat] = answer
+      const [all, [epoch, offset, recovered, more, ...flat]] = noted(answer)
       const deliveries: Kept[] = []
       for (let i = 0; i < flat.length; i += 4)
         deliveries.push({
           offset: Number(flat[i]),
           attempt: Number(flat[i + 1]),
           acknowledged: flat[i + 2] === 1,
-          message: readMessage(flat[i + 3]),
+          message: readMessage(String(flat[i + 3])),
         })
       return {
-        due_ms: dueMs(due),
-        died: Number(died),
+        ...all,
         deliveries,
-        epoch,
+        epoch: String(epoch),
         offset: Number(offset),
         recovered: recovered === 1,
         more: more === 1,
@@ -261,23 +273,26 @@ export function historyCall(
   }
 }
 
-export interface SweepAnswer extends Noted, MailboxState {}
+export interface SweepAnswer extends Noted, MailboxState {
+  /** Acknowledged messages that are kept. */
+  readonly history: number
+}
 
 export const sweepCall: MailboxCall<SweepAnswer | Refused> = {
   script: SWEEP,
   args: [],
   read(answer) {
     if (!Array.isArray(answer)) return answer as Refused
-    const [due, died, epoch, last, offset, pending, leased, changes] = answer
+    const [all, [epoch, last, offset, pending, leased, changes, history]] = noted(answer)
     return {
-      due_ms: dueMs(due),
-      died: Number(died),
-      epoch,
+      ...all,
+      epoch: String(epoch),
       last: Number(last),
       offset: Number(offset),
       pending: Number(pending),
       leased: Number(leased),
       changes: Number(changes),
+      history: Number(history),
     }
   },
 }
@@ -287,12 +302,11 @@ export const giveBackCall: MailboxCall<Noted | Refused> = {
   args: [],
   read(answer) {
     if (!Array.isArray(answer)) return answer as Refused
-    const [due, died] = answer
-    return { due_ms: dueMs(due), died: Number(died) }
+    return noted(answer)[0]
   },
 }
 
-function readAcked(text: string): Acked {
-  const [message_id = '', sender_id = ''] = text.split(' ')
+function readAcked(text: unknown): Acked {
+  const [message_id = '', sender_id = ''] = String(text).split(' ')
   return { message_id, sender_id }
 }

@@ -2,7 +2,7 @@
 --
 -- KEYS  1-6 as above
 -- ARGV  1-3 as above
--- RETURNS  'unknown', else [due, died]
+-- RETURNS  nothing more
 if not load() then return 'unknown' end
 begin_freeing()
 advance()
@@ -10,4 +10,4 @@ local refs = leased_refs(false)
 local notes = notes_of(refs)
 for _, ref in ipairs(refs) do release(ref, ref, notes[ref]) end
 save(nil)
-return { next_due(), s.died }
+return noted()

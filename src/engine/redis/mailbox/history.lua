@@ -4,7 +4,8 @@
 -- ARGV  1-3 as above
 --       4   epoch of a cursor, '' for none; 5 its offset
 --       6   how many at most; 7 bytes, but never none
--- RETURNS  'unknown', else [due, died, epoch, offset, recovered, more, then for each: offset, attempt, acknowledged, message]
+-- RETURNS  epoch and offset after which the next page begins; whether the cursor was recovered; whether there
+--          is more; then for each message: offset, attempt, whether it is acknowledged, message
 if not load() then return 'unknown' end
 begin_freeing()
 advance()
@@ -24,7 +25,8 @@ for _, ref in ipairs(refs_in(call('ZRANGEBYSCORE', HISTORY, '(' .. from, '+inf')
   add(ref)
 end
 table.sort(refs)
-local answer = { next_due(), s.died, s.epoch, from, recovered and 1 or 0, 0 }
+local answer = noted()
+answer[5], answer[6], answer[7], answer[8] = s.epoch, from, recovered and 1 or 0, 0
 local bytes, count, at = 0, 0, 1
 while at <= #refs do
   local some = {}
@@ -33,17 +35,17 @@ while at <= #refs do
   for i, ref in ipairs(some) do
     local more = tonumber(string.match(messages[i], '^%d (%d+)'))
     if count == limit or (count > 0 and bytes + more > budget) then
-      answer[6] = 1
+      answer[8] = 1
       return answer
     end
     bytes, count = bytes + more, count + 1
     local n = #answer
-    answer[4] = (ref - ref % 4) / 4
-    answer[n + 1] = answer[4]
+    answer[6] = (ref - ref % 4) / 4
+    answer[n + 1] = answer[6]
     answer[n + 2] = notes[i] and tonumber(string.match(notes[i], '^%d+')) or 0
     answer[n + 3], answer[n + 4] = acknowledged[ref] and 1 or 0, messages[i]
   end
   at = at + #some
 end
-answer[4] = s.last
+answer[6] = s.last
 return answer

@@ -14,6 +14,14 @@
 --       2 the channel, and the command that publishes on it: "PUBLISH channel"
 --       3 who calls: "INSTANCE NUMBER"; the number rises with each call of the instance for this mailbox
 --
+-- RETURNS  a text where the call did nothing: 'unknown' without a mailbox, 'stale' for a call that was given
+--          up, 'replaced' or 'closed' for a session that no longer holds the address. Else an array that
+--          begins with four: when the mailbox is next due; the number of the last that died here; what was
+--          published; by how many bytes what is stored has grown. Each script says what follows.
+--
+-- What is published is the instance and the epoch in one line, then one line for each message that has become
+-- pending: "OFFSET CHANGES AGAIN RANK ID SENDER REPLY".
+--
 -- REF is offset * 4 + rank, so that refs sort as offsets do. A REPLY of "-" is none. Times are milliseconds
 -- since the epoch. All numbers stay under 10^14: Lua writes larger ones with an exponent.
 
@@ -41,8 +49,8 @@ number = tonumber(number)
 
 -- The state as it is, and as it was when it was loaded.
 local s, was
--- Announcements of this call.
-local told = {}
+-- Announcements of this call, and all of them as they were published.
+local told, published = {}, ''
 
 local function chunks(list, visit)
   for from = 1, #list, CHUNK do visit(from, math.min(from + CHUNK - 1, #list)) end
@@ -181,7 +189,9 @@ local function save(answer)
     changed[#changed + 1] = number .. ' ' .. answer
   end
   if #changed > 0 then call('HSET', STATE, unpack(changed)) end
-  if #told > 0 then call(publish, channel, s.epoch .. '\n' .. table.concat(told, '\n')) end
+  if #told == 0 then return end
+  published = instance .. ' ' .. s.epoch .. '\n' .. table.concat(told, '\n')
+  call(publish, channel, published)
 end
 
 -- A script that frees memory must be let through where there is none left: it begins with this.
@@ -378,6 +388,12 @@ end
 local function next_due()
   local first = call('ZRANGE', LEASED, 0, 0, 'WITHSCORES')
   return math.min(s.due, s.history_due, tonumber(first[2]) or NEVER)
+end
+
+-- What each answer begins with, once all is saved.
+local function noted()
+  local grown = was and s.bytes + s.history_bytes - (was.bytes or 0) - (was.history_bytes or 0) or 0
+  return { next_due(), s.died, published, grown }
 end
 
 -- How a session ended that no longer holds the address, as an answer; nil while it does, or is not named.

@@ -6,8 +6,9 @@
 --       5   id of the reader's session; '' reads for any
 --       6   epoch of the cursor, '' for none; 7 its offset
 --       8   "auto": the cursor acknowledges what was delivered in its turn; "none": it only peeks; "manual"
--- RETURNS  'unknown', 'stale', 'replaced' or 'closed', else [new, due, died, epoch, sent, last, lost_through, recovered, pending,
---          changes, acknowledged...], the last as "ID SENDER" each
+-- RETURNS  whether the address is new; the position's epoch, the offset that it begins after, the last
+--          offset, what was overwritten; whether the cursor was recovered; how many are pending; changes; then
+--          "ID SENDER" of each message that the cursor acknowledged
 local found = load()
 local over = ended(ARGV[5])
 if over then return over[1] end
@@ -65,8 +66,11 @@ if peeks and from <= s.evicted and s.live > 0 then
   from = math.min(from, (oldest - oldest % 4) / 4 - 1)
 end
 save((made or #settled > 0) and (made and '1' or '0') .. table.concat(settled, ' ') or nil)
-local answer = {
-  made and 1 or 0, next_due(), s.died, s.epoch, from, s.last, s.evicted, recovered and 1 or 0, call('ZCARD', PENDING), s.changes,
-}
+local answer = noted()
+for _, value in ipairs({ made and 1 or 0, s.epoch, from, s.last, s.evicted, recovered and 1 or 0 }) do
+  answer[#answer + 1] = value
+end
+answer[#answer + 1] = call('ZCARD', PENDING)
+answer[#answer + 1] = s.changes
 for _, names in ipairs(acknowledged) do answer[#answer + 1] = names end
 return answer

@@ -7,8 +7,9 @@
 --       6   how many messages at most; 7 bytes
 --       8   epoch of the position; '' reads what is pending
 --       9   "SENT_0 SENT_1 SENT_2 SENT_3 RESUMED_THROUGH UNACKED_ONLY LOST_THROUGH" of the position
--- RETURNS  'unknown', 'stale', 'replaced' or 'closed', else [due, died, epoch, settled offset, pending, changes, lapsed, sent_0..3,
---          then for each message: offset, attempt, safe offset, was pending, message]
+-- RETURNS  epoch; the settled offset; how many are pending; changes; whether the reader was lapped; the four
+--          offsets of its position after this read; then for each message: offset, attempt, the offset that
+--          is safe once it is sent, whether it was pending, message
 local found = load()
 local over = ended(ARGV[4])
 if over then return over[1] end
@@ -143,10 +144,11 @@ local function due_refs()
 end
 
 local function head(lapsed)
-  local answer = {
-    next_due(), s.died, s.epoch, settled_offset(), call('ZCARD', PENDING), s.changes, lapsed and 1 or 0,
-    sent[0] or 0, sent[1] or 0, sent[2] or 0, sent[3] or 0,
-  }
+  local answer = noted()
+  local n = #answer
+  answer[n + 1], answer[n + 2], answer[n + 3] = s.epoch, settled_offset(), call('ZCARD', PENDING)
+  answer[n + 4], answer[n + 5] = s.changes, lapsed and 1 or 0
+  for rank = 0, 3 do answer[n + 6 + rank] = sent[rank] or 0 end
   return answer
 end
 
@@ -171,6 +173,7 @@ if before then
   local list = {}
   for j, due in ipairs(refs) do list[j] = due.ref end
   local messages, notes = fetch(list, ''), fetch(list, 'n')
+  save(nil)
   local repeated = head(false)
   for j, due in ipairs(refs) do
     if messages[j] then
@@ -178,7 +181,6 @@ if before then
       add(repeated, due, attempts, due.was_pending, messages[j])
     end
   end
-  save(nil)
   return repeated
 end
 

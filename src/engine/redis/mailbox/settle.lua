@@ -7,8 +7,8 @@
 --       6   "leases", "ids" or "all"
 --       7   epoch of the leases; '' otherwise
 --       8.. for each lease its offset and its attempt; for "ids" the ids
--- RETURNS  'unknown', 'stale', 'replaced' or 'closed', else [due, died, settled, count of unknown ids, unknown..., acknowledged...], the last
---          as "ID SENDER" each
+-- RETURNS  how many were settled; how many ids are unknown; these ids; then "ID SENDER" of each message that
+--          was acknowledged
 local found = load()
 local over = ended(ARGV[4])
 if over then return over[1] end
@@ -140,7 +140,8 @@ local kept = { settled, #done }
 for _, ref in ipairs(done) do kept[#kept + 1] = ref end
 for _, id in ipairs(missing) do kept[#kept + 1] = id end
 save(table.concat(kept, ' '))
-local answer = { next_due(), s.died, settled, #missing }
+local answer = noted()
+answer[5], answer[6] = settled, #missing
 for _, id in ipairs(missing) do answer[#answer + 1] = id end
 for _, names in ipairs(acknowledged) do answer[#answer + 1] = names end
 return answer

@@ -2,9 +2,15 @@
 --
 -- KEYS  1-6 as above
 -- ARGV  1-3 as above
--- RETURNS  'unknown', else [due, died, epoch, last, settled offset, pending, leased, changes]
+-- RETURNS  epoch; the last offset; the settled offset; how many are pending, and leased; changes; how many
+--          are history
 if not load() then return 'unknown' end
 begin_freeing()
 advance()
 save(nil)
-return { next_due(), s.died, s.epoch, s.last, settled_offset(), call('ZCARD', PENDING), s.live - call('ZCARD', PENDING), s.changes }
+local answer = noted()
+local pending = call('ZCARD', PENDING)
+for _, value in ipairs({ s.epoch, s.last, settled_offset(), pending, s.live - pending, s.changes, call('ZCARD', HISTORY) }) do
+  answer[#answer + 1] = value
+end
+return answer

@@ -25,9 +25,15 @@ function replyText(in_reply_to: string | undefined): string {
   return in_reply_to === undefined ? '-' : `=${encodeURIComponent(in_reply_to.toWellFormed())}`
 }
 
+/** The instance whose call published this. */
+export function publisherOf(text: string): string {
+  return text.slice(0, text.indexOf(' '))
+}
+
 /** The announcements that one call of a script published. */
 export function readAnnouncements(text: string, { project, client_id }: Address): Announcement[] {
-  const [epoch = '', ...lines] = text.split('\n')
+  const [head = '', ...lines] = text.split('\n')
+  const epoch = head.slice(head.indexOf(' ') + 1)
   return lines.map((line) => {
     const [offset, changes, redelivery, rank, message_id = '', sender_id = '', reply = '-'] = line.split(' ')
     return {
