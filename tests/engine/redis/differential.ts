@@ -1,17 +1,21 @@
 import type { Limits } from '../../../src/core/limits.ts'
 import { DEFAULT_LIMITS } from '../../../src/core/limits.ts'
 import type { Acked, AckMode, DeadLetter } from '../../../src/core/mailbox/entry.ts'
+import type { Mailbox } from '../../../src/core/mailbox/mailbox.ts'
 import type { Position } from '../../../src/core/mailbox/position.ts'
 import { createMessage, PRIORITIES, type StoredMessage } from '../../../src/core/message.ts'
+import type { Clients } from '../../../src/engine/memory/clients.ts'
+import type { Mailroom } from '../../../src/engine/memory/mailroom.ts'
 import { MemoryEngine } from '../../../src/engine/memory/memory.ts'
 import {
   appendCall,
   contextArgs,
   historyCall,
   type MailboxCall,
+  type Noted,
   openCall,
-  type Refused,
   readCall,
+  rewriteCall,
   settleCall,
   sweepCall,
 } from '../../../src/engine/redis/mailbox/calls.ts'
@@ -50,13 +54,14 @@ export class Differential {
   readonly #epoch: string
   readonly #readers: Reader[] = []
   readonly #announced: Announcement[] = []
-  readonly #acknowledged: string[] = []
   readonly #died: DeadLetter[] = []
   /** What was done, for the message of a difference. */
   readonly #done: string[] = []
   #now = START_MS
   #number = 0
   #ids = 0
+  /** What the scripts say is stored. */
+  #bytes = 0
 
   constructor(
     seed: number,
@@ -86,9 +91,7 @@ export class Differential {
       announced: (announcement) => {
         if (announcement.client_id === ADDRESS.client_id) this.#announced.push(announcement)
       },
-      acknowledged: (_, messages) => {
-        for (const { message_id } of messages) this.#acknowledged.push(message_id)
-      },
+      acknowledged: () => undefined,
       died: (letter) => void this.#died.push(letter),
       session: () => undefined,
       record: () => undefined,
@@ -114,7 +117,8 @@ export class Differential {
     else if (chance < 0.65) await this.#read()
     else if (chance < 0.8) await this.#settle()
     else if (chance < 0.88) await this.#take()
-    else if (chance < 0.94) await this.#history()
+    else if (chance < 0.92) await this.#history()
+    else if (chance < 0.95) await this.#rewrite()
     else await this.#sweep()
   }
 
@@ -136,9 +140,7 @@ export class Differential {
 
   #appended(message: StoredMessage, attempts: number): string {
     // Only letters that are requeued have attempts, and the engine alone requeues.
-    const { mailroom } = this.#model as unknown as {
-      mailroom: { store(...args: unknown[]): { outcome: string } }
-    }
+    const { mailroom } = this.#model as unknown as { mailroom: Mailroom }
     const { project, client_id } = ADDRESS
     return mailroom.store(project, client_id, message, this.#now, attempts || undefined).outcome
   }
@@ -223,19 +225,9 @@ export class Differential {
     this.#readers.push({ ack, model: model.position, lua: position })
   }
 
-  #mailbox(): {
-    last: number
-    evicted_through: number
-    entries: {
-      leased(): { offset: number; attempts: number; message: StoredMessage }[]
-      after(offset: number): Iterable<{ offset: number; attempts: number; message: StoredMessage }>
-    }
-  } {
-    const { addresses } = this.#model as unknown as {
-      addresses: { find(address: unknown): { mailbox: never } | undefined }
-    }
-    const empty = { last: 0, evicted_through: 0, entries: { leased: () => [], after: () => [] } }
-    return addresses.find(ADDRESS)?.mailbox ?? empty
+  #mailbox(): Mailbox {
+    const { addresses } = this.#model as unknown as { addresses: Clients }
+    return addresses.find(ADDRESS)!.mailbox
   }
 
   async #settle(): Promise<void> {
@@ -303,6 +295,23 @@ export class Differential {
     await this.#same('history', plain(model), plain(answer))
   }
 
+  async #rewrite(): Promise<void> {
+    const random = this.#random
+    const all = [...this.#mailbox().entries.after(0)].filter(() => random.chance(0.5))
+    const messages = all.map(({ offset, message: { json } }) => {
+      const payload = 'y'.repeat(random.pick([0, 5, 200, 700]))
+      const after = JSON.stringify({ ...JSON.parse(json), payload })
+      return { offset, before: random.chance(0.9) ? json : 'other', after: random.chance(0.9) ? after : json }
+    })
+    const dry_run = random.chance(0.3) ? { mailbox_bytes: 100, stored_bytes: 0 } : undefined
+    const rewrite = { epoch: random.chance(0.95) ? this.#epoch : 'other', messages, dry_run }
+    this.#done.push(`rewrite ${messages.map(({ offset }) => offset)}${dry_run ? ' dry' : ''}`)
+    const model = this.#model.rewrite(ADDRESS, rewrite)
+    const lua = await this.#call(rewriteCall(rewrite, Number.POSITIVE_INFINITY), false)
+    if (typeof lua === 'string') return
+    await this.#same('rewrite', { ...model }, { outcomes: lua.outcomes, bytes: lua.bytes })
+  }
+
   async #sweep(): Promise<void> {
     this.#done.push('sweep')
     this.#model.sweep()
@@ -313,10 +322,13 @@ export class Differential {
     if (typeof lua === 'string' || !client) return
     const { epoch, offset, last, pending, leased, changes } = client
     const { due_ms: _, died: _died, published: _p, grown: _g, history: _h, ...state } = lua
-    await this.#same('sweep', { epoch, offset, last, pending, leased, changes }, state)
+    const { bytes } = this.#mailbox()
+    const model = { epoch, offset, last, pending, leased, changes, bytes }
+    await this.#same('sweep', model, { ...state, bytes: this.#bytes })
   }
 
-  async #call<T>(call: MailboxCall<T>): Promise<T> {
+  /** @param repeats it may be made twice; one that may not is as good the second time */
+  async #call<T>(call: MailboxCall<T>, repeats = true): Promise<T> {
     const context = {
       now: this.#now,
       generation: 'g',
@@ -327,8 +339,9 @@ export class Differential {
     }
     const args = [...contextArgs(context), ...call.args]
     const answer = call.read(await this.server.run(call.script, this.#keys, args))
+    if (typeof answer === 'object' && answer !== null) this.#bytes += (answer as Noted & T).grown
     // An answer that was lost is asked for again, under the same number, and is the same.
-    if (this.#random.chance(0.1)) {
+    if (repeats && this.#random.chance(0.1)) {
       const again = call.read(await this.server.run(call.script, this.#keys, args))
       if (!isRepeated(answer, again)) this.#differ('repeated', answer, again)
     }
@@ -351,7 +364,6 @@ export class Differential {
     const letters = (await this.server.take(this.#keys[5]!)).map((text) => readOutgoing(text, ADDRESS).letter)
     const dead = this.#died.splice(0).filter(({ recipient_id }) => recipient_id === ADDRESS.client_id)
     if (!Bun.deepEquals(dead.map(plain), letters.map(plain))) this.#differ(`${what}: died`, dead, letters)
-    this.#acknowledged.length = 0
   }
 
   #differ(what: string, model: unknown, lua: unknown): never {
@@ -390,5 +402,3 @@ function differing(model: unknown, lua: unknown, path = ''): string[] {
 function plain(value: unknown): unknown {
   return value === undefined ? undefined : JSON.parse(JSON.stringify(value))
 }
-
-export type { Refused }

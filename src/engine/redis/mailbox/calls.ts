@@ -5,9 +5,20 @@ import type { PerRank, Position } from '../../../core/mailbox/position.ts'
 import type { MailboxState } from '../../../core/mailbox/state.ts'
 import type { StoredMessage } from '../../../core/message.ts'
 import type { SessionEnd } from '../../../core/session.ts'
-import type { Appended, History, Kept, Opened, Read, Settle, Settled } from '../../values.ts'
+import type {
+  Appended,
+  History,
+  Kept,
+  Opened,
+  Read,
+  Rewrite,
+  RewriteOutcome,
+  Rewritten,
+  Settle,
+  Settled,
+} from '../../values.ts'
 import type { Script } from '../script.ts'
-import { APPEND, GIVE_BACK, HISTORY, OPEN, READ, SETTLE, SWEEP } from './scripts.ts'
+import { APPEND, GIVE_BACK, HISTORY, OPEN, READ, REWRITE, SETTLE, SWEEP } from './scripts.ts'
 import { messageHead, messageText, readMessage } from './text.ts'
 
 /** One call of a script of a mailbox, and how its answer is read. */
@@ -269,6 +280,33 @@ export function historyCall(
         recovered: recovered === 1,
         more: more === 1,
       }
+    },
+  }
+}
+
+export interface RewriteAnswer extends Noted, Rewritten {}
+
+const REWRITES: readonly RewriteOutcome[] = ['rewritten', 'delivered', 'acknowledged', 'no_room', 'gone']
+
+/** @param room by how many bytes all that is stored may grow; may be Infinity */
+export function rewriteCall(
+  { epoch, messages, dry_run }: Rewrite,
+  room: number,
+): MailboxCall<RewriteAnswer | Refused> {
+  const args: (string | number)[] = [
+    epoch,
+    dry_run ? 1 : 0,
+    dry_run?.mailbox_bytes ?? 0,
+    Math.min(room, Number.MAX_SAFE_INTEGER),
+  ]
+  for (const { offset, before, after } of messages) args.push(offset, after.length, before, after)
+  return {
+    script: REWRITE,
+    args,
+    read(answer) {
+      if (!Array.isArray(answer)) return answer as Refused
+      const [all, [bytes, ...digits]] = noted(answer)
+      return { ...all, bytes: Number(bytes), outcomes: digits.map((digit) => REWRITES[Number(digit)]!) }
     },
   }
 }

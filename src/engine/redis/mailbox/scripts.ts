@@ -5,6 +5,7 @@ import history from './history.lua' with { type: 'text' }
 import mailbox from './mailbox.lua' with { type: 'text' }
 import open from './open.lua' with { type: 'text' }
 import read from './read.lua' with { type: 'text' }
+import rewrite from './rewrite.lua' with { type: 'text' }
 import settle from './settle.lua' with { type: 'text' }
 import sweep from './sweep.lua' with { type: 'text' }
 
@@ -15,5 +16,6 @@ export const OPEN = of('open', open)
 export const READ = of('read', read)
 export const SETTLE = of('settle', settle)
 export const HISTORY = of('history', history)
+export const REWRITE = of('rewrite', rewrite)
 export const SWEEP = of('sweep', sweep)
 export const GIVE_BACK = of('give-back', giveBack)
