@@ -22,7 +22,7 @@ import {
 import { type MailboxKeys, mailboxKeys } from '../../../src/engine/redis/mailbox/keys.ts'
 import { readOutgoing } from '../../../src/engine/redis/mailbox/text.ts'
 import type { Run } from '../../../src/engine/redis/script.ts'
-import type { Announcement } from '../../../src/engine/values.ts'
+import type { Announcement, Read } from '../../../src/engine/values.ts'
 import { Random } from '../../simulation/random.ts'
 
 /** What a differential run needs of a Redis server. */
@@ -175,7 +175,6 @@ export class Differential {
     const lua = await this.#call(readCall(reader.lua, take))
     if (typeof model === 'string' || typeof lua === 'string')
       return this.#same('read', typeof model, typeof lua)
-    await this.#settleAuto(take.ack, lua)
     const { due_ms: _, died: _died, published: _p, grown: _g, ...answer } = lua
     const { due, epoch, offset, pending, changes, lapped, position } = model
     const expected = { due, epoch, offset, pending, changes, lapped, position }
@@ -187,25 +186,14 @@ export class Differential {
     }
   }
 
-  /** What a read with `auto` leased is acknowledged once it is answered. */
-  async #settleAuto(
-    ack: AckMode,
-    answer: { due: readonly { offset: number; attempt: number; acknowledged: boolean }[]; epoch: string },
-  ) {
+  /** What a read with `auto` leased is acknowledged once it is answered; the answer is as it is after that. */
+  async #afterAuto(ack: AckMode, answer: Read): Promise<Read> {
     const of = answer.due.filter(({ acknowledged }) => acknowledged)
-    if (ack === 'auto' && of.length > 0) await this.#call(settleCall({ leases: { epoch: answer.epoch, of } }))
-  }
-
-  /** An answer with the counts as they are after that. */
-  async #afterAuto<T extends { offset: number; pending: number; changes: number }>(
-    ack: AckMode,
-    answer: T,
-  ): Promise<T> {
-    if (ack !== 'auto') return answer
-    const after = await this.#call(sweepCall)
-    if (typeof after === 'string') return answer
-    const { offset, pending, changes } = after
-    return { ...answer, offset, pending, changes }
+    if (ack !== 'auto' || of.length === 0) return answer
+    const settled = await this.#call(settleCall({ leases: { epoch: answer.epoch, of } }, true))
+    if (typeof settled === 'string') return answer
+    const { offset, pending } = settled
+    return { ...answer, offset, pending }
   }
 
   async #open(): Promise<void> {
@@ -276,7 +264,6 @@ export class Differential {
     const model = this.#model.read(ADDRESS, undefined, take)
     const lua = await this.#call(readCall(undefined, take))
     if (typeof model === 'string' || typeof lua === 'string') return
-    await this.#settleAuto(ack, lua)
     const { due_ms: _, died: _died, published: _p, grown: _g, ...answer } = lua
     await this.#same('take', plain(model), plain(await this.#afterAuto(ack, answer)))
   }

@@ -227,22 +227,28 @@ export function readCall(position: Position | undefined, take: Take): MailboxCal
 }
 
 export interface SettleAnswer extends Noted, Settled {
+  /** As in {@link MailboxState}, after it; 0 unless `reads`. */
+  readonly offset: number
+  readonly pending: number
   readonly acknowledged: readonly Acked[]
 }
 
-export function settleCall(settle: Settle): MailboxCall<SettleAnswer | Refused> {
+/** @param reads these are the leases of a read that acknowledges what it has answered */
+export function settleCall(settle: Settle, reads = false): MailboxCall<SettleAnswer | Refused> {
   const { session_id, leases, message_ids, failed_delay_ms } = settle
-  const kind = leases ? 'leases' : message_ids ? 'ids' : 'all'
+  const kind = reads ? 'read' : leases ? 'leases' : message_ids ? 'ids' : 'all'
   const what = leases ? leases.of.flatMap(({ offset, attempt }) => [offset, attempt]) : (message_ids ?? [])
   return {
     script: SETTLE,
     args: [session_id ?? '', failed_delay_ms ?? 'ack', kind, leases?.epoch ?? '', ...what],
     read(answer) {
       if (!Array.isArray(answer)) return answer as Refused
-      const [all, [settled, unknown, ...names]] = noted(answer)
+      const [all, [offset, pending, settled, unknown, ...names]] = noted(answer)
       const unknowns = Number(unknown)
       return {
         ...all,
+        offset: Number(offset),
+        pending: Number(pending),
         settled: Number(settled),
         unknown: names.slice(0, unknowns).map(String),
         acknowledged: names.slice(unknowns).map(readAcked),

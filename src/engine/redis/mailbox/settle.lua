@@ -4,11 +4,11 @@
 -- ARGV  1-3 as above
 --       4   id of the caller's session; '' settles for any
 --       5   "ack", or the delay of a nack in milliseconds
---       6   "leases", "ids" or "all"
+--       6   "leases", "ids" or "all"; "read" for leases of a read that acknowledges what it has answered
 --       7   epoch of the leases; '' otherwise
 --       8.. for each lease its offset and its attempt; for "ids" the ids
--- RETURNS  how many were settled; how many ids are unknown; these ids; then "ID SENDER" of each message that
---          was acknowledged
+-- RETURNS  the settled offset and how many are pending, 0 but for "read"; how many were settled; how many ids
+--          are unknown; these ids; then "ID SENDER" of each message that was acknowledged
 local found = load()
 local over = ended(ARGV[4])
 if over then return over[1] end
@@ -115,7 +115,7 @@ if before then
     if note then acknowledged[#acknowledged + 1] = note.id .. ' ' .. note.sender end
   end
 else
-  if ARGV[6] == 'leases' then choose_leases()
+  if ARGV[6] == 'leases' or ARGV[6] == 'read' then choose_leases()
   elseif ARGV[6] == 'ids' then missing = choose_ids()
   else choose_all() end
   for _, found in ipairs(chosen) do
@@ -141,7 +141,9 @@ for _, ref in ipairs(done) do kept[#kept + 1] = ref end
 for _, id in ipairs(missing) do kept[#kept + 1] = id end
 save(table.concat(kept, ' '))
 local answer = noted()
-answer[5], answer[6] = settled, #missing
+local reads = ARGV[6] == 'read'
+answer[5], answer[6] = reads and settled_offset() or 0, reads and call('ZCARD', PENDING) or 0
+answer[7], answer[8] = settled, #missing
 for _, id in ipairs(missing) do answer[#answer + 1] = id end
 for _, names in ipairs(acknowledged) do answer[#answer + 1] = names end
 return answer
