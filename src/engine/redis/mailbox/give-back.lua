@@ -4,10 +4,11 @@
 -- ARGV  1-3 as above
 -- RETURNS  nothing more
 if not load() then return 'unknown' end
-begin_freeing()
-advance()
-local refs = leased_refs(false)
-local notes = notes_of(refs)
-for _, ref in ipairs(refs) do release(ref, ref, notes[ref]) end
+local c = changes()
+c.begin_freeing()
+c.advance()
+local refs = c.leased_refs(false)
+local notes = c.notes_of(refs)
+for _, ref in ipairs(refs) do c.release(ref, ref, notes[ref]) end
 save(nil)
 return noted()

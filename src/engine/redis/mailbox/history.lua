@@ -7,20 +7,21 @@
 -- RETURNS  epoch and offset after which the next page begins; whether the cursor was recovered; whether there
 --          is more; then for each message: offset, attempt, whether it is acknowledged, message
 if not load() then return 'unknown' end
-begin_freeing()
-advance()
+local c = changes()
+c.begin_freeing()
+c.advance()
 save(nil)
 local epoch, offset, limit, budget = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local recovered = epoch == '' or (epoch == s.epoch and offset <= s.last and offset >= s.evicted)
+local recovered = epoch == '' or (epoch == s.epoch and offset <= s.last and offset >= c.evicted())
 local from = 0
-if epoch ~= '' then from = recovered and offset or s.evicted end
+if epoch ~= '' then from = recovered and offset or (c.evicted()) end
 local refs, acknowledged = {}, {}
 local function add(ref)
   if (ref - ref % 4) / 4 > from then refs[#refs + 1] = ref end
 end
-for _, ref in ipairs(refs_in(call('ZRANGE', PENDING, 0, -1))) do add(ref) end
-for _, ref in ipairs(leased_refs(true)) do add(ref) end
-for _, ref in ipairs(refs_in(call('ZRANGEBYSCORE', HISTORY, '(' .. from, '+inf'))) do
+for _, ref in ipairs(c.refs_in(call('ZRANGE', PENDING, 0, -1))) do add(ref) end
+for _, ref in ipairs(c.leased_refs(true)) do add(ref) end
+for _, ref in ipairs(c.refs_in(call('ZRANGEBYSCORE', HISTORY, '(' .. from, '+inf'))) do
   acknowledged[ref] = true
   add(ref)
 end
@@ -31,7 +32,7 @@ local bytes, count, at = 0, 0, 1
 while at <= #refs do
   local some = {}
   for i = at, math.min(at + CHUNK - 1, #refs, at + limit) do some[#some + 1] = refs[i] end
-  local messages, notes = fetch(some, ''), fetch(some, 'n')
+  local messages, notes = c.fetch(some, ''), c.fetch(some, 'n')
   for i, ref in ipairs(some) do
     local more = tonumber(string.match(messages[i], '^%d (%d+)'))
     if count == limit or (count > 0 and bytes + more > budget) then

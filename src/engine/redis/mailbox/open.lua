@@ -11,7 +11,7 @@
 --          "ID SENDER" of each message that the cursor acknowledged
 local found = load()
 local over = ended(ARGV[5])
-if over then return over[1] end
+if over then return over end
 local made = false
 if not found then
   if ARGV[4] == '' then return 'unknown' end
@@ -21,16 +21,18 @@ end
 local before = answered()
 if before == false then return 'stale' end
 if before then made = string.sub(before, 1, 1) == '1' end
-begin_freeing()
-advance()
+local c = changes()
+c.begin_freeing()
+c.advance()
+local evicted = c.evicted()
 local epoch, offset, mode = ARGV[6], tonumber(ARGV[7]), ARGV[8]
-local recovered = epoch == '' or (epoch == s.epoch and offset <= s.last and offset >= s.evicted)
+local recovered = epoch == '' or (epoch == s.epoch and offset <= s.last and offset >= evicted)
 local acknowledged, settled = {}, {}
 if before then
   -- What the cursor acknowledged, as far as it is still here.
   for ref in string.gmatch(string.sub(before, 2), '%d+') do settled[#settled + 1] = tonumber(ref) end
-  for _, text in ipairs(fetch(settled, 'n')) do
-    local note = text and read_note(text)
+  for _, text in ipairs(c.fetch(settled, 'n')) do
+    local note = text and c.read_note(text)
     if note then acknowledged[#acknowledged + 1] = note.id .. ' ' .. note.sender end
   end
 elseif mode == 'auto' and recovered and epoch ~= '' then
@@ -41,33 +43,33 @@ elseif mode == 'auto' and recovered and epoch ~= '' then
       members[ref] = { zset, member }
     end
   end
-  for _, ref in ipairs(refs_in(call('ZRANGE', PENDING, 0, -1))) do consider(ref, PENDING, ref) end
+  for _, ref in ipairs(c.refs_in(call('ZRANGE', PENDING, 0, -1))) do consider(ref, PENDING, ref) end
   for _, member in ipairs(call('ZRANGE', LEASED, 0, -1)) do
     consider(tonumber(string.sub(member, 1, 1) == 'd' and string.sub(member, 2) or member), LEASED, member)
   end
   table.sort(refs)
-  for i, text in ipairs(fetch(refs, 'n')) do
+  for i, text in ipairs(c.fetch(refs, 'n')) do
     if text then
-      local note = read_note(text)
+      local note = c.read_note(text)
       if note.cursor then
-        acknowledge(refs[i], members[refs[i]][1], members[refs[i]][2], note)
+        c.acknowledge(refs[i], members[refs[i]][1], members[refs[i]][2], note)
         settled[#settled + 1] = refs[i]
         acknowledged[#acknowledged + 1] = note.id .. ' ' .. note.sender
       end
     end
   end
-  trim()
+  c.trim()
 end
-local from = settled_offset()
-if epoch ~= '' then from = recovered and offset or s.evicted end
+local from = c.settled_offset()
+if epoch ~= '' then from = recovered and offset or (c.evicted()) end
 local peeks = mode == 'none' and not (recovered and epoch ~= '')
-if peeks and from <= s.evicted and s.live > 0 then
-  local oldest = oldest_live()
+if peeks and from <= c.evicted() and s.live > 0 then
+  local oldest = c.oldest_live()
   from = math.min(from, (oldest - oldest % 4) / 4 - 1)
 end
 save((made or #settled > 0) and (made and '1' or '0') .. table.concat(settled, ' ') or nil)
 local answer = noted()
-for _, value in ipairs({ made and 1 or 0, s.epoch, from, s.last, s.evicted, recovered and 1 or 0 }) do
+for _, value in ipairs({ made and 1 or 0, s.epoch, from, s.last, (c.evicted()), recovered and 1 or 0 }) do
   answer[#answer + 1] = value
 end
 answer[#answer + 1] = call('ZCARD', PENDING)

@@ -12,51 +12,78 @@
 --          is safe once it is sent, whether it was pending, message
 local found = load()
 local over = ended(ARGV[4])
-if over then return over[1] end
+if over then return over end
 if not found then return 'unknown' end
 local before = answered()
 if before == false then return 'stale' end
-begin_freeing()
-advance()
+local c = changes()
+c.begin_freeing()
+c.advance()
 local leases, limit, budget = ARGV[5] == 'manual', tonumber(ARGV[6]), tonumber(ARGV[7])
-local answer = {}
+local positioned = ARGV[8] ~= ''
 
-local sent, resumed, unacked_only, lost = {}, 0, false, 0
-if ARGV[8] ~= '' then
-  local v = {}
-  for n in string.gmatch(ARGV[9], '%d+') do v[#v + 1] = tonumber(n) end
-  sent, resumed, unacked_only, lost = { [0] = v[1], v[2], v[3], v[4] }, v[5], v[6] == 1, v[7]
+-- The position, whose offsets the read moves.
+local sent, resumed, unacked_only, lost = { [0] = 0, 0, 0, 0 }, 0, false, 0
+if positioned then
+  local s0, s1, s2, s3, r, u, l = string.match(ARGV[9], '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d) (%d+)$')
+  sent = { [0] = tonumber(s0), tonumber(s1), tonumber(s2), tonumber(s3) }
+  resumed, unacked_only, lost = tonumber(r), u == '1', tonumber(l)
 end
 
+local function copy(of) return { [0] = of[0], of[1], of[2], of[3] } end
+
+local function safe() return math.max(lost, math.min(sent[0], sent[1], sent[2], sent[3])) end
+
+-- Whether a message that the reader was still due has been overwritten.
 local function laps()
-  if ARGV[8] == '' then return false end
+  if not positioned then return false end
   if ARGV[8] ~= s.epoch then return true end
   local seen = unacked_only and math.max(resumed, lost) or lost
+  local _, of_rank = c.evicted()
   for rank = 0, 3 do
-    if s['evicted' .. rank] > math.max(seen, sent[rank]) then return true end
+    if of_rank[rank] > math.max(seen, sent[rank]) then return true end
   end
   return false
 end
 
-local function safe() return math.max(lost, math.min(sent[0], sent[1], sent[2], sent[3])) end
+-- What is due, in the order in which it is sent: { ref, safe, sent, from }, the offset that is safe once it is
+-- sent, the position after it, and the zset that it is in.
 
 -- What is pending, in the order in which it is taken.
-local function pending_refs()
-  local refs = {}
-  for i, ref in ipairs(refs_in(call('ZRANGE', PENDING, 0, limit - 1))) do refs[i] = { ref = ref, safe = 0 } end
+local function pending_due()
+  local due = c.refs_in(call('ZRANGE', PENDING, 0, limit - 1))
+  for i = 1, #due do due[i] = { ref = due[i], safe = 0, from = PENDING } end
+  return due
+end
+
+-- The usual case: all that is pending has the default priority and lies ahead of the reader. Nil in any other.
+local function due_in_line()
+  local base = 2 * RANKS
+  local edge = c.refs_in(call('ZRANGE', PENDING, 0, 0))
+  if edge[1] and edge[1] % 4 ~= 1 then return nil end
+  if leases and edge[1] and c.offset_of(edge[1]) <= sent[1] then return nil end
+  edge = c.refs_in(call('ZRANGE', PENDING, -1, -1))
+  if edge[1] and edge[1] % 4 ~= 1 then return nil end
+  local refs = c.refs_in(call('ZRANGEBYSCORE', PENDING, '(' .. base + sent[1], '+inf', 'LIMIT', 0, limit))
+  local last = s.last
+  for i = 1, #refs do
+    local offset = (refs[i] - 1) / 4
+    refs[i] = { ref = refs[i], safe = offset, sent = { [0] = last, offset, last, last }, from = PENDING }
+  end
+  if #refs < limit then sent = { [0] = last, last, last, last } end
   return refs
 end
 
--- Refs of one rank in rising order, read in pieces as they are asked for.
-local function of_rank(zset, rank, from)
-  local base = zset == PENDING and (3 - rank) * RANKS or 0
-  local list, at, start, over_ = {}, 1, base + from, false
+-- Refs of one rank that are pending after an offset, read in pieces as they are asked for.
+local function pending_of(rank, after)
+  local base = (3 - rank) * RANKS
+  local list, at, start, ended = {}, 1, base + after, false
   local self = {}
   function self.peek()
-    if at > #list and not over_ then
-      list = refs_in(call('ZRANGEBYSCORE', zset, '(' .. start, base + RANKS - 1, 'LIMIT', 0, limit))
-      at, over_ = 1, #list < limit
-      if #list > 0 then start = base + (list[#list] - list[#list] % 4) / 4 end
+    if at > #list and not ended then
+      list = c.refs_in(call('ZRANGEBYSCORE', PENDING, '(' .. start, base + RANKS - 1, 'LIMIT', 0, limit))
+      at, ended = 1, #list < limit
+      if #list > 0 then start = base + c.offset_of(list[#list]) end
     end
     return list[at]
   end
@@ -64,121 +91,111 @@ local function of_rank(zset, rank, from)
   return self
 end
 
-local function offset_of(ref) return (ref - ref % 4) / 4 end
-
--- What a reader is due, in the order in which it is sent: { ref, safe, sent after it }. The walk goes on as
--- `nextEntry` in core/mailbox/position.ts does.
-local function due_refs()
-  -- Ahead of this reader nothing was delivered yet: only what is pending is to be looked at.
-  local first = math.min(sent[0], sent[1], sent[2], sent[3])
-  local plain = s.delivered <= first
-  local again, ahead, others = {}, {}, { [0] = {}, {}, {}, {} }
-  if not plain then
-    for _, ref in ipairs(leased_refs(false)) do
-      local list = others[ref % 4]
-      if offset_of(ref) > sent[ref % 4] then list[#list + 1] = ref end
-    end
-    local from = first
-    if unacked_only then from = math.max(first, resumed) end
-    for _, ref in ipairs(refs_in(call('ZRANGEBYSCORE', HISTORY, '(' .. from, '+inf'))) do
-      local rank = ref % 4
-      if offset_of(ref) > math.max(sent[rank], unacked_only and resumed or 0) then others[rank][#others[rank] + 1] = ref end
-    end
-    for rank = 0, 3 do table.sort(others[rank]) end
+-- What others have leased or acknowledged ahead of the reader, of each rank in rising order: { ref, from }.
+local function others_ahead(first)
+  local others = { [0] = {}, {}, {}, {} }
+  if s.delivered <= first then return others end
+  local function add(ref, from)
+    local list = others[ref % 4]
+    list[#list + 1] = { ref = ref, from = from }
   end
-  local next_other = { [0] = 1, 1, 1, 1 }
+  for _, ref in ipairs(c.leased_refs(false)) do
+    if c.offset_of(ref) > sent[ref % 4] then add(ref, LEASED) end
+  end
+  local floor = unacked_only and resumed or 0
+  for _, ref in ipairs(c.refs_in(call('ZRANGEBYSCORE', HISTORY, '(' .. math.max(first, floor), '+inf'))) do
+    if c.offset_of(ref) > math.max(sent[ref % 4], floor) then add(ref, HISTORY) end
+  end
+  for rank = 0, 3 do table.sort(others[rank], function(a, b) return a.ref < b.ref end) end
+  return others
+end
+
+-- Any case, step by step: as `nextEntry` in core/mailbox/position.ts.
+local function due_by_rank(first)
+  local others, at = others_ahead(first), { [0] = 1, 1, 1, 1 }
+  local again, ahead = {}, {}
   for rank = 0, 3 do
-    if leases then again[rank] = of_rank(PENDING, rank, 0) end
-    ahead[rank] = of_rank(PENDING, rank, sent[rank])
+    if leases then again[rank] = pending_of(rank, 0) end
+    ahead[rank] = pending_of(rank, sent[rank])
   end
 
   local function next_of(rank)
     if sent[rank] >= s.last then return nil end
-    local fresh = ahead[rank].peek()
-    local other = others[rank][next_other[rank]]
-    while other and offset_of(other) <= sent[rank] do
-      next_other[rank] = next_other[rank] + 1
-      other = others[rank][next_other[rank]]
+    local fresh, other = ahead[rank].peek(), others[rank][at[rank]]
+    while other and c.offset_of(other.ref) <= sent[rank] do
+      at[rank] = at[rank] + 1
+      other = others[rank][at[rank]]
     end
-    if other and (not fresh or other < fresh) then return other, false end
-    return fresh, true
+    if other and (not fresh or other.ref < fresh) then return other.ref, other.from end
+    return fresh, PENDING
   end
 
   local function step()
     for rank = 3, 0, -1 do
-      if leases then
-        local back = again[rank].peek()
-        if back and offset_of(back) <= sent[rank] then
-          again[rank].take()
-          return back
-        end
+      local back = leases and again[rank].peek()
+      if back and c.offset_of(back) <= sent[rank] then
+        again[rank].take()
+        return back, PENDING
       end
-      local ref, fresh = next_of(rank)
+      local ref, from = next_of(rank)
       if not ref then
         sent[rank] = s.last
       else
-        sent[rank] = offset_of(ref)
-        if fresh then
+        sent[rank] = c.offset_of(ref)
+        if from == PENDING then
           ahead[rank].take()
           if leases then again[rank].take() end
         else
-          next_other[rank] = next_other[rank] + 1
+          at[rank] = at[rank] + 1
         end
         for lower = rank - 1, 0, -1 do
           local following = next_of(lower)
-          sent[lower] = following and offset_of(following) - 1 or s.last
+          sent[lower] = following and c.offset_of(following) - 1 or s.last
         end
-        return ref
+        return ref, from
       end
     end
     return nil
   end
 
-  local refs = {}
-  for _ = 1, limit do
-    local ref = step()
+  local due = {}
+  for i = 1, limit do
+    local ref, from = step()
     if not ref then break end
-    refs[#refs + 1] = { ref = ref, safe = safe(), sent = { [0] = sent[0], sent[1], sent[2], sent[3] } }
+    due[i] = { ref = ref, from = from, safe = safe(), sent = copy(sent) }
   end
-  return refs
+  return due
 end
 
 local function head(lapsed)
   local answer = noted()
-  local n = #answer
-  answer[n + 1], answer[n + 2], answer[n + 3] = s.epoch, settled_offset(), call('ZCARD', PENDING)
-  answer[n + 4], answer[n + 5] = s.changes, lapsed and 1 or 0
-  for rank = 0, 3 do answer[n + 6 + rank] = sent[rank] or 0 end
+  -- Only who reads without a position asks where it may begin.
+  answer[5], answer[6] = s.epoch, positioned and 0 or c.settled_offset()
+  answer[7], answer[8], answer[9] = call('ZCARD', PENDING), s.changes, lapsed and 1 or 0
+  for rank = 0, 3 do answer[10 + rank] = sent[rank] end
   return answer
 end
 
 local function add(answer, due, attempt, was_pending, message)
   local n = #answer
-  answer[n + 1], answer[n + 2], answer[n + 3] = offset_of(due.ref), attempt, due.safe
+  answer[n + 1], answer[n + 2], answer[n + 3] = c.offset_of(due.ref), attempt, due.safe
   answer[n + 4], answer[n + 5] = was_pending and 1 or 0, message
 end
 
 -- The answer to this call was lost: the same messages again, with the attempts that they have.
 if before then
-  local refs = {}
-  local i = 0
-  for n in string.gmatch(before, '%d+') do
-    i = i + 1
-    n = tonumber(n)
-    if i <= 4 then sent[i - 1] = n
-    elseif i % 3 == 2 then refs[#refs + 1] = { ref = n }
-    elseif i % 3 == 0 then refs[#refs].safe = n
-    else refs[#refs].was_pending = n == 1 end
-  end
+  local said = {}
+  for n in string.gmatch(before, '%d+') do said[#said + 1] = tonumber(n) end
+  sent = { [0] = said[1], said[2], said[3], said[4] }
   local list = {}
-  for j, due in ipairs(refs) do list[j] = due.ref end
-  local messages, notes = fetch(list, ''), fetch(list, 'n')
+  for i = 5, #said, 3 do list[#list + 1] = said[i] end
+  local messages, notes = c.fetch(list, ''), c.fetch(list, 'n')
   save(nil)
   local repeated = head(false)
-  for j, due in ipairs(refs) do
+  for j, ref in ipairs(list) do
     if messages[j] then
       local attempts = notes[j] and tonumber(string.match(notes[j], '^%d+')) or 0
-      add(repeated, due, attempts, due.was_pending, messages[j])
+      add(repeated, { ref = ref, safe = said[3 + 3 * j] }, attempts, said[4 + 3 * j] == 1, messages[j])
     end
   end
   return repeated
@@ -189,87 +206,88 @@ if laps() then
   return head(true)
 end
 
-local start = { [0] = sent[0], sent[1], sent[2], sent[3] }
-local safe_before = ARGV[8] ~= '' and safe() or 0
-local refs = ARGV[8] ~= '' and due_refs() or pending_refs()
-local taken, messages, bytes = 0, {}, 0
-local list = {}
-for i, due in ipairs(refs) do list[i] = due.ref end
--- Messages are fetched in pieces, since bytes may end the read.
-local i, over_ = 1, false
-while i <= #list and not over_ do
-  local to = math.min(i + CHUNK - 1, #list)
+local start, safe_before = copy(sent), safe()
+local due
+if not positioned then
+  due = pending_due()
+else
+  local first = math.min(sent[0], sent[1], sent[2], sent[3])
+  due = s.delivered <= first and due_in_line() or due_by_rank(first)
+end
+
+-- How many of them fit, and their messages, which are fetched in pieces.
+local taken, messages, bytes, full = 0, {}, 0, false
+for from = 1, #due, CHUNK do
+  if full then break end
   local names = {}
-  for j = i, to do names[#names + 1] = list[j] end
-  for j, message in ipairs(call('HMGET', MESSAGES, unpack(names))) do
+  for j = from, math.min(from + CHUNK - 1, #due) do names[#names + 1] = due[j].ref end
+  for _, message in ipairs(call('HMGET', MESSAGES, unpack(names))) do
     local more = tonumber(string.match(message, '^%d (%d+)'))
-    if ARGV[8] ~= '' then
-      if bytes >= budget then over_ = true end
-    elseif taken > 0 and bytes + more > budget then
-      over_ = true
-    end
-    if over_ then break end
+    if positioned then full = bytes >= budget else full = taken > 0 and bytes + more > budget end
+    if full then break end
     bytes, taken = bytes + more, taken + 1
     messages[taken] = message
-    refs[taken].bytes = more
   end
-  i = to + 1
 end
--- The walk has gone on behind the last message that fits: it ends there.
-if ARGV[8] ~= '' and (taken < #refs or bytes >= budget) then sent = taken > 0 and refs[taken].sent or start end
+-- Behind the last one that fits the walk has gone too far.
+if positioned and taken > 0 and (taken < #due or taken == limit or bytes >= budget) then sent = copy(due[taken].sent)
+elseif positioned and taken < #due then sent = start end
 
-local kept = { sent[0] or 0, sent[1] or 0, sent[2] or 0, sent[3] or 0 }
-local deliveries = {}
+local texts, attempts = {}, {}
 if taken > 0 then
-  local texts = {}
   local names = {}
-  for j = 1, taken do names[j] = refs[j].ref end
-  texts = fetch(names, 'n')
-  local gone, due_times, notes_out = {}, {}, {}
-  for j = 1, taken do
-    local due = refs[j]
-    local ref, offset = due.ref, offset_of(due.ref)
-    local attempts = texts[j] and tonumber(string.match(texts[j], '^%d+')) or 0
-    local was_pending = false
-    if leases then
-      local note = texts[j] and read_note(texts[j]) or note_of(messages[j])
-      local before_attempts = note.attempts
-      local again = offset <= resumed
-      local pending = call('ZSCORE', PENDING, ref)
-      local leased = not pending and call('ZSCORE', LEASED, ref)
-      local in_turn = ARGV[8] ~= '' and offset > safe_before
-      if pending or (again and leased) then
-        note.attempts = note.attempts + 1
-        note.cursor = false
-        if pending then gone[#gone + 1] = ref end
-        due_times[#due_times + 1] = math.min(now + lease_ms, note.expires)
-        due_times[#due_times + 1] = ref
-      elseif again then
-        note.attempts = note.attempts + 1
-      end
-      was_pending = pending and true or false
-      local marked = in_turn and not note.cursor and (pending or leased)
-      if marked then note.cursor = true end
-      if marked or note.attempts > before_attempts then
-        notes_out[#notes_out + 1] = 'n' .. ref
-        notes_out[#notes_out + 1] = write_note(note)
-      end
-      if offset > s.delivered then s.delivered = offset end
-      attempts = note.attempts
-      if due.safe then safe_before = due.safe end
-    end
-    deliveries[j] = { attempts, was_pending }
-    if leases then
-      kept[#kept + 1] = ref
-      kept[#kept + 1] = due.safe
-      kept[#kept + 1] = was_pending and 1 or 0
-    end
-  end
-  chunks(gone, function(from, to) call('ZREM', PENDING, unpack(gone, from, to)) end)
-  chunks(due_times, function(from, to) call('ZADD', LEASED, unpack(due_times, from, to)) end)
-  chunks(notes_out, function(from, to) call('HSET', MESSAGES, unpack(notes_out, from, to)) end)
+  for j = 1, taken do names[j] = due[j].ref end
+  texts = c.fetch(names, 'n')
 end
-save(leases and taken > 0 and table.concat(kept, ' ') or nil)
-answer = head(false)
-for j = 1, taken do add(answer, refs[j], deliveries[j][1], deliveries[j][2], messages[j]) end
+
+if not leases then
+  save(nil)
+  local answer = head(false)
+  for j = 1, taken do
+    add(answer, due[j], texts[j] and tonumber(string.match(texts[j], '^%d+')) or 0, false, messages[j])
+  end
+  return answer
+end
+
+local leased, until_ms, notes = {}, {}, {}
+local kept = { sent[0], sent[1], sent[2], sent[3] }
+local ends = now + lease_ms
+for j = 1, taken do
+  local item = due[j]
+  local ref, from, offset = item.ref, item.from, c.offset_of(item.ref)
+  local note = texts[j] and c.read_note(texts[j]) or c.note_of(messages[j])
+  local was = note.attempts
+  local again = offset <= resumed
+  if from == PENDING or (again and from == LEASED) then
+    note.attempts, note.cursor = was + 1, false
+    if from == PENDING then leased[#leased + 1] = ref end
+    local lease_ends = ends < note.expires and ends or note.expires
+    until_ms[#until_ms + 1] = lease_ends
+    until_ms[#until_ms + 1] = ref
+    c.lease_until(lease_ends)
+  elseif again then
+    note.attempts = was + 1
+  end
+  -- Delivered in its turn, a message is acknowledged by a cursor at or past it.
+  local marked = positioned and offset > safe_before and not note.cursor and from ~= HISTORY
+  if marked then note.cursor = true end
+  if marked or note.attempts > was then
+    notes[#notes + 1] = 'n' .. ref
+    notes[#notes + 1] = c.write_note(note)
+  end
+  if offset > s.delivered then s.delivered = offset end
+  attempts[j] = note.attempts
+  safe_before = positioned and item.safe or 0
+  local n = #kept
+  kept[n + 1], kept[n + 2], kept[n + 3] = ref, item.safe, from == PENDING and 1 or 0
+end
+c.chunks(leased, function(from, to) call('ZREM', PENDING, unpack(leased, from, to)) end)
+local function write_pairs(command, key, list)
+  for from = 1, #list, 2 * CHUNK do call(command, key, unpack(list, from, math.min(from + 2 * CHUNK - 1, #list))) end
+end
+write_pairs('ZADD', LEASED, until_ms)
+write_pairs('HSET', MESSAGES, notes)
+save(taken > 0 and table.concat(kept, ' ') or nil)
+local answer = head(false)
+for j = 1, taken do add(answer, due[j], attempts[j], due[j].from == PENDING, messages[j]) end
 return answer

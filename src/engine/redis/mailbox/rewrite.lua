@@ -9,8 +9,9 @@
 -- RETURNS  by how many bytes the mailbox has grown; then for each message a digit: 0 rewritten, 1 delivered,
 --          2 acknowledged, 3 no room, 4 gone
 if not load() then return 'unknown' end
-begin_freeing()
-advance()
+local c = changes()
+c.begin_freeing()
+c.advance()
 local dry, besides, room = ARGV[5] == '1', tonumber(ARGV[6]), tonumber(ARGV[7])
 local grown, outcomes = 0, {}
 
@@ -18,8 +19,8 @@ local grown, outcomes = 0, {}
 local function at(offset)
   local refs = {}
   for rank = 0, 3 do refs[rank + 1] = offset * 4 + rank end
-  for i, message in ipairs(fetch(refs, '')) do
-    if message then return refs[i], parse(message) end
+  for i, message in ipairs(c.fetch(refs, '')) do
+    if message then return refs[i], string.match(message, '^(%d) (%d+) (%d+) (%S+)\n(.*)$') end
   end
 end
 
@@ -39,7 +40,7 @@ local function rewrite(offset, bytes_after, json_before, json_after)
   if dry then return 0 end
   call('HSET', MESSAGES, ref, rank .. ' ' .. bytes_after .. ' ' .. expires .. ' ' .. reply .. '\n' .. json_after)
   s.bytes = s.bytes + by
-  while s.history_bytes > 0 and s.bytes + s.history_bytes > bytes_max do overwrite(1) end
+  while s.history_bytes > 0 and s.bytes + s.history_bytes > bytes_max do c.overwrite(1) end
   return 0
 end
 

@@ -1,5 +1,6 @@
 import { type Script, script } from '../script.ts'
 import append from './append.lua' with { type: 'text' }
+import changes from './changes.lua' with { type: 'text' }
 import giveBack from './give-back.lua' with { type: 'text' }
 import history from './history.lua' with { type: 'text' }
 import mailbox from './mailbox.lua' with { type: 'text' }
@@ -9,7 +10,9 @@ import rewrite from './rewrite.lua' with { type: 'text' }
 import settle from './settle.lua' with { type: 'text' }
 import sweep from './sweep.lua' with { type: 'text' }
 
-const of = (name: string, text: string): Script => script(name, mailbox, text)
+/** @param text of the script itself, which may call `changes()` */
+const of = (name: string, text: string): Script =>
+  script(name, mailbox, 'local function changes()', changes, 'end', text)
 
 export const APPEND = of('append', append)
 export const OPEN = of('open', open)

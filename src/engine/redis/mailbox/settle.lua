@@ -11,14 +11,58 @@
 --          are unknown; these ids; then "ID SENDER" of each message that was acknowledged
 local found = load()
 local over = ended(ARGV[4])
-if over then return over[1] end
+if over then return over end
 if not found then return 'unknown' end
 local before = answered()
 if before == false then return 'stale' end
-begin_freeing()
-advance()
+local c = changes()
+c.begin_freeing()
+c.advance()
 local acks, delay_ms = ARGV[5] == 'ack', tonumber(ARGV[5])
 local unknown, acknowledged, settled = {}, {}, 0
+
+-- Acknowledges leases that are all in `leased`, in few commands. @returns what was; nil: nothing, some are not
+local function acknowledge_leases()
+  local refs, attempts = {}, {}
+  for i = 8, #ARGV, 2 do
+    for rank = 0, 3 do
+      refs[#refs + 1] = ARGV[i] * 4 + rank
+      attempts[#attempts + 1] = ARGV[i + 1]
+    end
+  end
+  local here, told_of, history, seen = {}, {}, {}, {}
+  local bytes, first_due, newest = 0, NEVER, 0
+  for i, text in ipairs(c.fetch(refs, 'n')) do
+    if text then
+      local at, size, expires, id, sender = string.match(text, '^(%d+) %d+ %d %d (%d+) (%d+) (%S+) (%S+)')
+      local ref = refs[i]
+      if at == attempts[i] and not seen[ref] then
+        seen[ref] = true
+        local n = #here + 1
+        here[n], told_of[n] = ref, id .. ' ' .. sender
+        local offset = c.offset_of(ref)
+        history[2 * n - 1], history[2 * n] = offset, ref
+        bytes, expires = bytes + size, tonumber(expires)
+        if expires < first_due then first_due = expires end
+        if offset > newest then newest = offset end
+      end
+    end
+  end
+  if #here == 0 then return {} end
+  if #here > CHUNK then return nil end
+  for _, score in ipairs(call('ZMSCORE', LEASED, unpack(here))) do
+    if not score then return nil end
+  end
+  call('ZREM', LEASED, unpack(here))
+  call('ZADD', HISTORY, unpack(history))
+  c.note_recent(#here)
+  s.live, s.bytes, s.history_bytes = s.live - #here, s.bytes - bytes, s.history_bytes + bytes
+  if first_due < s.history_due then s.history_due = first_due end
+  if newest > s.delivered then s.delivered = newest end
+  acknowledged, settled = told_of, #here
+  return here
+end
+
 -- What is to be settled, with its zset, in the order of the leases, else of the offsets.
 local chosen, notes = {}, {}
 
@@ -48,17 +92,17 @@ local function choose_leases()
       attempts[#attempts + 1] = tonumber(ARGV[i + 1])
     end
   end
-  for i, text in ipairs(fetch(refs, 'n')) do
+  for i, text in ipairs(c.fetch(refs, 'n')) do
     if text and tonumber(string.match(text, '^%d+')) == attempts[i] then
-      local note = read_note(text)
+      local note = c.read_note(text)
       choose(refs[i], note)
     end
   end
 end
 
 local function choose_all()
-  local refs = leased_refs(false)
-  local found = notes_of(refs)
+  local refs = c.leased_refs(false)
+  local found = c.notes_of(refs)
   for _, ref in ipairs(refs) do choose(ref, found[ref]) end
 end
 
@@ -74,7 +118,7 @@ local function choose_ids()
     while at <= #refs and left > 0 do
       local some = {}
       for i = at, math.min(at + CHUNK - 1, #refs) do some[#some + 1] = refs[i] end
-      for ref, note in pairs(notes_of(some)) do
+      for ref, note in pairs(c.notes_of(some)) do
         if wanted[note.id] and not here[note.id] then
           here[note.id] = true
           left = left - 1
@@ -86,10 +130,10 @@ local function choose_ids()
       at = at + CHUNK
     end
   end
-  look(leased_refs(true), true)
-  local pending = refs_in(call('ZRANGE', PENDING, 0, -1))
+  look(c.leased_refs(true), true)
+  local pending = c.refs_in(call('ZRANGE', PENDING, 0, -1))
   look(pending, true)
-  look(refs_in(call('ZREVRANGE', HISTORY, 0, -1)), false)
+  look(c.refs_in(call('ZREVRANGE', HISTORY, 0, -1)), false)
   table.sort(chosen, function(a, b) return a.ref < b.ref end)
   for _, found in ipairs(chosen) do found.zset, found.member = is_unacknowledged(found.ref) end
   local missing = {}
@@ -110,30 +154,33 @@ if before then
   settled = tonumber(said[1])
   for i = 3, 2 + tonumber(said[2]) do done[#done + 1] = tonumber(said[i]) end
   for i = 3 + #done, #said do missing[#missing + 1] = said[i] end
-  for _, text in ipairs(fetch(done, 'n')) do
-    local note = text and read_note(text)
+  for _, text in ipairs(c.fetch(done, 'n')) do
+    local note = text and c.read_note(text)
     if note then acknowledged[#acknowledged + 1] = note.id .. ' ' .. note.sender end
   end
 else
-  if ARGV[6] == 'leases' or ARGV[6] == 'read' then choose_leases()
+  local by_lease = ARGV[6] == 'leases' or ARGV[6] == 'read'
+  local quick = by_lease and acks and ARGV[7] == s.epoch and acknowledge_leases()
+  if quick then done = quick
+  elseif by_lease then choose_leases()
   elseif ARGV[6] == 'ids' then missing = choose_ids()
   else choose_all() end
   for _, found in ipairs(chosen) do
     local ref, note = found.ref, notes[found.ref]
     if acks then
-      acknowledge(ref, found.zset, found.member, note)
+      c.acknowledge(ref, found.zset, found.member, note)
       done[#done + 1] = ref
       acknowledged[#acknowledged + 1] = note.id .. ' ' .. note.sender
       settled = settled + 1
     elseif found.zset == LEASED and found.member == ref then
       note.cursor = false
-      fail(ref, note, delay_ms)
+      c.fail(ref, note, delay_ms)
       settled = settled + 1
     elseif ARGV[6] == 'ids' then
       missing[#missing + 1] = note.id
     end
   end
-  if acks then trim() end
+  if acks then c.trim() end
   for _, id in ipairs(unknown) do missing[#missing + 1] = id end
 end
 local kept = { settled, #done }
@@ -142,7 +189,7 @@ for _, id in ipairs(missing) do kept[#kept + 1] = id end
 save(table.concat(kept, ' '))
 local answer = noted()
 local reads = ARGV[6] == 'read'
-answer[5], answer[6] = reads and settled_offset() or 0, reads and call('ZCARD', PENDING) or 0
+answer[5], answer[6] = reads and c.settled_offset() or 0, reads and call('ZCARD', PENDING) or 0
 answer[7], answer[8] = settled, #missing
 for _, id in ipairs(missing) do answer[#answer + 1] = id end
 for _, names in ipairs(acknowledged) do answer[#answer + 1] = names end

@@ -5,12 +5,13 @@
 -- RETURNS  epoch; the last offset; the settled offset; how many are pending, and leased; changes; how many
 --          are history
 if not load() then return 'unknown' end
-begin_freeing()
-advance()
+local c = changes()
+c.begin_freeing()
+c.advance()
 save(nil)
 local answer = noted()
 local pending = call('ZCARD', PENDING)
-for _, value in ipairs({ s.epoch, s.last, settled_offset(), pending, s.live - pending, s.changes, call('ZCARD', HISTORY) }) do
+for _, value in ipairs({ s.epoch, s.last, c.settled_offset(), pending, s.live - pending, s.changes, call('ZCARD', HISTORY) }) do
   answer[#answer + 1] = value
 end
 return answer
