@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { Redis } from 'ioredis'
-import type { Run } from '../../../src/engine/redis/script.ts'
+import { type Run, type Script, script } from '../../../src/engine/redis/script.ts'
 import { RedisServer } from '../../redis/redis-server.ts'
 import { Differential, type Server } from './differential.ts'
 
@@ -8,6 +8,7 @@ import { Differential, type Server } from './differential.ts'
 const SEED = process.env.MCP_BROKER_SIM_SEED
 const RUNS = Number(process.env.MCP_BROKER_REDIS_RUNS ?? 200)
 const STEPS = 200
+const PLANTED_RUNS = 50
 
 let server: RedisServer
 let redis: Redis
@@ -60,6 +61,8 @@ function serverOf(by: Run): Server {
 
 async function firstDifference(by: Run, first: number, last: number): Promise<string | undefined> {
   for (let seed = first; seed <= last; seed++) {
+    await redis.flushall()
+    published.clear()
     try {
       await new Differential(seed, serverOf(by)).run(STEPS)
     } catch (error) {
@@ -73,3 +76,36 @@ test('the scripts do what the memory engine does', async () => {
   const [first, last] = SEED ? [Number(SEED), Number(SEED)] : [1, RUNS]
   expect(await firstDifference(run, first, last)).toBeUndefined()
 }, 600_000)
+
+/** Changes of the scripts, each of which the comparison must find. */
+const PLANTS: Readonly<Record<string, readonly (readonly [from: string, to: string])[]>> = {
+  'messages that come again out of order': [
+    ["call('ZADD', PENDING, c.key_of(ref), ref)", "call('ZADD', PENDING, c.key_of(ref) + 1.5, ref)"],
+  ],
+  'an older attempt that settles': [
+    ['if at == attempts[i] and', 'if true and'],
+    ["if text and tonumber(string.match(text, '^%d+')) == attempts[i] then", 'if text then'],
+  ],
+  'history that is overwritten out of turn': [
+    ["call('ZRANGE', HISTORY, 0, count - 1)", "call('ZREVRANGE', HISTORY, 0, count - 1)"],
+  ],
+}
+
+for (const [fault, changes] of Object.entries(PLANTS))
+  test(`the comparison finds ${fault}`, async () => {
+    expect(await firstDifference(planted(changes), 1, PLANTED_RUNS)).toContain('MCP_BROKER_SIM_SEED=')
+  }, 60_000)
+
+/** Runs scripts with changes to their text. */
+function planted(changes: readonly (readonly [string, string])[]): Run {
+  const scripts = new Map<string, Script>()
+  return (original, keys, args) => {
+    let changed = scripts.get(original.sha1)
+    if (!changed) {
+      const text = changes.reduce((all, [from, to]) => all.replaceAll(from, () => to), original.text)
+      changed = script(original.name, text)
+      scripts.set(original.sha1, changed)
+    }
+    return run(changed, keys, args)
+  }
+}
