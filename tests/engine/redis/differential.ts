@@ -17,11 +17,11 @@ import {
   readCall,
   rewriteCall,
   settleCall,
-  sweepCall,
 } from '../../../src/engine/redis/mailbox/calls.ts'
 import { type MailboxKeys, mailboxKeys } from '../../../src/engine/redis/mailbox/keys.ts'
 import { readOutgoing } from '../../../src/engine/redis/mailbox/text.ts'
 import type { Run } from '../../../src/engine/redis/script.ts'
+import { checkinCall, clientCall, sweepCall } from '../../../src/engine/redis/sessions/calls.ts'
 import type { Announcement, Read } from '../../../src/engine/values.ts'
 import { Random } from '../../simulation/random.ts'
 
@@ -103,8 +103,9 @@ export class Differential {
   async run(steps: number): Promise<void> {
     // Nobody's address would be forgotten as soon as nothing is stored for it.
     const nobody = { resume: undefined, join: undefined, key_id: undefined, name: undefined }
-    this.#model.checkin({ ...ADDRESS, ...nobody, capabilities: undefined })
-    await this.#call(openCall(undefined, 'none', undefined, this.#epoch))
+    const checkin = { ...ADDRESS, ...nobody, capabilities: undefined }
+    this.#model.checkin(checkin)
+    await this.#call(checkinCall(checkin, 'session', this.#epoch))
     for (let step = 0; step < steps; step++) {
       this.#now += this.#random.pick([0, 1, 20, 20, 500, 3000])
       await this.#step()
@@ -307,13 +308,14 @@ export class Differential {
     // A sweep leaves alone what is not due; a read of any kind looks at the whole mailbox.
     this.#model.history(ADDRESS, {}, 1, 1)
     const client = this.#model.client(ADDRESS.project, { client_id: ADDRESS.client_id })
-    const lua = await this.#call(sweepCall)
+    await this.#call(sweepCall(ADDRESS, this.#limits))
+    const lua = await this.#call(clientCall(ADDRESS), false)
     if (typeof lua === 'string' || !client) return
     const { epoch, offset, last, pending, leased, changes } = client
-    const { due_ms: _, died: _died, published: _p, grown: _g, history: _h, ...state } = lua
-    const { bytes } = this.#mailbox()
-    const model = { epoch, offset, last, pending, leased, changes, bytes }
-    await this.#same('sweep', model, { ...state, bytes: this.#bytes })
+    const { bytes, history } = this.#mailbox()
+    const model = { epoch, offset, last, pending, leased, changes, bytes, history, counted: bytes }
+    const stored = { ...lua.client.mailbox, bytes: lua.client.bytes, history: lua.client.history }
+    await this.#same('sweep', model, { ...stored, counted: this.#bytes })
   }
 
   /** @param repeats it may be made twice; one that may not is as good the second time */

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
 import { DEFAULT_LIMITS } from '../../../src/core/limits.ts'
 import { createMessage, type StoredMessage } from '../../../src/core/message.ts'
-import { readCall, settleCall, sweepCall } from '../../../src/engine/redis/mailbox/calls.ts'
+import { readCall, settleCall } from '../../../src/engine/redis/mailbox/calls.ts'
 import { Lanes } from '../../../src/engine/redis/mailbox/lanes.ts'
 import { readAnnouncements } from '../../../src/engine/redis/mailbox/text.ts'
 import type { Run } from '../../../src/engine/redis/script.ts'
+import { clientCall } from '../../../src/engine/redis/sessions/calls.ts'
 import type { Address } from '../../../src/engine/values.ts'
 import { Random } from '../../simulation/random.ts'
 import { Bench } from './bench.ts'
@@ -101,7 +102,7 @@ test('a call that fails rejects, and those behind it go on', async () => {
     return Promise.reject(new Error('no connection'))
   })
   const first = append(lanes, 1)
-  const read = lanes.call(READER, sweepCall)
+  const read = lanes.call(READER, clientCall(READER))
   const second = append(lanes, 2)
   await expect(first).rejects.toThrow('no connection')
   expect(await read).toBe('unknown')

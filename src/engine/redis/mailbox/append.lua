@@ -1,6 +1,6 @@
 -- Stores messages for one mailbox, each or none, and announces them.
 --
--- KEYS  1-6 as above
+-- KEYS  1-7 as above
 -- ARGV  1-3 as above
 --       4   epoch for a mailbox that is made by this call; '' makes none
 --       5.. for each message: "ID SENDER ATTEMPTS BYTES", and the message as it is stored

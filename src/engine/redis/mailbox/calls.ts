@@ -2,7 +2,6 @@ import type { Cursor } from '../../../core/cursor.ts'
 import type { Limits } from '../../../core/limits.ts'
 import type { Acked, AckMode, Due, Take } from '../../../core/mailbox/entry.ts'
 import type { PerRank, Position } from '../../../core/mailbox/position.ts'
-import type { MailboxState } from '../../../core/mailbox/state.ts'
 import type { StoredMessage } from '../../../core/message.ts'
 import type { SessionEnd } from '../../../core/session.ts'
 import type {
@@ -18,7 +17,7 @@ import type {
   Settled,
 } from '../../values.ts'
 import type { Script } from '../script.ts'
-import { APPEND, GIVE_BACK, HISTORY, OPEN, READ, REWRITE, SETTLE, SWEEP } from './scripts.ts'
+import { APPEND, HISTORY, OPEN, READ, REWRITE, SETTLE } from './scripts.ts'
 import { messageHead, messageText, readMessage } from './text.ts'
 
 /** One call of a script of a mailbox, and how its answer is read. */
@@ -48,7 +47,7 @@ export interface Noted {
 }
 
 /** What an answer begins with, and what follows. */
-function noted(answer: readonly unknown[]): [Noted, unknown[]] {
+export function noted(answer: readonly unknown[]): [Noted, unknown[]] {
   const [due, died, published, grown, ...rest] = answer
   return [
     { due_ms: dueMs(due), died: Number(died), published: String(published), grown: Number(grown) },
@@ -86,7 +85,7 @@ export function contextArgs({ now, generation, limits, publish, instance, number
 /** What Lua writes for a time that never comes. */
 const NEVER = 99_999_999_999_999
 
-function dueMs(value: unknown): number {
+export function dueMs(value: unknown): number {
   const ms = Number(value)
   return ms >= NEVER ? Number.POSITIVE_INFINITY : ms
 }
@@ -315,39 +314,6 @@ export function rewriteCall(
       return { ...all, bytes: Number(bytes), outcomes: digits.map((digit) => REWRITES[Number(digit)]!) }
     },
   }
-}
-
-export interface SweepAnswer extends Noted, MailboxState {
-  /** Acknowledged messages that are kept. */
-  readonly history: number
-}
-
-export const sweepCall: MailboxCall<SweepAnswer | Refused> = {
-  script: SWEEP,
-  args: [],
-  read(answer) {
-    if (!Array.isArray(answer)) return answer as Refused
-    const [all, [epoch, last, offset, pending, leased, changes, history]] = noted(answer)
-    return {
-      ...all,
-      epoch: String(epoch),
-      last: Number(last),
-      offset: Number(offset),
-      pending: Number(pending),
-      leased: Number(leased),
-      changes: Number(changes),
-      history: Number(history),
-    }
-  },
-}
-
-export const giveBackCall: MailboxCall<Noted | Refused> = {
-  script: GIVE_BACK,
-  args: [],
-  read(answer) {
-    if (!Array.isArray(answer)) return answer as Refused
-    return noted(answer)[0]
-  },
 }
 
 function readAcked(text: unknown): Acked {

@@ -1,6 +1,6 @@
 -- Retained messages in rising order of offset, in any state.
 --
--- KEYS  1-6 as above
+-- KEYS  1-7 as above
 -- ARGV  1-3 as above
 --       4   epoch of a cursor, '' for none; 5 its offset
 --       6   how many at most; 7 bytes, but never none

@@ -3,7 +3,7 @@ import type { Address } from '../../values.ts'
 /** The keys of one mailbox, in the order in which its scripts take them; all are in one hash slot. */
 export type MailboxKeys = readonly string[]
 
-const PARTS = ['state', 'messages', 'pending', 'leased', 'history', 'outbox']
+const PARTS = ['state', 'messages', 'pending', 'leased', 'history', 'outbox', 'keys']
 
 /** @param prefix of all keys of this broker and its database */
 export function mailboxKeys(prefix: string, { project, client_id }: Address): MailboxKeys {

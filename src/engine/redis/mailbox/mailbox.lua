@@ -10,6 +10,7 @@
 --       5 history   zset: REF of an acknowledged message by offset
 --       6 outbox    list: what has died and is not buried yet, "NUMBER REASON OFFSET ATTEMPTS DEAD_MS EPOCH",
 --                   and the message on the next lines
+--       7 keys      the idempotency keys that its client used as a sender; only some scripts look at them
 -- ARGV  1 what holds for each call: "NOW_MS GENERATION MESSAGES_MAX BYTES_MAX HISTORY_MAX ATTEMPTS_MAX
 --         LEASE_MS DROPS_OLDEST"
 --       2 the channel, and the command that publishes on it: "PUBLISH channel"
@@ -64,7 +65,7 @@ local function load()
     for known in string.gmatch(v[2], '%S+') do
       if #kept < 4 then kept[#kept + 1] = known end
     end
-    call('HSET', STATE, 'generations', table.concat(kept, ' '))
+    s.generations = table.concat(kept, ' ')
   end
   return true
 end
@@ -73,7 +74,7 @@ end
 local function create(epoch)
   call('HSET', STATE, 'epoch', epoch, 'generations', generation, 'last', 0, 'live', 0, 'bytes', 0, 'history_bytes', 0,
     'changes', 0, 'due', NEVER, 'leased_due', NEVER, 'history_due', NEVER, 'delivered', 0, 'died', 0,
-    'evicted', '0 0 0 0 0', 'recent', '0 0 0')
+    'evicted', '0 0 0 0 0', 'recent', '0 0 0', 'idle_since', now)
   load()
 end
 
@@ -103,6 +104,7 @@ local function save(answer)
   if s.died ~= was[10] then note('died', s.died) end
   if s.evicted ~= was[11] then note('evicted', s.evicted) end
   if s.recent ~= was[12] then note('recent', s.recent) end
+  if s.generations then note('generations', s.generations) end
   if answer then note('call:' .. instance, number .. ' ' .. answer) end
   if n > 0 then call('HSET', STATE, unpack(c)) end
   if #told == 0 then return end

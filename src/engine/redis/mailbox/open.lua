@@ -1,6 +1,6 @@
 -- Begins a subscription: after a cursor, or at the oldest unacknowledged message.
 --
--- KEYS  1-6 as above
+-- KEYS  1-7 as above
 -- ARGV  1-3 as above
 --       4   epoch for a mailbox that is made by this call; '' makes none
 --       5   id of the reader's session; '' reads for any

@@ -1,6 +1,6 @@
 -- Reads what a reader is due after its position, or what is pending.
 --
--- KEYS  1-6 as above
+-- KEYS  1-7 as above
 -- ARGV  1-3 as above
 --       4   id of the reader's session; '' reads for any
 --       5   "manual" leases; "none" only peeks

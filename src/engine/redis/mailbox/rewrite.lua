@@ -1,6 +1,6 @@
 -- Replaces the JSON of messages that are pending and were never delivered.
 --
--- KEYS  1-6 as above
+-- KEYS  1-7 as above
 -- ARGV  1-3 as above
 --       4   epoch of the offsets
 --       5   '1' writes nothing, and answers what would come of it

@@ -1,6 +1,6 @@
 -- Acknowledges or nacks messages.
 --
--- KEYS  1-6 as above
+-- KEYS  1-7 as above
 -- ARGV  1-3 as above
 --       4   id of the caller's session; '' settles for any
 --       5   "ack", or the delay of a nack in milliseconds
