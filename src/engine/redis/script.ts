@@ -24,3 +24,15 @@ export type Run = (
   keys: readonly string[],
   args: readonly (string | number)[],
 ) => Promise<unknown>
+
+/**
+ * Runs a plain command, whose first argument is its key. It may be carried out twice.
+ *
+ * @throws Error as the server answered it
+ */
+export type Command = (name: string, ...args: readonly (string | number)[]) => Promise<unknown>
+
+/** A name that may hold any characters, as a part of a hash tag. */
+export function tagPart(name: string): string {
+  return encodeURIComponent(name.toWellFormed())
+}

@@ -53,7 +53,7 @@ function message(payload: unknown): StoredMessage {
 }
 
 async function append(lanes: Lanes, payload: unknown, to: Address = READER): Promise<string> {
-  const answer = await lanes.append(to, message(payload), 0, 'e1')
+  const answer = await lanes.append(to, { message: message(payload), attempts: 0 }, 'e1')
   return typeof answer === 'string' ? answer : answer.outcome
 }
 
@@ -88,7 +88,7 @@ test('a call takes its place behind those before it, and appends behind it do no
 
 test('a call for a mailbox that is not there says so, and those behind it go on', async () => {
   const { lanes } = rig(bench.run)
-  const unknown = lanes.append(READER, message(1), 0, undefined)
+  const unknown = lanes.append(READER, { message: message(1), attempts: 0 }, undefined)
   const known = append(lanes, 2)
   expect(await unknown).toBe('unknown')
   expect(await known).toBe('stored')

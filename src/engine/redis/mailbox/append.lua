@@ -3,7 +3,8 @@
 -- KEYS  1-7 as above
 -- ARGV  1-3 as above
 --       4   epoch for a mailbox that is made by this call; '' makes none
---       5.. for each message: "ID SENDER ATTEMPTS BYTES", and the message as it is stored
+--       5.. for each message: "ID SENDER ATTEMPTS BYTES", and the message as it is stored; of a send with an
+--           idempotency key, the first goes on: " UNTIL_MS KEY"
 -- RETURNS  whether the address is new; whether a client has checked in here; the session that holds it, and
 --          when that was heard; then for each message a digit: 0 stored, 1 full, 2 too large
 local made = false
@@ -59,7 +60,13 @@ end
 
 -- @returns the digit that says what came of it
 local function store(head, message)
-  local id, sender, attempts, bytes = string.match(head, '^(%S+) (%S+) (%d+) (%d+)$')
+  local id, sender, attempts, bytes, key = string.match(head, '^(%S+) (%S+) (%d+) (%d+)(.*)$')
+  local mark, known_until
+  if key ~= '' then
+    known_until, key = string.match(key, '^ (%d+) (.*)$')
+    mark = 'm ' .. sender .. ' ' .. key
+    if tonumber(call('HGET', KEYS[7], mark) or 0) > now then return 0 end
+  end
   local rank, expires, reply = string.match(message, '^(%d) %d+ (%d+) (%S+)\n')
   bytes, expires = tonumber(bytes), tonumber(expires)
   if bytes > bytes_max then return 2 end
@@ -80,6 +87,7 @@ local function store(head, message)
   end
   n = #keys
   keys[n + 1], keys[n + 2] = (3 - rank) * RANKS + s.last, ref
+  if mark then call('HSET', KEYS[7], mark, known_until) end
   announce(ref, false, id, sender, reply)
   return 0
 end

@@ -18,7 +18,7 @@ import type {
 } from '../../values.ts'
 import type { Script } from '../script.ts'
 import { APPEND, HISTORY, OPEN, READ, REWRITE, SETTLE } from './scripts.ts'
-import { messageHead, messageText, readMessage } from './text.ts'
+import { type Mark, messageHead, messageText, readMessage } from './text.ts'
 
 /** One call of a script of a mailbox, and how its answer is read. */
 export interface MailboxCall<T> {
@@ -104,14 +104,21 @@ export interface AppendAnswer extends Noted {
 
 const OUTCOMES = ['stored', 'full', 'too_large'] as const satisfies readonly Appended['outcome'][]
 
+/** A message that is to be stored. */
+export interface Appending {
+  readonly message: StoredMessage
+  /** Deliveries so far, of letters that are requeued. */
+  readonly attempts: number
+  readonly mark?: Mark | undefined
+}
+
 /**
  * Stores messages in the order in which they are given.
  *
  * @param epoch of the mailbox, if this call is to make it
- * @param attempts deliveries so far, of letters that are requeued
  */
 export function appendCall(
-  messages: readonly { readonly message: StoredMessage; readonly attempts: number }[],
+  messages: readonly Appending[],
   epoch: string | undefined,
 ): MailboxCall<AppendAnswer | Refused> {
   const args: string[] = [epoch ?? '']

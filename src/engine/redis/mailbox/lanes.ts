@@ -1,9 +1,9 @@
 import type { Limits } from '../../../core/limits.ts'
-import type { StoredMessage } from '../../../core/message.ts'
 import type { Address } from '../../values.ts'
 import type { Run } from '../script.ts'
 import {
   type AppendAnswer,
+  type Appending,
   appendCall,
   type CallContext,
   contextArgs,
@@ -54,7 +54,7 @@ interface Step {
 /** A step that appends: more messages may join it until it is sent. */
 interface AppendStep extends Step {
   readonly epoch: string | undefined
-  readonly messages: { readonly message: StoredMessage; readonly attempts: number }[]
+  readonly messages: Appending[]
   readonly answer: Promise<AppendAnswer | Refused>
 }
 
@@ -115,19 +115,14 @@ export class Lanes {
   }
 
   /** Stores one message. As {@link appendCall}, together with others for the same mailbox. */
-  async append(
-    address: Address,
-    message: StoredMessage,
-    attempts: number,
-    epoch: string | undefined,
-  ): Promise<Appended | Refused> {
+  async append(address: Address, message: Appending, epoch: string | undefined): Promise<Appended | Refused> {
     const lane = this.#laneOf(address)
     let step = lane.appending
     if (!step || step.epoch !== epoch || step.messages.length >= APPENDS_MAX) {
       step = appendStep(epoch)
       lane.push(step)
     }
-    const at = step.messages.push({ message, attempts }) - 1
+    const at = step.messages.push(message) - 1
     const answer = await step.answer
     return typeof answer === 'string' ? answer : { ...answer, outcome: answer.outcomes[at]! }
   }

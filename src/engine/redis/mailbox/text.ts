@@ -9,9 +9,21 @@ export function messageText({ rank, bytes, expires_ms, in_reply_to, json }: Stor
   return `${rank} ${bytes} ${expires_ms} ${replyText(in_reply_to)}\n${json}`
 }
 
+/** How a message of a send with an idempotency key is known again. */
+export interface Mark {
+  readonly key: string
+  /** Milliseconds since the epoch. */
+  readonly until_ms: number
+}
+
 /** What a script that appends is told of a message besides. @param attempts deliveries so far */
-export function messageHead({ message_id, sender_id, bytes }: StoredMessage, attempts: number): string {
-  return `${message_id} ${sender_id} ${attempts} ${bytes}`
+export function messageHead(
+  { message_id, sender_id, bytes }: StoredMessage,
+  attempts: number,
+  mark: Mark | undefined,
+): string {
+  const head = `${message_id} ${sender_id} ${attempts} ${bytes}`
+  return mark ? `${head} ${mark.until_ms} ${mark.key}` : head
 }
 
 export function readMessage(text: string): StoredMessage {
@@ -56,6 +68,11 @@ export interface Outgoing {
   /** Rises by one with each death in this mailbox. */
   readonly number: number
   readonly letter: DeadLetter
+}
+
+export function outgoingText({ number, letter }: Outgoing): string {
+  const { reason, offset, attempts, dead_ms, epoch, message } = letter
+  return `${number} ${reason} ${offset} ${attempts} ${dead_ms} ${epoch}\n${messageText(message)}`
 }
 
 export function readOutgoing(text: string, { project, client_id }: Address): Outgoing {

@@ -1,6 +1,6 @@
 import type { Records } from '../../engine.ts'
 import type { Page, Versioned } from '../../values.ts'
-import { type Run, script } from '../script.ts'
+import { type Run, script, tagPart } from '../script.ts'
 import list from './list.lua' with { type: 'text' }
 import put from './put.lua' with { type: 'text' }
 
@@ -89,7 +89,7 @@ export class RedisRecords implements Records {
 
   /** Kind and project may hold any characters: what could end the hash tag or its parts is escaped. */
   #keys(kind: string, project: string): string[] {
-    const tag = `${this.options.prefix}{${escaped(project)}:records:${escaped(kind)}}:`
+    const tag = `${this.options.prefix}{${tagPart(project)}:records:${tagPart(kind)}}:`
     return [`${tag}values`, `${tag}ids`, `${tag}meta`]
   }
 }
@@ -97,8 +97,4 @@ export class RedisRecords implements Records {
 function readRecord(id: string, text: string): Versioned {
   const end = text.indexOf('\n')
   return { id, value: JSON.parse(text.slice(end + 1)), version: Number(text.slice(0, end)) }
-}
-
-function escaped(name: string): string {
-  return encodeURIComponent(name.toWellFormed())
 }

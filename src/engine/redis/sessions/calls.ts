@@ -126,11 +126,16 @@ export interface SweepAnswer extends Noted {
   readonly session: Session | undefined
 }
 
-export function sweepCall(address: Address, limits: Limits): MailboxCall<SweepAnswer | Refused> {
+/** @param makes_place has an address forgotten that nothing is stored for and whose client is absent */
+export function sweepCall(
+  address: Address,
+  limits: Limits,
+  makes_place = false,
+): MailboxCall<SweepAnswer | Refused> {
   const { stale_seconds, disconnected_seconds, forget_seconds } = limits
   return {
     script: SWEEP,
-    args: [stale_seconds * 1000, disconnected_seconds * 1000, forget_seconds * 1000],
+    args: [stale_seconds * 1000, disconnected_seconds * 1000, forget_seconds * 1000, makes_place ? 1 : 0],
     read(answer) {
       if (!Array.isArray(answer)) return answer as Refused
       const [all, [again, status, forgotten, session]] = noted(answer)
