@@ -26,7 +26,9 @@ export interface MailboxesOptions {
    * @returns false: there is none
    */
   readonly takePlace: (address: Address) => Promise<boolean>
-  /** By how many bytes all that is stored may grow. */
+  /** An address was made. */
+  readonly made: (address: Address) => Promise<void>
+  /** By how many bytes all that is stored may grow, with history overwritten. */
   readonly room: (project: string) => Promise<number>
 }
 
@@ -53,6 +55,7 @@ export class Mailboxes {
     }
     const opened = carriedOut(answer)
     if (typeof opened === 'string') return opened
+    if (opened.made) await this.options.made(address)
     this.#acknowledged(address, opened.acknowledged)
     const { position, recovered, pending, changes } = opened
     return { position, recovered, pending, changes }
@@ -159,7 +162,7 @@ const NOTHING_READ = { due: [], epoch: '0', offset: 0, pending: 0, changes: 0 }
  *
  * @throws Error for a call that was given up, or whose mailbox is gone
  */
-function carriedOut<T extends object>(answer: T | Refused): T | SessionEnd {
+export function carriedOut<T extends object>(answer: T | Refused): T | SessionEnd {
   if (typeof answer === 'object' || answer === 'replaced' || answer === 'closed') return answer
   throw new Error(
     answer === 'stale' ? 'the call was given up before it was carried out' : 'the mailbox is gone',

@@ -74,7 +74,7 @@ export class DeadLetters {
     const matching = (await this.#heads(project)).filter((head) => matches(head, filter))
     const ahead = after === undefined ? matching : matching.filter(({ number }) => number < Number(after))
     const page = ahead.slice(-limit).reverse()
-    const items = await this.#letters(project, page)
+    const items = [...(await this.#letters(project, page)).values()]
     const next = page.length < ahead.length ? String(page.at(-1)!.number) : undefined
     return { items, next, total: matching.length }
   }
@@ -82,10 +82,11 @@ export class DeadLetters {
   /** The letters of one message. */
   async find(project: string, message_id: string): Promise<DeadLetter[]> {
     const heads = await this.#heads(project)
-    return this.#letters(
+    const found = await this.#letters(
       project,
       heads.filter((head) => head.message_id === message_id),
     )
+    return [...found.values()]
   }
 
   async totals(project: string): Promise<{ readonly count: number; readonly bytes: number }> {
@@ -130,8 +131,9 @@ export class DeadLetters {
     const taken: Head[] = []
     const refused: string[] = []
     const letters = await this.#letters(project, chosen)
-    for (const [i, letter] of letters.entries()) {
-      const head = chosen[i]!
+    for (const head of chosen) {
+      const letter = letters.get(head.number)
+      if (!letter) continue
       if (!full.has(head.client_id) && (await put(letter))) taken.push(head)
       else {
         full.add(head.client_id)
@@ -167,14 +169,18 @@ export class DeadLetters {
     return found
   }
 
-  async #letters(project: string, heads: readonly Head[]): Promise<DeadLetter[]> {
-    if (heads.length === 0) return []
+  /** By number, in the order of `heads`; without those that are gone by now. */
+  async #letters(project: string, heads: readonly Head[]): Promise<Map<number, DeadLetter>> {
+    const found = new Map<number, DeadLetter>()
+    if (heads.length === 0) return found
     const [letters = ''] = this.#keys(project)
     const numbers = heads.map(({ number }) => number)
     const texts = (await this.options.command('HMGET', letters, ...numbers)) as (string | null)[]
-    return texts.flatMap((text, i) =>
-      text === null ? [] : readOutgoing(text, { project, client_id: heads[i]!.client_id }).letter,
-    )
+    for (const [i, { number, client_id }] of heads.entries()) {
+      const text = texts[i]
+      if (text) found.set(number, readOutgoing(text, { project, client_id }).letter)
+    }
+    return found
   }
 
   #keys(project: string): string[] {

@@ -17,7 +17,7 @@ import type {
   Settled,
 } from '../../values.ts'
 import type { Script } from '../script.ts'
-import { APPEND, HISTORY, OPEN, READ, REWRITE, SETTLE } from './scripts.ts'
+import { APPEND, HISTORY, OPEN, OVERWRITE, READ, REWRITE, SETTLE } from './scripts.ts'
 import { type Mark, messageHead, messageText, readMessage } from './text.ts'
 
 /** One call of a script of a mailbox, and how its answer is read. */
@@ -122,8 +122,8 @@ export function appendCall(
   epoch: string | undefined,
 ): MailboxCall<AppendAnswer | Refused> {
   const args: string[] = [epoch ?? '']
-  for (const { message, attempts } of messages)
-    args.push(messageHead(message, attempts), messageText(message))
+  for (const { message, attempts, mark } of messages)
+    args.push(messageHead(message, attempts, mark), messageText(message))
   return {
     script: APPEND,
     args,
@@ -320,6 +320,15 @@ export function rewriteCall(
       const [all, [bytes, ...digits]] = noted(answer)
       return { ...all, bytes: Number(bytes), outcomes: digits.map((digit) => REWRITES[Number(digit)]!) }
     },
+  }
+}
+
+/** Overwrites the oldest history. @param bytes that are wanted */
+export function overwriteCall(bytes: number): MailboxCall<Noted | Refused> {
+  return {
+    script: OVERWRITE,
+    args: [bytes],
+    read: (answer) => (Array.isArray(answer) ? noted(answer)[0] : (answer as Refused)),
   }
 }
 

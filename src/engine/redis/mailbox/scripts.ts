@@ -4,6 +4,7 @@ import changes from './changes.lua' with { type: 'text' }
 import history from './history.lua' with { type: 'text' }
 import mailbox from './mailbox.lua' with { type: 'text' }
 import open from './open.lua' with { type: 'text' }
+import overwrite from './overwrite.lua' with { type: 'text' }
 import read from './read.lua' with { type: 'text' }
 import rewrite from './rewrite.lua' with { type: 'text' }
 import settle from './settle.lua' with { type: 'text' }
@@ -18,3 +19,4 @@ export const READ = mailboxScript('read', read)
 export const SETTLE = mailboxScript('settle', settle)
 export const HISTORY = mailboxScript('history', history)
 export const REWRITE = mailboxScript('rewrite', rewrite)
+export const OVERWRITE = mailboxScript('overwrite', overwrite)

@@ -17,6 +17,7 @@ export interface StoredClient {
   readonly history: number
   /** Bytes of its messages, history included. */
   readonly bytes: number
+  readonly history_bytes: number
 }
 
 export interface CheckinAnswer extends Noted {
@@ -178,7 +179,8 @@ function readSession(text: string, { project, client_id }: Address): Session | u
 }
 
 function readClient(values: readonly unknown[], address: Address): StoredClient {
-  const [session, owner, epoch, offset, last, pending, leased, changes, history, bytes] = values
+  const [session, owner, epoch, offset, last, pending, leased, changes, history, bytes, history_bytes] =
+    values
   const key = String(owner)
   return {
     session: readSession(String(session), address),
@@ -193,6 +195,7 @@ function readClient(values: readonly unknown[], address: Address): StoredClient 
       changes: Number(changes),
     },
     history: Number(history),
-    bytes: Number(bytes),
+    bytes: Number(bytes) + Number(history_bytes),
+    history_bytes: Number(history_bytes),
   }
 }

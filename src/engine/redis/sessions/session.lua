@@ -45,7 +45,7 @@ local function add_client(answer)
   local owner = h.owned and '1' .. h.owner or ''
   for _, value in ipairs({
     session_text(), owner, s.epoch, changes().settled_offset(), s.last, pending, s.live - pending, s.changes,
-    call('ZCARD', HISTORY), s.bytes + s.history_bytes,
+    call('ZCARD', HISTORY), s.bytes, s.history_bytes,
   }) do
     answer[#answer + 1] = value
   end
