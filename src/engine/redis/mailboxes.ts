@@ -28,6 +28,8 @@ export interface MailboxesOptions {
   readonly takePlace: (address: Address) => Promise<boolean>
   /** An address was made. */
   readonly made: (address: Address) => Promise<void>
+  /** Overwrites history where more is stored than may be: that of the address first. */
+  readonly makeRoom: (address: Address) => Promise<unknown>
   /** By how many bytes all that is stored may grow, with history overwritten. */
   readonly room: (project: string) => Promise<number>
 }
@@ -147,6 +149,7 @@ export class Mailboxes {
     if (answer === 'unknown') return { outcomes: rewrite.messages.map(() => 'gone'), bytes: 0 }
     const done = carriedOut(answer)
     if (typeof done === 'string') throw new Error(`rewrite: ${done}`)
+    if (done.grown > 0) await this.options.makeRoom(address)
     return { outcomes: done.outcomes, bytes: done.bytes }
   }
 

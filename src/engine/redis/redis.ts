@@ -118,6 +118,8 @@ export class RedisEngine implements Engine {
         (await this.#sends.store(project, bounce, client_id, 0, undefined, as)).outcome === 'stored',
       died: (letter, bounced) => this.#events.died(letter, bounced),
       grown: (_, bytes) => this.#usage.grew(bytes),
+      // An address that only had this is to be forgotten.
+      emptied: (address) => this.#due.note(address, now()),
     })
     this.#mailboxes = new Mailboxes({
       lanes,
@@ -125,16 +127,17 @@ export class RedisEngine implements Engine {
       acknowledged: (address, messages: readonly Acked[]) => this.#events.acknowledged(address, messages),
       takePlace: (address) => this.#holders.takePlace(address),
       made: (address) => this.#holders.made(address),
+      makeRoom: (address) => this.#usage.makeRoom(address, 0),
       room: (project) => this.#usage.room(project),
     })
   }
 
-  #noted(address: Address, { due_ms, died, published, grown }: Noted): void {
+  #noted(address: Address, { due_ms, dying, published, grown }: Noted): void {
     this.#usage.grew(grown)
     this.#due.note(address, due_ms)
     if (published !== '')
       for (const announcement of readAnnouncements(published, address)) this.#events.announced(announcement)
-    if (this.#outboxes.news(address, died)) this.#outboxes.drain(address)
+    if (dying > 0) this.#outboxes.drain(address)
   }
 
   /** Ends when what a call had die is buried. */
@@ -268,9 +271,15 @@ export class RedisEngine implements Engine {
   follow(): void {}
 
   async sweep(): Promise<void> {
-    const addresses = await this.#due.claim(this.options.now())
-    await this.#buried(Promise.all(addresses.map((address) => this.#holders.sweep(address))))
+    for (let round = 0; round < SWEEPS_MAX; round++) {
+      const addresses = await this.#due.claim(this.options.now())
+      if (addresses.length === 0) return
+      await this.#buried(Promise.all(addresses.map((address) => this.#holders.sweep(address))))
+    }
   }
 }
+
+/** What is due by then is left to the next tick. */
+const SWEEPS_MAX = 4
 
 const FULL = 'stored_bytes_max is reached: new messages are refused until some are read or expire.'

@@ -176,7 +176,7 @@ export class Differential {
     const lua = await this.#call(readCall(reader.lua, take))
     if (typeof model === 'string' || typeof lua === 'string')
       return this.#same('read', typeof model, typeof lua)
-    const { due_ms: _, died: _died, published: _p, grown: _g, ...answer } = lua
+    const { due_ms: _, dying: _d, published: _p, grown: _g, ...answer } = lua
     const { due, epoch, pending, changes, lapped, position } = model
     // Who reads with a position does not ask where it might begin.
     const expected = { due, epoch, offset: 0, pending, changes, lapped, position }
@@ -267,7 +267,7 @@ export class Differential {
     const model = this.#model.read(ADDRESS, undefined, take)
     const lua = await this.#call(readCall(undefined, take))
     if (typeof model === 'string' || typeof lua === 'string') return
-    const { due_ms: _, died: _died, published: _p, grown: _g, ...answer } = lua
+    const { due_ms: _, dying: _d, published: _p, grown: _g, ...answer } = lua
     await this.#same('take', plain(model), plain(await this.#afterAuto(ack, answer)))
   }
 
@@ -281,7 +281,7 @@ export class Differential {
     const model = this.#model.history(ADDRESS, { after }, limit, bytes_max)
     const lua = await this.#call(historyCall(after, limit, bytes_max))
     if (typeof lua === 'string') return
-    const { due_ms: _, died: _died, published: _p, grown: _g, ...answer } = lua
+    const { due_ms: _, dying: _d, published: _p, grown: _g, ...answer } = lua
     await this.#same('history', plain(model), plain(answer))
   }
 

@@ -75,10 +75,12 @@ export class Holders {
   async heard({ project, client_id, session_id, at_ms }: Heard): Promise<void> {
     const { lanes, index } = this.options
     const address = { project, client_id }
-    const answer = await lanes.call(address, heardCall(address, session_id, at_ms))
-    if (typeof answer === 'string') return
-    await index.heard(address, at_ms)
-    if (!answer.active) return
+    // At once: a list that is asked for after this has it in its place.
+    const [answer] = await Promise.all([
+      lanes.call(address, heardCall(address, session_id, at_ms)),
+      index.heard(address, at_ms),
+    ])
+    if (typeof answer === 'string' || !answer.active) return
     this.options.events().session(answer.active, 'active')
     this.#noteSilence(answer.active)
   }

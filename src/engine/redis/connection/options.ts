@@ -19,6 +19,8 @@ export function optionsOf(target: Target, ca: string | undefined): ConnectionOpt
     ...(target.password !== undefined && { password: target.password }),
     ...(target.tls && { tls: ca === undefined ? {} : { ca } }),
     lazyConnect: true,
+    // Answers are flat lists, as scripts read them.
+    protocol: 2,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,

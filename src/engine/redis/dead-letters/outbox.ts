@@ -13,8 +13,6 @@ export const TRIM_OUTBOX = script('trim-outbox', trimOutbox)
 
 /** Letters of one step. */
 const LETTERS_MAX = 64
-/** Addresses of which it is remembered how many have died. An outbox that is empty is looked at in vain. */
-const HEARD_OF_MAX = 10_000
 
 export interface OutboxesOptions {
   readonly run: Run
@@ -32,6 +30,8 @@ export interface OutboxesOptions {
   readonly died: (letter: DeadLetter, bounced: boolean) => void
   /** Told by how many bytes what is stored has grown. */
   readonly grown: (project: string, bytes: number) => void
+  /** Told when nothing is left in an outbox. */
+  readonly emptied: (address: Address) => void
   readonly report: (trouble: unknown) => void
 }
 
@@ -41,20 +41,9 @@ export interface OutboxesOptions {
  * told, and it is removed. Each step may be made twice, and by two instances at once.
  */
 export class Outboxes {
-  readonly #heard_of = new Map<string, number>()
   readonly #draining = new Map<string, { again: boolean; done: Promise<void> }>()
 
   constructor(private readonly options: OutboxesOptions) {}
-
-  /** Whether more have died at an address than this instance has heard of. @param died how many ever */
-  news(address: Address, died: number): boolean {
-    if (died === 0) return false
-    const key = this.options.keyOf(address)
-    if ((this.#heard_of.get(key) ?? 0) >= died) return false
-    this.#heard_of.set(key, died)
-    if (this.#heard_of.size > HEARD_OF_MAX) this.#heard_of.delete(this.#heard_of.keys().next().value!)
-    return true
-  }
 
   /** Empties the outbox of an address. What comes meanwhile is emptied too. */
   drain(address: Address): void {
@@ -89,6 +78,7 @@ export class Outboxes {
       for (const outgoing of letters) await this.#bury(outgoing)
       await run(TRIM_OUTBOX, [key], [letters.at(-1)!.number])
     }
+    this.options.emptied(address)
   }
 
   async #bury(outgoing: Outgoing): Promise<void> {

@@ -67,7 +67,7 @@ local function store(head, message)
     mark = 'm ' .. sender .. ' ' .. key
     if tonumber(call('HGET', KEYS[7], mark) or 0) > now then return 0 end
   end
-  local rank, expires, reply = string.match(message, '^(%d) %d+ (%d+) (%S+)\n')
+  local rank, expires, reply = string.match(message, '^(%d) %d+ (%d+) (%S+) %d+\n')
   bytes, expires = tonumber(bytes), tonumber(expires)
   if bytes > bytes_max then return 2 end
   if s.live >= messages_max or s.bytes + bytes > bytes_max then

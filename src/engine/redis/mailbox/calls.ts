@@ -38,8 +38,8 @@ export type Refused = 'unknown' | 'stale' | SessionEnd
 export interface Noted {
   /** When the mailbox next has something to do, in milliseconds since the epoch; Infinity: never. */
   readonly due_ms: number
-  /** How many messages have died here; the outbox has those that are not buried yet. */
-  readonly died: number
+  /** How many messages have died here and are not buried yet. */
+  readonly dying: number
   /** What this call announced, for `readAnnouncements`; empty for nothing, and for a call made again. */
   readonly published: string
   /** Bytes by which what is stored has grown; negative when it has shrunk. */
@@ -48,9 +48,9 @@ export interface Noted {
 
 /** What an answer begins with, and what follows. */
 export function noted(answer: readonly unknown[]): [Noted, unknown[]] {
-  const [due, died, published, grown, ...rest] = answer
+  const [due, dying, published, grown, ...rest] = answer
   return [
-    { due_ms: dueMs(due), died: Number(died), published: String(published), grown: Number(grown) },
+    { due_ms: dueMs(due), dying: Number(dying), published: String(published), grown: Number(grown) },
     rest,
   ]
 }

@@ -46,7 +46,7 @@ end
 -- The note of a message that was never delivered. Its JSON begins with its id and its sender.
 function c.note_of(message)
   local rank, bytes, expires, reply, id, sender =
-    string.match(message, '^(%d) (%d+) (%d+) (%S+)\n{"message_id":"([^"]*)","sender_id":"([^"]*)"')
+    string.match(message, '^(%d) (%d+) (%d+) (%S+) %d+\n{"message_id":"([^"]*)","sender_id":"([^"]*)"')
   return {
     attempts = 0, failures = 0, cursor = false, rank = rank, bytes = tonumber(bytes), expires = tonumber(expires),
     id = id, sender = sender, reply = reply,

@@ -2,7 +2,7 @@
 --
 -- KEYS  1 state     hash: the fields of `load` below; `call:INSTANCE` the last call of an instance and its
 --                   answer; and those of the session that holds the address
---       2 messages  hash: REF the message, "RANK BYTES EXPIRES_MS REPLY" and its JSON on the next line;
+--       2 messages  hash: REF the message, "RANK BYTES EXPIRES_MS REPLY TTL_MS" and its JSON on the next line;
 --                   nREF its note, once it was delivered: "ATTEMPTS FAILURES CURSOR RANK BYTES EXPIRES_MS ID
 --                   SENDER REPLY"
 --       3 pending   zset: REF by (3 - rank) * 2^40 + offset
@@ -17,8 +17,8 @@
 --       3 who calls: "INSTANCE NUMBER"; the number rises with each call of the instance for this mailbox
 -- RETURNS  a text where the call did nothing: 'unknown' without a mailbox, 'stale' for a call that was given
 --          up, 'replaced' or 'closed' for a session that no longer holds the address. Else an array that
---          begins with four: when the mailbox is next due; the number of the last that died here; what was
---          published; by how many bytes what is stored has grown. Each script says what follows.
+--          begins with four: when the mailbox is next due; how many are in the outbox; what was published;
+--          by how many bytes what is stored has grown. Each script says what follows.
 --
 -- What is published is the instance and the epoch in one line, then one line for each message that has become
 -- pending: "OFFSET CHANGES AGAIN RANK ID SENDER REPLY".
@@ -118,7 +118,7 @@ local function noted()
   local due = s.due
   if s.leased_due < due then due = s.leased_due end
   if s.history_due < due then due = s.history_due end
-  return { due, s.died, published, s.bytes + s.history_bytes - was[3] - was[4] }
+  return { due, call('LLEN', OUTBOX), published, s.bytes + s.history_bytes - was[3] - was[4] }
 end
 
 -- @param again it was delivered before

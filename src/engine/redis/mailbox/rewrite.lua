@@ -20,13 +20,13 @@ local function at(offset)
   local refs = {}
   for rank = 0, 3 do refs[rank + 1] = offset * 4 + rank end
   for i, message in ipairs(c.fetch(refs, '')) do
-    if message then return refs[i], string.match(message, '^(%d) (%d+) (%d+) (%S+)\n(.*)$') end
+    if message then return refs[i], string.match(message, '^(%d) (%d+) (%d+) (%S+ %d+)\n(.*)$') end
   end
 end
 
 local function rewrite(offset, bytes_after, json_before, json_after)
   if ARGV[4] ~= s.epoch then return 4 end
-  local ref, rank, bytes, expires, reply, json = at(offset)
+  local ref, rank, bytes, expires, rest, json = at(offset)
   if not ref then return 4 end
   if json == json_after then return 0 end
   if json ~= json_before then return 4 end
@@ -38,7 +38,7 @@ local function rewrite(offset, bytes_after, json_before, json_after)
   if by > 0 and (grown + by > room or s.live > messages_max or s.bytes + reserved + by > bytes_max) then return 3 end
   grown = grown + by
   if dry then return 0 end
-  call('HSET', MESSAGES, ref, rank .. ' ' .. bytes_after .. ' ' .. expires .. ' ' .. reply .. '\n' .. json_after)
+  call('HSET', MESSAGES, ref, rank .. ' ' .. bytes_after .. ' ' .. expires .. ' ' .. rest .. '\n' .. json_after)
   s.bytes = s.bytes + by
   while s.history_bytes > 0 and s.bytes + s.history_bytes > bytes_max do c.overwrite(1) end
   return 0

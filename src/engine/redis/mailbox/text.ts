@@ -5,8 +5,9 @@ import type { Address, Announcement } from '../../values.ts'
 /** How messages and what is said of them are written in Redis: see `mailbox.lua`. */
 
 /** A message as it is stored: a line of what scripts look at, and its JSON. */
-export function messageText({ rank, bytes, expires_ms, in_reply_to, json }: StoredMessage): string {
-  return `${rank} ${bytes} ${expires_ms} ${replyText(in_reply_to)}\n${json}`
+export function messageText(message: StoredMessage): string {
+  const { rank, bytes, expires_ms, in_reply_to, ttl_ms, json } = message
+  return `${rank} ${bytes} ${expires_ms} ${replyText(in_reply_to)} ${ttl_ms}\n${json}`
 }
 
 /** How a message of a send with an idempotency key is known again. */
@@ -28,8 +29,10 @@ export function messageHead(
 
 export function readMessage(text: string): StoredMessage {
   const end = text.indexOf('\n')
-  const [, bytes, expires_ms] = text.slice(0, end).split(' ')
-  return readStored(text.slice(end + 1), Number(expires_ms), Number(bytes))
+  const [, bytes, expires_ms, , ttl_ms] = text.slice(0, end).split(' ')
+  const message = readStored(text.slice(end + 1), Number(expires_ms), Number(bytes))
+  // Of a letter that was requeued, it does not follow from its times.
+  return { ...message, ttl_ms: Number(ttl_ms) }
 }
 
 /** A caller chooses the id that it replies to: no space of it may be taken for the end of the field. */

@@ -32,7 +32,11 @@ export function claimCall(
   keys_max: number,
   epoch: string | undefined,
 ): MailboxCall<ClaimAnswer | Refused> {
-  return { script: CLAIM, args: [epoch ?? '', key, digest, until_ms, keys_max, '1'], read: readClaim }
+  return {
+    script: CLAIM,
+    args: [epoch ?? '', key, encodeURIComponent(digest), until_ms, keys_max, '1'],
+    read: readClaim,
+  }
 }
 
 /** Only asks what came of a key. */
@@ -65,5 +69,7 @@ export function finishCall(key: string, sent: Sent | undefined): MailboxCall<Fin
 }
 
 function known(digest: unknown, text: unknown): Known | undefined {
-  return text === '' ? undefined : { digest: String(digest), sent: JSON.parse(String(text)) as Sent }
+  return text === ''
+    ? undefined
+    : { digest: decodeURIComponent(String(digest)), sent: JSON.parse(String(text)) as Sent }
 }

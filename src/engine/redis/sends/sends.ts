@@ -35,6 +35,9 @@ type Outcome = Omit<AppendAnswer, 'outcomes'> & { readonly outcome: AppendAnswer
 
 /** Stores messages, also those of sends that must not be made twice. */
 export class Sends {
+  /** Sends with an idempotency key, by project, sender and key. */
+  readonly #under_way = new Map<string, Promise<unknown>>()
+
   constructor(private readonly options: SendsOptions) {}
 
   /** As {@link Engine.append}. */
@@ -50,7 +53,32 @@ export class Sends {
   }
 
   /** As {@link Engine.appendToMany}. */
-  async appendToMany(
+  appendToMany(
+    project: string,
+    variants: readonly Variant[],
+    key: IdempotencyKey | undefined,
+  ): Promise<Sent | Repeated> {
+    return key
+      ? this.#afterOthers(project, variants[0]!.message.sender_id, key.key, () =>
+          this.#toMany(project, variants, key),
+        )
+      : this.#toMany(project, variants, undefined)
+  }
+
+  /** Has one send at a time under way with a key: the next finds what came of it. */
+  async #afterOthers<T>(project: string, sender_id: string, key: string, send: () => Promise<T>): Promise<T> {
+    const name = JSON.stringify([project, sender_id, key])
+    const before = this.#under_way.get(name)
+    const sending = before ? before.catch(() => undefined).then(send) : send()
+    this.#under_way.set(name, sending)
+    try {
+      return await sending
+    } finally {
+      if (this.#under_way.get(name) === sending) this.#under_way.delete(name)
+    }
+  }
+
+  async #toMany(
     project: string,
     variants: readonly Variant[],
     key: IdempotencyKey | undefined,
