@@ -38,10 +38,10 @@ import { Holders } from './addresses/holders.ts'
 import { Lists } from './addresses/lists.ts'
 import { DeadLetters } from './dead-letters/dead-letters.ts'
 import { Outboxes } from './dead-letters/outbox.ts'
+import { FanOut } from './fan-out/fan-out.ts'
 import type { Noted } from './mailbox/calls.ts'
 import { mailboxKeys } from './mailbox/keys.ts'
 import { Lanes } from './mailbox/lanes.ts'
-import { readAnnouncements } from './mailbox/text.ts'
 import { Mailboxes } from './mailboxes.ts'
 import { RedisRecords } from './records/records.ts'
 import type { Command, Run } from './script.ts'
@@ -62,6 +62,8 @@ export interface RedisEngineOptions {
   readonly newEpoch: () => string
   /** Names this process. */
   readonly instance: string
+  /** Subscribes a channel, or ends that. */
+  readonly listen: (channel: string, on: boolean) => void
   readonly report: (trouble: unknown) => void
 }
 
@@ -72,6 +74,7 @@ export class RedisEngine implements Engine {
   readonly flushes = false
   readonly records: RedisRecords
   #events!: EngineEvents
+  readonly #fan_out: FanOut
   readonly #lanes: Lanes
   readonly #mailboxes: Mailboxes
   readonly #sends: Sends
@@ -88,8 +91,9 @@ export class RedisEngine implements Engine {
       run,
       prefix,
       instance,
-      changed: (...change) => this.#events.record(...change),
+      changed: (...change) => this.#fan_out.record(...change),
     })
+    this.#fan_out = new FanOut({ ...options, events: () => this.#events })
     this.#lanes = new Lanes({ ...options, noted: (address, noted) => this.#noted(address, noted) })
     const lanes = this.#lanes
     const index = new AddressIndex({ run, command, prefix })
@@ -103,7 +107,7 @@ export class RedisEngine implements Engine {
       now,
       newId: options.newId,
       newEpoch,
-      events: () => this.#events,
+      session: (session, status) => this.#fan_out.session(session, status),
     })
     this.#lists = new Lists({ lanes, index, dead_letters: this.#dead_letters, limits, now })
     this.#usage = new Usage({ command, prefix, limits, lists: this.#lists, lanes })
@@ -124,7 +128,7 @@ export class RedisEngine implements Engine {
     this.#mailboxes = new Mailboxes({
       lanes,
       newEpoch,
-      acknowledged: (address, messages: readonly Acked[]) => this.#events.acknowledged(address, messages),
+      acknowledged: (address, messages: readonly Acked[]) => this.#fan_out.acknowledged(address, messages),
       takePlace: (address) => this.#holders.takePlace(address),
       made: (address) => this.#holders.made(address),
       makeRoom: (address) => this.#usage.makeRoom(address, 0),
@@ -135,8 +139,7 @@ export class RedisEngine implements Engine {
   #noted(address: Address, { due_ms, dying, published, grown }: Noted): void {
     this.#usage.grew(grown)
     this.#due.note(address, due_ms)
-    if (published !== '')
-      for (const announcement of readAnnouncements(published, address)) this.#events.announced(announcement)
+    if (published !== '') this.#fan_out.announce(address, published)
     if (dying > 0) this.#outboxes.drain(address)
   }
 
@@ -268,7 +271,19 @@ export class RedisEngine implements Engine {
     for (const heard of sessions) this.#holders.heard(heard).catch(this.options.report)
   }
 
-  follow(): void {}
+  follow(address: Address, on: boolean): void {
+    this.#fan_out.follow(address, on)
+  }
+
+  /** A text was published on a channel that is listened to. */
+  received(channel: string, text: string): void {
+    this.#fan_out.received(channel, text)
+  }
+
+  /** What was published for a while was lost. */
+  missed(): void {
+    this.#events.missed()
+  }
 
   async sweep(): Promise<void> {
     for (let round = 0; round < SWEEPS_MAX; round++) {

@@ -32,6 +32,7 @@ engineContract('redis', ({ limits, now }) => {
     newId: () => crypto.randomUUID(),
     newEpoch: () => `e${(epochs++).toString(36)}x${engines}`,
     instance: `i${engines}`,
+    listen: () => undefined,
     report: (trouble) => {
       throw trouble
     },

@@ -20,7 +20,7 @@ export interface HoldersOptions {
   readonly now: () => number
   readonly newId: () => string
   readonly newEpoch: () => string
-  readonly events: () => EngineEvents
+  readonly session: EngineEvents['session']
 }
 
 /** Who holds which address; which addresses there are. */
@@ -44,14 +44,13 @@ export class Holders {
     if (typeof done === 'string') throw new Error(`check-in: ${done}`)
     const { client, replaced, resumed, active, made } = done
     const session = client.session!
-    const events = this.options.events()
     await Promise.all([
       made && index.made(checkin),
       replaced && index.ended(replaced, session),
       index.holds(session),
     ])
-    if (replaced) events.session(replaced, 'replaced')
-    if (active) events.session(session, 'active')
+    if (replaced) this.options.session(replaced, 'replaced')
+    if (active) this.options.session(session, 'active')
     this.#noteSilence(session)
     return { outcome: 'ok', session, resumed, mailbox: client.mailbox }
   }
@@ -67,7 +66,7 @@ export class Holders {
     const answer = await lanes.call(address, endCall(address, session_id))
     if (typeof answer === 'string' || !answer.ended) return
     await index.ended(answer.ended)
-    this.options.events().session(answer.ended, end)
+    this.options.session(answer.ended, end)
     due.note(address, now() + limits(address.project).forget_seconds * 1000)
   }
 
@@ -81,7 +80,7 @@ export class Holders {
       index.heard(address, at_ms),
     ])
     if (typeof answer === 'string' || !answer.active) return
-    this.options.events().session(answer.active, 'active')
+    this.options.session(answer.active, 'active')
     this.#noteSilence(answer.active)
   }
 
@@ -93,7 +92,7 @@ export class Holders {
       await Promise.all([due.done(address, Number.POSITIVE_INFINITY), this.options.index.gone(address)])
       return
     }
-    if (answer.told && answer.session) this.options.events().session(answer.session, answer.told)
+    if (answer.told && answer.session) this.options.session(answer.session, answer.told)
     if (answer.forgotten) await this.#forgotten(address, answer.session)
     await due.done(address, answer.forgotten ? Number.POSITIVE_INFINITY : answer.due_ms)
   }
@@ -103,7 +102,7 @@ export class Holders {
     await index.gone(address)
     if (!session) return
     await index.ended(session)
-    this.options.events().session(session, 'closed')
+    this.options.session(session, 'closed')
   }
 
   /** Takes a place for an address that is to be made. @returns false: there is none */
