@@ -36,6 +36,7 @@ import { AddressIndex } from './addresses/address-index.ts'
 import { DueIndex } from './addresses/due-index.ts'
 import { Holders } from './addresses/holders.ts'
 import { Lists } from './addresses/lists.ts'
+import type { RedisConnection } from './connection/redis-connection.ts'
 import { DeadLetters } from './dead-letters/dead-letters.ts'
 import { Outboxes } from './dead-letters/outbox.ts'
 import { FanOut } from './fan-out/fan-out.ts'
@@ -44,17 +45,11 @@ import { mailboxKeys } from './mailbox/keys.ts'
 import { Lanes } from './mailbox/lanes.ts'
 import { Mailboxes } from './mailboxes.ts'
 import { RedisRecords } from './records/records.ts'
-import type { Command, Run } from './script.ts'
 import { Sends } from './sends/sends.ts'
 import { Usage } from './usage.ts'
 
 export interface RedisEngineOptions {
-  readonly run: Run
-  readonly command: Command
-  /** Of all keys and channels. */
-  readonly prefix: string
-  readonly publish: () => 'PUBLISH' | 'SPUBLISH'
-  readonly generation: (key: string) => string
+  readonly connection: RedisConnection
   readonly limits: (project: string) => Limits
   /** Milliseconds since the epoch, by the clock of all instances. */
   readonly now: () => number
@@ -62,8 +57,6 @@ export interface RedisEngineOptions {
   readonly newEpoch: () => string
   /** Names this process. */
   readonly instance: string
-  /** Subscribes a channel, or ends that. */
-  readonly listen: (channel: string, on: boolean) => void
   readonly report: (trouble: unknown) => void
 }
 
@@ -84,17 +77,39 @@ export class RedisEngine implements Engine {
   readonly #outboxes: Outboxes
   readonly #due: DueIndex
   readonly #usage: Usage
+  /** When it was looked last whether announcements were missed. */
+  #checked_ms = 0
 
   constructor(private readonly options: RedisEngineOptions) {
-    const { run, command, prefix, instance, limits, now, newEpoch, report } = options
+    const { connection, instance, limits, now, newEpoch, report } = options
+    const { run, command, prefix } = connection
+    const publish = () => connection.publish
+    connection.listener = this
     this.records = new RedisRecords({
       run,
       prefix,
       instance,
       changed: (...change) => this.#fan_out.record(...change),
     })
-    this.#fan_out = new FanOut({ ...options, events: () => this.#events })
-    this.#lanes = new Lanes({ ...options, noted: (address, noted) => this.#noted(address, noted) })
+    this.#fan_out = new FanOut({
+      command,
+      prefix,
+      publish,
+      instance,
+      report,
+      listen: (channel, on) => connection.listen(channel, on),
+      events: () => this.#events,
+    })
+    this.#lanes = new Lanes({
+      run,
+      prefix,
+      publish,
+      instance,
+      now,
+      limits,
+      generation: () => connection.generation,
+      noted: (address, noted) => this.#noted(address, noted),
+    })
     const lanes = this.#lanes
     const index = new AddressIndex({ run, command, prefix })
     this.#due = new DueIndex({ run, command, prefix })
@@ -153,16 +168,18 @@ export class RedisEngine implements Engine {
 
   async start(events: EngineEvents): Promise<void> {
     this.#events = events
+    await this.options.connection.start()
     await this.#usage.start()
   }
 
   stop(): void {
     this.#usage.stop()
+    this.options.connection.stop()
   }
 
   async health(): Promise<Health> {
     try {
-      await this.options.command('PING')
+      await this.options.connection.command('PING')
       return (await this.#usage.room('')) > 0 ? { ok: true } : { ok: false, detail: FULL }
     } catch (error) {
       return { ok: false, detail: `Redis does not answer: ${error instanceof Error ? error.message : error}` }
@@ -286,6 +303,11 @@ export class RedisEngine implements Engine {
   }
 
   async sweep(): Promise<void> {
+    const now = this.options.now()
+    if (now - this.#checked_ms >= CHECK_EVERY_MS) {
+      this.#checked_ms = now
+      this.#fan_out.check().catch(this.options.report)
+    }
     for (let round = 0; round < SWEEPS_MAX; round++) {
       const addresses = await this.#due.claim(this.options.now())
       if (addresses.length === 0) return
@@ -296,5 +318,6 @@ export class RedisEngine implements Engine {
 
 /** What is due by then is left to the next tick. */
 const SWEEPS_MAX = 4
+const CHECK_EVERY_MS = 1000
 
 const FULL = 'stored_bytes_max is reached: new messages are refused until some are read or expire.'
