@@ -5,8 +5,8 @@ import { type Config, ConfigSchema } from '../src/config/schema.ts'
 import type { Engine } from '../src/engine/engine.ts'
 import { MemoryEngine, type MemoryEngineOptions } from '../src/engine/memory/memory.ts'
 import { journalIn, MemoryDisk } from './engine/journal/memory-disk.ts'
-import { planted } from './faults/plant.ts'
 import { newRedisEngine } from './engine/redis/instance.ts'
+import { planted } from './faults/plant.ts'
 import { slowEngine } from './slow-engine.ts'
 
 /** The default settings with some changed; for tests, on a free port. */
@@ -28,7 +28,8 @@ export async function startBroker(
   memory?: Partial<MemoryEngineOptions>,
 ): Promise<App & AsyncDisposable> {
   const newEngine = (options: MemoryEngineOptions) => {
-    if (REDIS_URL && !around && !memory) return newRedisEngine(REDIS_URL, `h${process.pid}x${brokers++}:`, options)
+    if (REDIS_URL && !around && !memory)
+      return newRedisEngine(REDIS_URL, `h${process.pid}x${brokers++}:`, options)
     if (KIND === 'journal' && !around && !memory) return journalIn(new MemoryDisk(), options)
     return (around ?? (memory ? here : elsewhere))(planted(new MemoryEngine({ ...options, ...memory })))
   }

@@ -173,14 +173,13 @@ export class RedisEngine implements Engine {
   }
 
   stop(): void {
-    this.#usage.stop()
     this.options.connection.stop()
   }
 
   async health(): Promise<Health> {
     try {
       await this.options.connection.command('PING')
-      return (await this.#usage.room('')) > 0 ? { ok: true } : { ok: false, detail: FULL }
+      return this.#usage.lacks(PROBE_BYTES, '') ? { ok: false, detail: FULL } : { ok: true }
     } catch (error) {
       return { ok: false, detail: `Redis does not answer: ${error instanceof Error ? error.message : error}` }
     }
@@ -303,6 +302,8 @@ export class RedisEngine implements Engine {
   }
 
   async sweep(): Promise<void> {
+    this.options.connection.tick()
+    this.#usage.tick()
     const now = this.options.now()
     if (now - this.#checked_ms >= CHECK_EVERY_MS) {
       this.#checked_ms = now
@@ -320,4 +321,6 @@ export class RedisEngine implements Engine {
 const SWEEPS_MAX = 4
 const CHECK_EVERY_MS = 1000
 
+/** A message is hardly smaller. */
+const PROBE_BYTES = 200
 const FULL = 'stored_bytes_max is reached: new messages are refused until some are read or expire.'

@@ -26,7 +26,7 @@ export class Usage {
   #bytes = 0
   /** What it has not told yet. */
   #grown = 0
-  #timer: ReturnType<typeof setTimeout> | undefined
+  #told_ms = 0
 
   constructor(private readonly options: UsageOptions) {}
 
@@ -34,18 +34,17 @@ export class Usage {
     await this.#tell()
   }
 
-  stop(): void {
-    clearTimeout(this.#timer)
+  /** To be called several times a second. */
+  tick(): void {
+    const now = performance.now()
+    if (this.#grown === 0 || now - this.#told_ms < TOLD_EVERY_MS) return
+    this.#told_ms = now
+    this.#tell().catch(() => undefined)
   }
 
   /** A call has changed what is stored by so many bytes. */
   grew(bytes: number): void {
-    if (bytes === 0) return
     this.#grown += bytes
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined
-      this.#tell().catch(() => undefined)
-    }, TOLD_EVERY_MS)
   }
 
   async #tell(): Promise<void> {

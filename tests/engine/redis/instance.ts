@@ -1,6 +1,6 @@
 import { DEFAULT_LIMITS, type Limits } from '../../../src/core/limits.ts'
+import { parseTarget } from '../../../src/core/redis-target.ts'
 import { RedisConnection } from '../../../src/engine/redis/connection/redis-connection.ts'
-import { parseTarget } from '../../../src/engine/redis/connection/target.ts'
 import { RedisEngine } from '../../../src/engine/redis/redis.ts'
 import { SCRIPTS } from '../../../src/engine/redis/scripts.ts'
 

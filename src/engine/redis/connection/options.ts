@@ -1,5 +1,5 @@
 import type { RedisOptions } from 'ioredis'
-import type { Target } from './target.ts'
+import type { Target } from '../../../core/redis-target.ts'
 
 /** Without what changes the types of answers. */
 export type ConnectionOptions = Omit<RedisOptions, 'replyMapping'>

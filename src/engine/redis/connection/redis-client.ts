@@ -1,9 +1,9 @@
 import { type ChainableCommander, Redis } from 'ioredis'
+import type { Target } from '../../../core/redis-target.ts'
 import type { Run, Script } from '../script.ts'
 import { meaningOf, RedisFailed } from './failures.ts'
 import { factsOf, type ServerFacts } from './fitness.ts'
 import { optionsOf } from './options.ts'
-import type { Target } from './target.ts'
 
 /** How long a call is tried, unless it is answered before. */
 const CALL_MS = 5000
@@ -58,7 +58,7 @@ export class RedisClient {
   #calls: Call[] = []
   #scheduled = false
   #again: ReturnType<typeof setTimeout> | undefined
-  #refresh: ReturnType<typeof setInterval> | undefined
+  #looked_ms = 0
   /** Why the connection was lost last. */
   #trouble = 'not connected yet'
 
@@ -77,14 +77,17 @@ export class RedisClient {
 
   /** Begins to connect. */
   start(): void {
-    this.#refresh = setInterval(() => void this.#lookAgain(), FACTS_MS)
     this.#redis.connect().catch(() => undefined)
+  }
+
+  /** To be called several times a second: now and then it looks at the server again. */
+  tick(): void {
+    if (performance.now() - this.#looked_ms > FACTS_MS) void this.#lookAgain()
   }
 
   /** Closes the connection; calls that wait are rejected. */
   stop(): void {
     this.#became('stopped')
-    clearInterval(this.#refresh)
     clearTimeout(this.#again)
     this.#redis.disconnect()
     for (const call of this.#calls.splice(0)) this.#giveUp(call, 'the broker stops')
@@ -196,6 +199,7 @@ export class RedisClient {
 
   /** Asks the server what it is, and what time it has. */
   async #look(): Promise<void> {
+    this.#looked_ms = performance.now()
     this.facts = factsOf(await this.#redis.info())
     const sent_ms = Date.now()
     const [seconds, microseconds] = await this.#redis.time()

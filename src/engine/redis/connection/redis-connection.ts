@@ -1,8 +1,8 @@
 import { StartRefused } from '../../../core/errors.ts'
+import { describeTarget, keyPrefix, type Target } from '../../../core/redis-target.ts'
 import type { Command, Run, Script } from '../script.ts'
-import { type ClientState, RedisClient } from './redis-client.ts'
-import { RedisSubscriber } from './redis-subscriber.ts'
-import { describeTarget, keyPrefix, type Target } from './target.ts'
+import type { ClientState, RedisClient } from './redis-client.ts'
+import type { RedisSubscriber } from './redis-subscriber.ts'
 
 export interface RedisConnectionOptions {
   readonly target: Target
@@ -27,32 +27,15 @@ export interface Listener {
 /** What one process has to do with Redis: one connection for calls, and one to hear what is published. */
 export class RedisConnection {
   readonly prefix: string
-  readonly run: Run
-  readonly command: Command
   listener: Listener | undefined
-  readonly #client: RedisClient
-  readonly #subscriber: RedisSubscriber
+  #client: RedisClient | undefined
+  #subscriber: RedisSubscriber | undefined
+  /** Channels that are to be subscribed once there is a subscriber. */
+  readonly #wanted = new Set<string>()
   #settled: ((state: ClientState) => void) | undefined
 
   constructor(private readonly options: RedisConnectionOptions) {
-    const { target, ca, prefix, scripts, wait_replicas = 0 } = options
-    this.prefix = keyPrefix(prefix, target)
-    this.#client = new RedisClient({
-      target,
-      ca,
-      scripts,
-      wait_replicas,
-      changed: (state) => this.#changed(state),
-    })
-    this.#subscriber = new RedisSubscriber({
-      target,
-      ca,
-      sharded: () => this.#client.facts?.sharded === true,
-      received: (channel, text) => this.listener?.received(channel, text),
-      missed: () => this.listener?.missed(),
-    })
-    this.run = this.#client.run
-    this.command = (name, ...args) => this.#client.command(name, ...args)
+    this.prefix = keyPrefix(options.prefix, options.target)
   }
 
   /**
@@ -61,50 +44,83 @@ export class RedisConnection {
    * @throws StartRefused where it answers and cannot be used as it is
    */
   async start(): Promise<void> {
+    const { target, ca, scripts, wait_replicas = 0 } = this.options
+    // Loaded only here: most processes do without the library.
+    const [{ RedisClient }, { RedisSubscriber }] = await Promise.all([
+      import('./redis-client.ts'),
+      import('./redis-subscriber.ts'),
+    ])
     const settled = new Promise<ClientState>((resolve) => {
       this.#settled = (state) => {
         if (state === 'ready' || state === 'unfit' || state === 'stopped') resolve(state)
       }
     })
-    this.#client.start()
+    const changed = (state: ClientState) => this.#changed(state)
+    const client = new RedisClient({ target, ca, scripts, wait_replicas, changed })
+    this.#client = client
+    client.start()
     const state = await settled
-    if (state !== 'ready') {
+    if (state === 'unfit') {
       this.stop()
-      throw new StartRefused(`${describeTarget(this.options.target)}: ${this.#client.trouble}`)
+      throw new StartRefused(`${describeTarget(target)}: ${client.trouble}`)
     }
+    if (state === 'stopped') return
+    this.#subscriber = new RedisSubscriber({
+      target,
+      ca,
+      sharded: () => client.facts?.sharded === true,
+      received: (channel, text) => this.listener?.received(channel, text),
+      missed: () => this.listener?.missed(),
+    })
+    for (const channel of this.#wanted) this.#subscriber.follow(channel)
     this.#subscriber.start()
   }
 
   stop(): void {
-    this.#client.stop()
-    this.#subscriber.stop()
+    this.#client?.stop()
+    this.#subscriber?.stop()
   }
+
+  /** To be called several times a second. */
+  tick(): void {
+    this.#client?.tick()
+    this.#subscriber?.tick()
+  }
+
+  /** @throws RedisFailed as {@link RedisClient.run} */
+  readonly run: Run = (...call) => this.#client!.run(...call)
+
+  /** @throws RedisFailed as {@link RedisClient.run} */
+  readonly command: Command = (...call) => this.#client!.command(...call)
 
   /** How the server is told to announce. */
   get publish(): 'PUBLISH' | 'SPUBLISH' {
-    return this.#client.facts?.sharded ? 'SPUBLISH' : 'PUBLISH'
+    return this.#client?.facts?.sharded ? 'SPUBLISH' : 'PUBLISH'
   }
 
   /** Names the history of the server: another one may have lost what was written. */
   get generation(): string {
-    return this.#client.facts?.generation ?? 'unknown'
+    return this.#client?.facts?.generation ?? 'unknown'
   }
 
   /** Milliseconds that the server's clock is ahead of this one. */
   get clock_offset_ms(): number {
-    return this.#client.clock_offset_ms
+    return this.#client?.clock_offset_ms ?? 0
   }
 
   /** Subscribes a channel, or ends that. */
   listen(channel: string, on: boolean): void {
-    if (on) this.#subscriber.follow(channel)
-    else this.#subscriber.unfollow(channel)
+    if (on) this.#wanted.add(channel)
+    else this.#wanted.delete(channel)
+    if (on) this.#subscriber?.follow(channel)
+    else this.#subscriber?.unfollow(channel)
   }
 
   #changed(state: ClientState): void {
-    this.#settled?.(state)
-    if (state === 'down') this.options.note(`the connection to Redis is lost: ${this.#client.trouble}`)
+    const trouble = this.#client?.trouble
+    if (state === 'down') this.options.note(`the connection to Redis is lost: ${trouble}`)
     if (state === 'ready') this.options.note('Redis answers')
-    if (state === 'unfit') this.options.note(this.#client.trouble)
+    if (state === 'unfit') this.options.note(`Redis cannot be used: ${trouble}`)
+    this.#settled?.(state)
   }
 }

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
+import type { Target } from '../../../core/redis-target.ts'
 import { optionsOf } from './options.ts'
-import type { Target } from './target.ts'
 
 /** Channels of one command. */
 const CHANNELS_MAX = 500
@@ -28,7 +28,7 @@ export class RedisSubscriber {
   #changed = new Set<string>()
   #ready = false
   #stopped = false
-  #pings: ReturnType<typeof setInterval> | undefined
+  #pinged_ms = 0
 
   constructor(private readonly options: RedisSubscriberOptions) {
     const { target, ca, received } = options
@@ -53,15 +53,19 @@ export class RedisSubscriber {
 
   /** Begins to connect. */
   start(): void {
-    this.#pings ??= setInterval(() => {
-      if (this.#ready) this.#redis.ping().catch(() => undefined)
-    }, PING_EVERY_MS)
     this.#redis.connect().catch(() => undefined)
+  }
+
+  /** To be called several times a second: a server that does not answer is left. */
+  tick(): void {
+    const now = performance.now()
+    if (!this.#ready || now - this.#pinged_ms < PING_EVERY_MS) return
+    this.#pinged_ms = now
+    this.#redis.ping().catch(() => undefined)
   }
 
   stop(): void {
     this.#stopped = true
-    clearInterval(this.#pings)
     this.#redis.disconnect()
   }
 

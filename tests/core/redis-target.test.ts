@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { describeTarget, keyPrefix, parseTarget } from '../../../../src/engine/redis/connection/target.ts'
+import { describeTarget, keyPrefix, parseTarget } from '../../src/core/redis-target.ts'
 
 const NOBODY = { username: undefined, password: undefined }
 
