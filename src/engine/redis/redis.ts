@@ -36,6 +36,7 @@ import { AddressIndex } from './addresses/address-index.ts'
 import { DueIndex } from './addresses/due-index.ts'
 import { Holders } from './addresses/holders.ts'
 import { Lists } from './addresses/lists.ts'
+import { RedisFailed } from './connection/failures.ts'
 import type { RedisConnection } from './connection/redis-connection.ts'
 import { DeadLetters } from './dead-letters/dead-letters.ts'
 import { Outboxes } from './dead-letters/outbox.ts'
@@ -79,9 +80,11 @@ export class RedisEngine implements Engine {
   readonly #usage: Usage
   /** When it was looked last whether announcements were missed. */
   #checked_ms = 0
+  #sweeping = false
 
   constructor(private readonly options: RedisEngineOptions) {
-    const { connection, instance, limits, now, newEpoch, report } = options
+    const { connection, instance, limits, now, newEpoch } = options
+    const report = this.#report
     const { run, command, prefix } = connection
     const publish = () => connection.publish
     connection.listener = this
@@ -149,6 +152,13 @@ export class RedisEngine implements Engine {
       makeRoom: (address) => this.#usage.makeRoom(address, 0),
       room: (project) => this.#usage.room(project),
     })
+  }
+
+  /** Tells of faults. That Redis does not answer is told once, by the connection. */
+  readonly #report = (trouble: unknown): void => {
+    const unanswered =
+      trouble instanceof RedisFailed && (trouble.kind === 'unsent' || trouble.kind === 'unknown')
+    if (!unanswered) this.options.report(trouble)
   }
 
   #noted(address: Address, { due_ms, dying, published, grown }: Noted): void {
@@ -284,7 +294,7 @@ export class RedisEngine implements Engine {
   }
 
   heard(sessions: readonly Heard[]): void {
-    for (const heard of sessions) this.#holders.heard(heard).catch(this.options.report)
+    for (const heard of sessions) this.#holders.heard(heard).catch(this.#report)
   }
 
   follow(address: Address, on: boolean): void {
@@ -307,12 +317,21 @@ export class RedisEngine implements Engine {
     const now = this.options.now()
     if (now - this.#checked_ms >= CHECK_EVERY_MS) {
       this.#checked_ms = now
-      this.#fan_out.check().catch(this.options.report)
+      this.#fan_out.check().catch(this.#report)
     }
-    for (let round = 0; round < SWEEPS_MAX; round++) {
-      const addresses = await this.#due.claim(this.options.now())
-      if (addresses.length === 0) return
-      await this.#buried(Promise.all(addresses.map((address) => this.#holders.sweep(address))))
+    // One that waits for Redis does what is due then.
+    if (this.#sweeping) return
+    this.#sweeping = true
+    try {
+      for (let round = 0; round < SWEEPS_MAX; round++) {
+        const addresses = await this.#due.claim(this.options.now())
+        if (addresses.length === 0) return
+        await this.#buried(Promise.all(addresses.map((address) => this.#holders.sweep(address))))
+      }
+    } catch (error) {
+      this.#report(error)
+    } finally {
+      this.#sweeping = false
     }
   }
 }

@@ -224,4 +224,49 @@ describe('two instances on one Redis', () => {
     })
     expect((await other.engine.dead('p', {}, { limit: 1 })).total).toBe(1)
   })
+
+  test('without memory in Redis senders are refused, and readers go on', async () => {
+    const [one] = await two()
+    for (let n = 0; n < 3; n++) await one.send()
+    const redis = new Redis(server.url)
+    try {
+      await redis.config('SET', 'maxmemory', '1')
+      expect(await one.send()).toMatchObject({ outcome: 'storage_full' })
+      expect((await one.read()).due).toHaveLength(3)
+      expect(await one.engine.settle(READER, {})).toMatchObject({ settled: 3 })
+    } finally {
+      await redis.config('SET', 'maxmemory', '0')
+      redis.disconnect()
+    }
+    expect(await one.send()).toMatchObject({ outcome: 'stored' })
+  })
+
+  test('a user with the rights that the documentation names is enough', async () => {
+    const page = await Bun.file(new URL('../../../docs/redis.md', import.meta.url)).text()
+    const rights = /needs `(.*)`/.exec(page)![1]!.replaceAll('PREFIX', prefix).split(' ')
+    const redis = new Redis(server.url)
+    await redis.call(
+      'ACL',
+      'SETUSER',
+      'broker',
+      'reset',
+      'on',
+      '>secret',
+      ...rights.filter((right) => right !== 'and'),
+    )
+    redis.disconnect()
+    const engine = newRedisEngine(server.url.replace('//', '//broker:secret@'), prefix, {
+      limits: () => LIMITS,
+    })
+    const [one] = await two()
+    await engine.start(one)
+    engine.follow(READER, true)
+    await one.send()
+    expect(await engine.read(READER, undefined, EVERYTHING)).toMatchObject({ due: [{ attempt: 1 }] })
+    await engine.checkin({ ...READER, ...ANYBODY })
+    await engine.records.put('k', 'p', 'a', 1, 0)
+    await engine.sweep()
+    expect(await engine.health()).toEqual({ ok: true })
+    await engine.stop()
+  })
 })

@@ -27,7 +27,7 @@ interface Rig {
   readonly announced: number[]
 }
 
-function rig(run: Run, instance = 'i1'): Rig {
+function rig(run: Run, instance = 'i1', generation = () => 'g1'): Rig {
   const calls: string[] = []
   const announced: number[] = []
   const lanes = new Lanes({
@@ -37,7 +37,7 @@ function rig(run: Run, instance = 'i1'): Rig {
     },
     prefix: 'x:',
     publish: () => 'PUBLISH',
-    generation: () => 'g1',
+    generation,
     instance,
     now: () => NOW,
     limits: () => ({ ...DEFAULT_LIMITS, mailbox_messages_max: 500 }),
@@ -147,4 +147,18 @@ test('calls whose answers are lost are made again: each message is stored and re
     all.push(...read.get(address.client_id)!)
   }
   expect(all.toSorted((a, b) => Number(a) - Number(b))).toEqual(Array.from({ length: 300 }, (_, n) => n))
+})
+
+test('after a failover, which may have lost messages, no offset is given out again', async () => {
+  let generation = 'g1'
+  const { lanes, announced } = rig(bench.run, 'i1', () => generation)
+  await append(lanes, 1)
+  generation = 'g2'
+  await append(lanes, 2)
+  await append(lanes, 3)
+  // A server that was master before is known, and nothing jumps.
+  generation = 'g1'
+  await append(lanes, 4)
+  expect(announced).toEqual([1, 2 ** 20 + 2, 2 ** 20 + 3, 2 ** 20 + 4])
+  expect((await lease(lanes)).payloads).toEqual([1, 2, 3, 4])
 })

@@ -33,6 +33,8 @@ export class RedisConnection {
   /** Channels that are to be subscribed once there is a subscriber. */
   readonly #wanted = new Set<string>()
   #settled: ((state: ClientState) => void) | undefined
+  /** That it does not answer was told. */
+  #lost = false
 
   constructor(private readonly options: RedisConnectionOptions) {
     this.prefix = keyPrefix(options.prefix, options.target)
@@ -118,8 +120,9 @@ export class RedisConnection {
 
   #changed(state: ClientState): void {
     const trouble = this.#client?.trouble
-    if (state === 'down') this.options.note(`the connection to Redis is lost: ${trouble}`)
-    if (state === 'ready') this.options.note('Redis answers')
+    if (state === 'down' && !this.#lost) this.options.note(`the connection to Redis is lost: ${trouble}`)
+    if (state === 'ready' && this.#lost) this.options.note('Redis answers again')
+    this.#lost = state === 'down' || (this.#lost && state !== 'ready')
     if (state === 'unfit') this.options.note(`Redis cannot be used: ${trouble}`)
     this.#settled?.(state)
   }
