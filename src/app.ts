@@ -12,10 +12,14 @@ import type { Config } from './config/schema.ts'
 import type { Loading, Progress } from './core/loading.ts'
 import type { MaybePromise } from './core/maybe-promise.ts'
 import type { SchemaBounds } from './core/protocol/schema/bounds.ts'
+import { parseTarget } from './core/redis-target.ts'
 import type { Engine } from './engine/engine.ts'
 import { JournalEngine } from './engine/journal/journal.ts'
 import { MemoryEngine, type MemoryEngineOptions } from './engine/memory/memory.ts'
 import { newEpoch } from './engine/new-epoch.ts'
+import { RedisConnection } from './engine/redis/connection/redis-connection.ts'
+import { RedisEngine } from './engine/redis/redis.ts'
+import { SCRIPTS } from './engine/redis/scripts.ts'
 import { REFUSED_BYTES_MAX } from './transports/body.ts'
 import { CallLog } from './transports/call-log.ts'
 import { ConnectionCount, type DoorContext, IDLE_SECONDS } from './transports/door.ts'
@@ -54,7 +58,15 @@ export interface EngineOptions extends MemoryEngineOptions {
 export type NewEngine = (options: EngineOptions) => Engine
 
 /** The engine that the settings ask for. */
-function chosenEngine({ data_dir, journal_sync }: Config, options: EngineOptions, log: Logger): Engine {
+function chosenEngine(config: Config, options: EngineOptions, log: Logger): Engine {
+  const { data_dir, journal_sync, redis_url, redis_prefix: prefix } = config
+  const note = (sentence: string) => log.warn(sentence)
+  if (redis_url !== undefined) {
+    const connection = new RedisConnection({ target: parseTarget(redis_url), prefix, scripts: SCRIPTS, note })
+    // All brokers go by the server's clock.
+    const now = () => options.now() + connection.clock_offset_ms
+    return new RedisEngine({ ...options, connection, now, instance: newEpoch() })
+  }
   if (data_dir === undefined) return new MemoryEngine(options)
   return new JournalEngine({
     ...options,
@@ -62,7 +74,7 @@ function chosenEngine({ data_dir, journal_sync }: Config, options: EngineOptions
     // Loaded only here: what locks the directory takes memory.
     open: async () =>
       (await import('./engine/journal/volume.ts')).openVolume(data_dir, `mcp-broker ${version}`),
-    note: (sentence) => log.warn(sentence),
+    note,
     fatal(reason) {
       log.fatal(reason)
       process.exit(1)

@@ -140,9 +140,12 @@ function deadFiles(imports: ReadonlyMap<string, readonly string[]>): string[] {
     reached.add(path)
     waiting.push(...(imports.get(path) ?? []))
   }
-  return [...imports.keys()]
-    .filter((path) => !reached.has(path))
-    .map((path) => `${path} is dead: nothing imports it`)
+  return (
+    [...imports.keys()]
+      // What only declares is there for the compiler.
+      .filter((path) => !reached.has(path) && !path.endsWith('.d.ts'))
+      .map((path) => `${path} is dead: nothing imports it`)
+  )
 }
 
 const SRC = new URL('../src/', import.meta.url).pathname

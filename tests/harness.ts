@@ -5,6 +5,7 @@ import { type Config, ConfigSchema } from '../src/config/schema.ts'
 import type { Engine } from '../src/engine/engine.ts'
 import { MemoryEngine, type MemoryEngineOptions } from '../src/engine/memory/memory.ts'
 import { journalIn, MemoryDisk } from './engine/journal/memory-disk.ts'
+import { newRedisEngine } from './engine/redis/instance.ts'
 import { planted } from './faults/plant.ts'
 import { slowEngine } from './slow-engine.ts'
 
@@ -27,6 +28,8 @@ export async function startBroker(
   memory?: Partial<MemoryEngineOptions>,
 ): Promise<App & AsyncDisposable> {
   const newEngine = (options: MemoryEngineOptions) => {
+    if (REDIS_URL && !around && !memory)
+      return newRedisEngine(REDIS_URL, `h${process.pid}x${brokers++}:`, options)
     if (KIND === 'journal' && !around && !memory) return journalIn(new MemoryDisk(), options)
     return (around ?? (memory ? here : elsewhere))(planted(new MemoryEngine({ ...options, ...memory })))
   }
@@ -36,9 +39,12 @@ export async function startBroker(
 
 /**
  * `MCP_BROKER_TEST_ENGINE` gives brokers another engine, unless their test says which: `slow` one that is
- * elsewhere, `journal` one that syncs a disk in memory.
+ * elsewhere, `journal` one that syncs a disk in memory, `redis` one on the server that `MCP_BROKER_TEST_REDIS_URL` names.
  */
 const KIND = process.env.MCP_BROKER_TEST_ENGINE
+/** Of the server that `redis` uses. */
+const REDIS_URL = KIND === 'redis' ? process.env.MCP_BROKER_TEST_REDIS_URL : undefined
+let brokers = 0
 
 /** For a test that needs an engine in this process, which answers at once. */
 export const here = (engine: Engine): Engine => engine

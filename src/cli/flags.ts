@@ -10,8 +10,6 @@ export interface Flag {
   /** What its value is called in the help. */
   readonly value?: string
   readonly help: string
-  /** Understood, but not shown in the help. */
-  readonly hidden?: boolean
   /** May be given several times. */
   readonly many?: boolean
   readonly short?: string

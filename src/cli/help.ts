@@ -37,7 +37,7 @@ export function overview(verbs: readonly Verb[], terminal: Terminal): string {
 
 /** What `mcp-broker VERB --help` prints. */
 export function verbHelp(verb: Verb, terminal: Terminal): string {
-  const flags = Object.entries({ ...verb.flags, ...COMMON_FLAGS }).filter(([, { hidden }]) => !hidden)
+  const flags = Object.entries({ ...verb.flags, ...COMMON_FLAGS })
   return [
     verb.summary,
     '',

@@ -5,6 +5,7 @@ import type { App } from '../app.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { StartRefused } from '../core/errors.ts'
+import { describeTarget, parseTarget } from '../core/redis-target.ts'
 import { createLog } from '../observability/log.ts'
 import { LoadingProgress } from './loading-progress.ts'
 import { PROGRAM } from './program.ts'
@@ -67,7 +68,9 @@ export const serve: Verb = {
 }
 
 /** Where messages are kept: the first line of the log. */
-function whereKept({ data_dir, journal_sync }: Config): [members: object, message: string] {
+function whereKept({ data_dir, journal_sync, redis_url }: Config): [members: object, message: string] {
+  if (redis_url !== undefined)
+    return [{ stored: 'redis', server: describeTarget(parseTarget(redis_url)) }, 'messages are kept in Redis']
   if (data_dir === undefined)
     return [
       { stored: 'memory' },

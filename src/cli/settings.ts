@@ -1,11 +1,8 @@
-import { PLANNED, type Sources } from '../config/load.ts'
+import type { Sources } from '../config/load.ts'
 import { SETTINGS } from '../config/settings.ts'
 import type { Flag, Parsed } from './flags.ts'
 
-/**
- * A flag for every setting, one for the settings file, and the planned ones, which are refused with a
- * reason.
- */
+/** A flag for every setting, and one for the settings file. */
 export const settingFlags: Readonly<Record<string, Flag>> = Object.fromEntries([
   [
     'config',
@@ -22,10 +19,6 @@ export const settingFlags: Readonly<Record<string, Flag>> = Object.fromEntries([
       value: kind.toUpperCase().replace(' ', '-'),
       help: description,
     },
-  ]),
-  ...Object.keys(PLANNED).map((key): [string, Flag] => [
-    key.replaceAll('_', '-'),
-    { kind: 'value', help: 'Not in this version.', hidden: true },
   ]),
 ])
 

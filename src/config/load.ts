@@ -35,11 +35,6 @@ export const OTHER_VARIABLES: Readonly<Record<string, string>> = {
   MCP_BROKER_API_KEY: 'The key that the verbs that call a broker pass to it.',
 }
 
-/** Settings of later versions. This version refuses them: ignoring them would lose messages. */
-export const PLANNED: Readonly<Record<string, string>> = {
-  redis_url: 'This version keeps messages in memory or in a directory, so Redis would not be used.',
-}
-
 interface Given {
   readonly value: unknown
   /** The value's name where it was set: the key, the variable or the flag. */
@@ -163,9 +158,6 @@ function unknownName(
   known: readonly string[],
   render: (key: string) => string = (key) => key,
 ): Problem {
-  const planned = PLANNED[key.replaceAll('-', '_')]
-  if (planned !== undefined)
-    return { what: `${subject} has no effect yet. ${planned}`, fix: 'Remove it to go on without.' }
   const [near] = nearestNames(key, known, 1)
   return {
     what: `${subject} is not a setting.`,

@@ -73,6 +73,20 @@ export const ConfigSchema = Type.Object(
       description:
         'What is stored before a receipt goes out, in data_dir. normal: the write, which outlives the process; a power cut may take the last second. full: the sync to the disk too, which outlives a power cut.',
     }),
+    redis_url: Type.Optional(
+      Type.String({
+        minLength: 1,
+        writeOnly: true,
+        description:
+          'The Redis server in which messages are kept, for several brokers at once: redis://[user:pass@]host[:port][/database], or rediss:// for TLS. Version 6.2 or later, with the maxmemory-policy noeviction.',
+      }),
+    ),
+    redis_prefix: Type.String({
+      maxLength: 64,
+      pattern: '^[^\\s{}]*$',
+      default: 'mcp-broker:',
+      description: 'What all keys and channels in Redis begin with, for a server that others use too.',
+    }),
     body_bytes_max: count(1024 * 1024, 'Largest request body or frame, in bytes.'),
     connections_max: count(20_000, 'WebSockets and event streams open at once.'),
     waiting_max: count(10_000, 'Calls waiting for a message at once.'),

@@ -110,7 +110,7 @@ export interface Opened {
 
 /**
  * What {@link Engine.read} read. `epoch`, `offset`, `pending` and `changes` as in {@link MailboxState}, after
- * the read; `epoch` is "0" at an address that does not exist.
+ * the read; `epoch` is "0" at an address that does not exist. With a position, `offset` may be 0.
  */
 export interface Read extends Omit<MailboxState, 'last' | 'leased'> {
   readonly due: readonly Due[]

@@ -47,12 +47,6 @@ describe('help', () => {
     expect((await type(['help', verb])).out).toBe(out)
   })
 
-  test('planned flags are not advertised', async () => {
-    const { out } = await type(['serve', '--help'])
-    expect(out).toContain('--mailbox-messages-max WHOLE-NUMBER')
-    expect(out).not.toContain('--redis-url')
-  })
-
   test('nothing at all is a wrong line, and gets the same help', async () => {
     const { code, out, err } = await type([])
     expect({ code, out }).toEqual({ code: 2, out: '' })

@@ -155,11 +155,15 @@ describe('what is wrong is said', () => {
     expect(await problems({ MCP_BROKER_port: '1' })).toContain('Did you mean MCP_BROKER_PORT?')
   })
 
-  test('redis_url is refused everywhere, and says why', async () => {
-    const path = file('redis.yaml', 'redis_url: x\n')
-    const message = await problems({ MCP_BROKER_REDIS_URL: 'x' }, { 'redis-url': 'x', config: path })
-    for (const name of ['The variable MCP_BROKER_REDIS_URL', 'The flag --redis-url', `redis_url in ${path}`])
-      expect(message).toContain(`${name} has no effect yet. This version keeps messages in memory or in a`)
+  test('a URL of Redis is looked at, and never shown', async () => {
+    const of = (redis_url: string, more = {}) => problems({ MCP_BROKER_REDIS_URL: redis_url, ...more })
+    expect(await of('http://me:secret@h')).toContain('must begin with redis://')
+    expect(await of('redis+cluster://me:secret@h')).toContain('the broker speaks to one server')
+    expect(await of('redis://me:secret@h', { MCP_BROKER_DATA_DIR: '/tmp/x' })).toContain(
+      'Messages are kept in one place',
+    )
+    for (const url of ['http://me:secret@h', 'redis+cluster://me:secret@h', 'redis://me:secret/@h'])
+      expect(await of(url)).not.toContain('secret')
   })
 
   test('everything at once', async () => {

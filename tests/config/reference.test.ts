@@ -20,9 +20,9 @@ describe('the reference of settings', () => {
     const assignments = configReference('env').matchAll(/^# (MCP_BROKER_\w+)=(.*)$/gm)
     const env = Object.fromEntries([...assignments].map(([, name, value]) => [name!, value!]))
     expect(Object.keys(env)).toHaveLength(keys.length)
-    for (const without_default of ['MCP_BROKER_ADMIN_KEY', 'MCP_BROKER_DATA_DIR', 'MCP_BROKER_PROTOCOLS']) {
-      expect(env[without_default]).toBe('')
-      delete env[without_default]
+    for (const without_default of ['ADMIN_KEY', 'DATA_DIR', 'PROTOCOLS', 'REDIS_URL']) {
+      expect(env[`MCP_BROKER_${without_default}`]).toBe('')
+      delete env[`MCP_BROKER_${without_default}`]
     }
     const { config } = await loadConfig({ env })
     expect(config).toEqual((await loadConfig({ env: {} })).config)

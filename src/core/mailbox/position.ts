@@ -137,7 +137,9 @@ export function entriesInLine(
     bytes += entry.message.bytes
   }
   sent[0] = sent[2] = sent[3] = last
-  sent[RANK_DEFAULT] = index === live.length ? last : (entries.at(-1)?.offset ?? from)
+  // As far as it has come, where it did not come to the end.
+  const ended = entries.length < limit && bytes < bytes_max
+  sent[RANK_DEFAULT] = ended ? last : (entries.at(-1)?.offset ?? from)
   // All of them are about to be delivered, so none of them stays pending.
   if (again) scan[RANK_DEFAULT] = Math.max(scan[RANK_DEFAULT], sent[RANK_DEFAULT])
   return entries

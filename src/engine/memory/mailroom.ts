@@ -84,7 +84,7 @@ export class Mailroom {
 
   /** A message became pending. @param dropped what had to make room for it; their bounces come later */
   published(client: Client, entry: Entry, dropped: readonly Dead[] | undefined): void {
-    this.#announce(client, entry, false)
+    this.#announce(client, entry, false, client.mailbox.changes)
     // Only now: a bounce into this very mailbox must not take the room that was made.
     if (dropped) for (const dead of dropped) this.#died(client, dead, this.options.now())
   }
@@ -108,7 +108,9 @@ export class Mailroom {
 
   fell(client: Client, fallen: Fallen, now: number): void {
     for (const dead of fallen.dead) this.#died(client, dead, now)
-    for (const entry of fallen.released) this.#announce(client, entry, true)
+    // They have become pending one after the other.
+    let changes = client.mailbox.changes - fallen.released.length
+    for (const entry of fallen.released) this.#announce(client, entry, true, ++changes)
     this.clients.schedule(client, client.mailbox.next_due_ms)
   }
 
@@ -143,7 +145,7 @@ export class Mailroom {
     }
   }
 
-  #announce(client: Client, entry: Entry, redelivery: boolean): void {
+  #announce(client: Client, entry: Entry, redelivery: boolean, changes: number): void {
     const { project, client_id, mailbox } = client
     const { message, offset } = entry
     if (project === PROBE.project) {
@@ -153,7 +155,7 @@ export class Mailroom {
     // A reader that was told before reads everything that has come since.
     if (client.announced && !redelivery && !this.events.wants_each) return
     client.announced = true
-    const { epoch, changes } = mailbox
+    const { epoch } = mailbox
     const { message_id, sender_id, in_reply_to, rank } = message
     this.events.announced({
       project,

@@ -1,0 +1,345 @@
+import type { Cursor } from '../../core/cursor.ts'
+import type { Limits } from '../../core/limits.ts'
+import type { Acked, AckMode, DeadLetter, Take } from '../../core/mailbox/entry.ts'
+import type { Position } from '../../core/mailbox/position.ts'
+import { renewMessage, type StoredMessage } from '../../core/message.ts'
+import type { SessionEnd } from '../../core/session.ts'
+import type { Engine, EngineEvents } from '../engine.ts'
+import type {
+  Address,
+  Appended,
+  CheckedIn,
+  Checkin,
+  ClientState,
+  ClientsPage,
+  DeadFilter,
+  EngineStats,
+  Found,
+  Health,
+  Heard,
+  History,
+  IdempotencyKey,
+  Opened,
+  Page,
+  Read,
+  Repeated,
+  Requeued,
+  Rewrite,
+  Rewritten,
+  Sent,
+  Settle,
+  Settled,
+  Stored,
+  Variant,
+} from '../values.ts'
+import { AddressIndex } from './addresses/address-index.ts'
+import { DueIndex } from './addresses/due-index.ts'
+import { Holders } from './addresses/holders.ts'
+import { Lists } from './addresses/lists.ts'
+import { RedisFailed } from './connection/failures.ts'
+import type { RedisConnection } from './connection/redis-connection.ts'
+import { DeadLetters } from './dead-letters/dead-letters.ts'
+import { Outboxes } from './dead-letters/outbox.ts'
+import { FanOut } from './fan-out/fan-out.ts'
+import type { Noted } from './mailbox/calls.ts'
+import { mailboxKeys } from './mailbox/keys.ts'
+import { Lanes } from './mailbox/lanes.ts'
+import { Mailboxes } from './mailboxes.ts'
+import { RedisRecords } from './records/records.ts'
+import { Sends } from './sends/sends.ts'
+import { Usage } from './usage.ts'
+
+export interface RedisEngineOptions {
+  readonly connection: RedisConnection
+  readonly limits: (project: string) => Limits
+  /** Milliseconds since the epoch, by the clock of all instances. */
+  readonly now: () => number
+  readonly newId: () => string
+  readonly newEpoch: () => string
+  /** Names this process. */
+  readonly instance: string
+  readonly report: (trouble: unknown) => void
+}
+
+/** Keeps everything in Redis, where many processes share it. */
+export class RedisEngine implements Engine {
+  readonly stored: Stored = 'redis'
+  /** An answer comes when what it says is stored. */
+  readonly flushes = false
+  readonly records: RedisRecords
+  #events!: EngineEvents
+  readonly #fan_out: FanOut
+  readonly #lanes: Lanes
+  readonly #mailboxes: Mailboxes
+  readonly #sends: Sends
+  readonly #holders: Holders
+  readonly #lists: Lists
+  readonly #dead_letters: DeadLetters
+  readonly #outboxes: Outboxes
+  readonly #due: DueIndex
+  readonly #usage: Usage
+  /** When it was looked last whether announcements were missed. */
+  #checked_ms = 0
+  #sweeping = false
+
+  constructor(private readonly options: RedisEngineOptions) {
+    const { connection, instance, limits, now, newEpoch } = options
+    const report = this.#report
+    const { run, command, prefix } = connection
+    const publish = () => connection.publish
+    connection.listener = this
+    this.records = new RedisRecords({
+      run,
+      prefix,
+      instance,
+      changed: (...change) => this.#fan_out.record(...change),
+    })
+    this.#fan_out = new FanOut({
+      command,
+      prefix,
+      publish,
+      instance,
+      report,
+      listen: (channel, on) => connection.listen(channel, on),
+      events: () => this.#events,
+    })
+    this.#lanes = new Lanes({
+      run,
+      prefix,
+      publish,
+      instance,
+      now,
+      limits,
+      generation: () => connection.generation,
+      noted: (address, noted) => this.#noted(address, noted),
+    })
+    const lanes = this.#lanes
+    const index = new AddressIndex({ run, command, prefix })
+    this.#due = new DueIndex({ run, command, prefix })
+    this.#dead_letters = new DeadLetters({ run, command, prefix, limits })
+    this.#holders = new Holders({
+      lanes,
+      index,
+      due: this.#due,
+      limits,
+      now,
+      newId: options.newId,
+      newEpoch,
+      session: (session, status) => this.#fan_out.session(session, status),
+    })
+    this.#lists = new Lists({ lanes, index, dead_letters: this.#dead_letters, limits, now })
+    this.#usage = new Usage({ command, prefix, limits, lists: this.#lists, lanes })
+    this.#sends = new Sends({ lanes, holders: this.#holders, usage: this.#usage, limits, now, newEpoch })
+    this.#outboxes = new Outboxes({
+      run,
+      command,
+      report,
+      dead_letters: this.#dead_letters,
+      keyOf: (address) => mailboxKeys(prefix, address)[5]!,
+      append: async ({ project, client_id }, bounce, as) =>
+        (await this.#sends.store(project, bounce, client_id, 0, undefined, as)).outcome === 'stored',
+      died: (letter, bounced) => this.#events.died(letter, bounced),
+      grown: (_, bytes) => this.#usage.grew(bytes),
+      // An address that only had this is to be forgotten.
+      emptied: (address) => this.#due.note(address, now()),
+    })
+    this.#mailboxes = new Mailboxes({
+      lanes,
+      newEpoch,
+      acknowledged: (address, messages: readonly Acked[]) => this.#fan_out.acknowledged(address, messages),
+      takePlace: (address) => this.#holders.takePlace(address),
+      made: (address) => this.#holders.made(address),
+      makeRoom: (address) => this.#usage.makeRoom(address, 0),
+      room: (project) => this.#usage.room(project),
+    })
+  }
+
+  /** Tells of faults. That Redis does not answer is told once, by the connection. */
+  readonly #report = (trouble: unknown): void => {
+    const unanswered =
+      trouble instanceof RedisFailed && (trouble.kind === 'unsent' || trouble.kind === 'unknown')
+    if (!unanswered) this.options.report(trouble)
+  }
+
+  #noted(address: Address, { due_ms, dying, published, grown }: Noted): void {
+    this.#usage.grew(grown)
+    this.#due.note(address, due_ms)
+    if (published !== '') this.#fan_out.announce(address, published)
+    if (dying > 0) this.#outboxes.drain(address)
+  }
+
+  /** Ends when what a call had die is buried. */
+  async #buried<T>(call: Promise<T>): Promise<T> {
+    const answer = await call
+    const burying = this.#outboxes.settled()
+    if (burying) await burying
+    return answer
+  }
+
+  async start(events: EngineEvents): Promise<void> {
+    this.#events = events
+    await this.options.connection.start()
+    await this.#usage.start()
+  }
+
+  stop(): void {
+    this.options.connection.stop()
+  }
+
+  async health(): Promise<Health> {
+    try {
+      await this.options.connection.command('PING')
+      return this.#usage.lacks(PROBE_BYTES, '') ? { ok: false, detail: FULL } : { ok: true }
+    } catch (error) {
+      return { ok: false, detail: `Redis does not answer: ${error instanceof Error ? error.message : error}` }
+    }
+  }
+
+  stats(project?: string): Promise<EngineStats> {
+    return this.#lists.stats(project)
+  }
+
+  /** What is answered is stored. */
+  flush(): void {}
+
+  append(
+    project: string,
+    message: StoredMessage,
+    recipient_id: string,
+    key?: IdempotencyKey,
+  ): Promise<Appended | Repeated> {
+    return this.#buried(this.#sends.append(project, message, recipient_id, key))
+  }
+
+  appendToMany(
+    project: string,
+    variants: readonly Variant[],
+    key?: IdempotencyKey,
+  ): Promise<Sent | Repeated> {
+    return this.#buried(this.#sends.appendToMany(project, variants, key))
+  }
+
+  repeated(project: string, sender_id: string, key: string): Promise<Repeated | undefined> {
+    return this.#sends.repeated(project, sender_id, key)
+  }
+
+  open(
+    address: Address,
+    after: Cursor | undefined,
+    ack: AckMode,
+    session_id: string | undefined,
+  ): Promise<Opened | SessionEnd> {
+    return this.#buried(this.#mailboxes.open(address, after, ack, session_id))
+  }
+
+  read(address: Address, position: Position | undefined, take: Take): Promise<Read | SessionEnd> {
+    return this.#buried(this.#mailboxes.read(address, position, take))
+  }
+
+  settle(address: Address, settle: Settle): Promise<Settled | SessionEnd> {
+    return this.#buried(this.#mailboxes.settle(address, settle))
+  }
+
+  history(
+    address: Address,
+    from: Parameters<Engine['history']>[1],
+    limit: number,
+    bytes_max: number,
+  ): Promise<History> {
+    return this.#buried(this.#mailboxes.history(address, from, limit, bytes_max))
+  }
+
+  rewrite(address: Address, rewrite: Rewrite): Promise<Rewritten> {
+    return this.#buried(this.#mailboxes.rewrite(address, rewrite))
+  }
+
+  find(project: string, message_id: string, page: Parameters<Engine['find']>[2]): Promise<Page<Found>> {
+    return this.#lists.find(project, message_id, page)
+  }
+
+  dead(
+    project: string,
+    filter: DeadFilter,
+    { after, limit }: Parameters<Engine['dead']>[2],
+  ): Promise<Page<DeadLetter> & { readonly total: number }> {
+    return this.#dead_letters.list(project, filter, after, limit)
+  }
+
+  requeue(project: string, filter: DeadFilter, from?: string): Promise<Requeued> {
+    const put = async ({ message, recipient_id, attempts }: DeadLetter) => {
+      const renewed = renewMessage(message, this.options.now())
+      return (await this.#sends.store(project, renewed, recipient_id, attempts)).outcome === 'stored'
+    }
+    const grown = (bytes: number) => this.#usage.grew(bytes)
+    return this.#buried(this.#dead_letters.requeue(project, filter, from, put, grown))
+  }
+
+  checkin(checkin: Checkin): Promise<CheckedIn> {
+    return this.#buried(this.#holders.checkin(checkin))
+  }
+
+  end(address: Address, session_id: string, end: SessionEnd): Promise<void> {
+    return this.#buried(this.#holders.end(address, session_id, end))
+  }
+
+  client(
+    project: string,
+    by: { readonly client_id: string } | { readonly session_id: string },
+  ): Promise<ClientState | undefined> {
+    return this.#lists.client(project, by)
+  }
+
+  clients(project: string, page: ClientsPage): Promise<Page<ClientState> & { readonly total?: number }> {
+    return this.#lists.page(project, page)
+  }
+
+  heard(sessions: readonly Heard[]): void {
+    for (const heard of sessions) this.#holders.heard(heard).catch(this.#report)
+  }
+
+  follow(address: Address, on: boolean): void {
+    this.#fan_out.follow(address, on)
+  }
+
+  /** A text was published on a channel that is listened to. */
+  received(channel: string, text: string): void {
+    this.#fan_out.received(channel, text)
+  }
+
+  /** What was published for a while was lost. */
+  missed(): void {
+    this.#events.missed()
+  }
+
+  async sweep(): Promise<void> {
+    this.options.connection.tick()
+    this.#usage.tick()
+    const now = this.options.now()
+    if (now - this.#checked_ms >= CHECK_EVERY_MS) {
+      this.#checked_ms = now
+      this.#fan_out.check().catch(this.#report)
+    }
+    // One that waits for Redis does what is due then.
+    if (this.#sweeping) return
+    this.#sweeping = true
+    try {
+      for (let round = 0; round < SWEEPS_MAX; round++) {
+        const addresses = await this.#due.claim(this.options.now())
+        if (addresses.length === 0) return
+        await this.#buried(Promise.all(addresses.map((address) => this.#holders.sweep(address))))
+      }
+    } catch (error) {
+      this.#report(error)
+    } finally {
+      this.#sweeping = false
+    }
+  }
+}
+
+/** What is due by then is left to the next tick. */
+const SWEEPS_MAX = 4
+const CHECK_EVERY_MS = 1000
+
+/** A message is hardly smaller. */
+const PROBE_BYTES = 200
+const FULL = 'stored_bytes_max is reached: new messages are refused until some are read or expire.'
