@@ -1,9 +1,10 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { findChromium } from './chromium.ts'
+import { findProgram } from './programs.ts'
 
 /**
- * Runs every suite and says what came of it: `bun run test`. Needs Chromium for the browser test, which it
- * finds or installs. Ends with `N passed, N failed` over the suites; exits non-zero when anything failed or
+ * Runs every suite and says what came of it: `bun run test`. Needs Chromium for the browser test and a Redis
+ * server, which it finds or installs. Ends with `N passed, N failed` over the suites; exits non-zero when anything failed or
  * too little of `src` was covered.
  */
 const COVERAGE_MIN = 0.9
@@ -45,6 +46,7 @@ const suites: readonly Suite[] = [
 ]
 
 const chromium = findChromium()
+findProgram(['redis-server'], 'redis-server', 'the tests of Redis')
 rmSync(COVERAGE_DIR, { recursive: true, force: true })
 
 let passed = 0
