@@ -39,7 +39,8 @@ export async function startBroker(
 
 /**
  * `MCP_BROKER_TEST_ENGINE` gives brokers another engine, unless their test says which: `slow` one that is
- * elsewhere, `journal` one that syncs a disk in memory, `redis` one on the server that `MCP_BROKER_TEST_REDIS_URL` names.
+ * elsewhere, `journal` one that syncs a disk in memory, `redis` one on the server that
+ * `MCP_BROKER_TEST_REDIS_URL` names.
  */
 const KIND = process.env.MCP_BROKER_TEST_ENGINE
 /** Of the server that `redis` uses. */

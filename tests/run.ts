@@ -4,8 +4,8 @@ import { findProgram } from './programs.ts'
 
 /**
  * Runs every suite and says what came of it: `bun run test`. Needs Chromium for the browser test and a Redis
- * server, which it finds or installs. Ends with `N passed, N failed` over the suites; exits non-zero when anything failed or
- * too little of `src` was covered.
+ * server, which it finds or installs. Ends with `N passed, N failed` over the suites; exits non-zero when
+ * anything failed or too little of `src` was covered.
  */
 const COVERAGE_MIN = 0.9
 const COVERAGE_DIR = 'coverage'

@@ -223,13 +223,15 @@ export class RedisEngine implements Engine {
     return this.#sends.repeated(project, sender_id, key)
   }
 
-  open(
+  async open(
     address: Address,
     after: Cursor | undefined,
     ack: AckMode,
     session_id: string | undefined,
   ): Promise<Opened | SessionEnd> {
-    return this.#buried(this.#mailboxes.open(address, after, ack, session_id))
+    const opened = await this.#buried(this.#mailboxes.open(address, after, ack, session_id))
+    if (typeof opened === 'object') this.#fan_out.began(address, opened.changes)
+    return opened
   }
 
   read(address: Address, position: Position | undefined, take: Take): Promise<Read | SessionEnd> {

@@ -74,7 +74,7 @@ export class Usage {
   }
 
   /**
-   * Overwrites history until so many bytes more fit: the recipient's, then its project's, then that of others.
+   * Overwrites history until so many bytes more fit: the recipient's, its project's, then that of others.
    *
    * @returns whether they do
    */

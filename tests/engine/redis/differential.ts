@@ -189,7 +189,7 @@ export class Differential {
     }
   }
 
-  /** What a read with `auto` leased is acknowledged once it is answered; the answer is as it is after that. */
+  /** Acknowledges what a read with `auto` leased. @returns its answer, as it is after that */
   async #afterAuto(ack: AckMode, answer: Read): Promise<Read> {
     const of = answer.due.filter(({ acknowledged }) => acknowledged)
     if (ack !== 'auto' || of.length === 0) return answer

@@ -188,6 +188,34 @@ describe('two instances on one Redis', () => {
     await until('the miss to be told', () => one.misses > misses || undefined)
   })
 
+  test('what came before a mailbox was followed is no miss', async () => {
+    const [one, other, clock] = await two()
+    for (let n = 0; n < 5; n++) await other.send()
+    await one.follow('r')
+    const { misses } = one
+    for (let n = 0; n < 4; n++) {
+      clock.now += 1000
+      await one.engine.sweep()
+      await one.engine.client('p', { client_id: 'r' })
+    }
+    expect(one.misses).toBe(misses)
+  })
+
+  test('an address keeps nothing of instances that have long gone', async () => {
+    const [one, other, clock] = await two()
+    await one.send('r', 3600)
+    await other.send('r', 10_000)
+    const redis = new Redis(server.url)
+    const calls = async () =>
+      (await redis.hkeys(`${prefix}0:{p:r}:state`)).filter((field) => field.startsWith('call:')).length
+    expect(await calls()).toBe(2)
+    clock.now += 3_600_000
+    await one.engine.sweep()
+    expect(await calls()).toBe(0)
+    redis.disconnect()
+    expect((await other.read()).due).toMatchObject([{ offset: 2, attempt: 1 }])
+  })
+
   test('what an instance had leased that died is read through the other, with a higher attempt', async () => {
     const [one, other, clock] = await two()
     await one.send()

@@ -37,8 +37,8 @@ export interface OutboxesOptions {
 
 /**
  * Buries what has died. The script that has a message die leaves it in the outbox of its mailbox, since its
- * sender and the dead letters are in other hash slots. From there it is stored as a dead letter, its sender is
- * told, and it is removed. Each step may be made twice, and by two instances at once.
+ * sender and the dead letters are in other hash slots. From there it is stored as a dead letter, its sender
+ * is told, and it is removed. Each step may be made twice, and by two instances at once.
  */
 export class Outboxes {
   readonly #draining = new Map<string, { again: boolean; done: Promise<void> }>()

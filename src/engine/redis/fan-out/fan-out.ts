@@ -22,8 +22,8 @@ export interface FanOutOptions {
 /** An address that is followed here. */
 interface Followed {
   readonly address: Address
-  /** The newest change of its mailbox that was told here. */
-  changes: number
+  /** The newest change of its mailbox that was told here; undefined until one is known of. */
+  changes: number | undefined
   /** A change that the server had when it was looked at last and that was not told; it may be on its way. */
   untold: number
 }
@@ -50,7 +50,7 @@ export class FanOut {
   follow(address: Address, on: boolean): void {
     const channel = mailboxChannel(this.options.prefix, address)
     if (this.#followed.has(channel) === on) return
-    if (on) this.#followed.set(channel, { address, changes: 0, untold: 0 })
+    if (on) this.#followed.set(channel, { address, changes: undefined, untold: 0 })
     else this.#followed.delete(channel)
     this.options.listen(channel, on)
     const count = (this.#projects.get(address.project) ?? 0) + (on ? 1 : -1)
@@ -59,11 +59,17 @@ export class FanOut {
     if (count === (on ? 1 : 0)) this.options.listen(this.#sessions(address.project), on)
   }
 
+  /** A reader began that knows of all changes up to this one: from here on none may be missed. */
+  began(address: Address, changes: number): void {
+    const followed = this.#followed.get(mailboxChannel(this.options.prefix, address))
+    if (followed) followed.changes ??= changes
+  }
+
   /** Tells the broker here what a call of this process announced. */
   announce(address: Address, published: string): void {
     const followed = this.#followed.get(mailboxChannel(this.options.prefix, address))
     for (const announcement of readAnnouncements(published, address)) {
-      if (followed && announcement.changes > followed.changes) followed.changes = announcement.changes
+      if (followed && announcement.changes > (followed.changes ?? 0)) followed.changes = announcement.changes
       this.options.events().announced(announcement)
     }
   }
@@ -142,6 +148,7 @@ export class FanOut {
     let missed = false
     for (const [i, followed] of all.entries()) {
       const changes = Number(found[i] ?? 0)
+      followed.changes ??= changes
       if (followed.untold > followed.changes) {
         missed = true
         followed.changes = changes

@@ -1,7 +1,7 @@
 -- One mailbox: what `core/mailbox/` does, on keys of one hash slot. Every script begins with this file.
 --
--- KEYS  1 state     hash: the fields of `load` below; `call:INSTANCE` the last call of an instance and its
---                   answer; and those of the session that holds the address
+-- KEYS  1 state     hash: the fields of `load` below; `call:INSTANCE` the last call of an instance, when it was
+--                   made, and its answer; and those of the session that holds the address
 --       2 messages  hash: REF the message, "RANK BYTES EXPIRES_MS REPLY TTL_MS" and its JSON on the next line;
 --                   nREF its note, once it was delivered: "ATTEMPTS FAILURES CURSOR RANK BYTES EXPIRES_MS ID
 --                   SENDER REPLY"
@@ -82,7 +82,7 @@ end
 -- one is a call that was given up: false.
 local function answered()
   if not s.answered then return nil end
-  local last, answer = string.match(s.answered, '^(%d+) ?(.*)$')
+  local last, answer = string.match(s.answered, '^(%d+) %d+ (.*)$')
   last = tonumber(last)
   if last < number then return nil end
   return last == number and answer
@@ -105,7 +105,7 @@ local function save(answer)
   if s.evicted ~= was[11] then note('evicted', s.evicted) end
   if s.recent ~= was[12] then note('recent', s.recent) end
   if s.generations then note('generations', s.generations) end
-  if answer then note('call:' .. instance, number .. ' ' .. answer) end
+  if answer then note('call:' .. instance, number .. ' ' .. now .. ' ' .. answer) end
   if n > 0 then call('HSET', STATE, unpack(c)) end
   if #told == 0 then return end
   published = instance .. ' ' .. s.epoch .. '\n' .. table.concat(told, '\n')

@@ -7,6 +7,8 @@
 --           absent, whenever it was used
 -- RETURNS  when to look at the address again besides; the status that is told by this, '' for none; whether the
 --          address is forgotten; then the session as text
+-- A call is made again for seconds at most.
+local CALL_KEPT_MS = 3600000
 if not load() then return 'unknown' end
 load_holder()
 local c = changes()
@@ -29,6 +31,13 @@ if call('EXISTS', KEYS[7]) == 1 then
     local kept_until = tonumber(string.match(all[i + 1], '^%d+'))
     if kept_until <= now then call('HDEL', KEYS[7], all[i])
     elseif kept_until < again then again = kept_until end
+  end
+end
+-- Calls of instances that are long gone.
+for _, field in ipairs(call('HKEYS', STATE)) do
+  if string.sub(field, 1, 5) == 'call:' then
+    local made = tonumber(string.match(call('HGET', STATE, field), '^%d+ (%d+)'))
+    if made + CALL_KEPT_MS <= now then call('HDEL', STATE, field) end
   end
 end
 local text = session_text()
