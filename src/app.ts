@@ -12,14 +12,10 @@ import type { Config } from './config/schema.ts'
 import type { Loading, Progress } from './core/loading.ts'
 import type { MaybePromise } from './core/maybe-promise.ts'
 import type { SchemaBounds } from './core/protocol/schema/bounds.ts'
-import { parseTarget } from './core/redis-target.ts'
 import type { Engine } from './engine/engine.ts'
 import { JournalEngine } from './engine/journal/journal.ts'
 import { MemoryEngine, type MemoryEngineOptions } from './engine/memory/memory.ts'
 import { newEpoch } from './engine/new-epoch.ts'
-import { RedisConnection } from './engine/redis/connection/redis-connection.ts'
-import { RedisEngine } from './engine/redis/redis.ts'
-import { SCRIPTS } from './engine/redis/scripts.ts'
 import { REFUSED_BYTES_MAX } from './transports/body.ts'
 import { CallLog } from './transports/call-log.ts'
 import { ConnectionCount, type DoorContext, IDLE_SECONDS } from './transports/door.ts'
@@ -57,16 +53,18 @@ export interface EngineOptions extends MemoryEngineOptions {
 
 export type NewEngine = (options: EngineOptions) => Engine
 
-/** The engine that the settings ask for. */
+/** Makes the engine that the settings ask for. Loads the one on Redis first, since most processes do without. */
+export async function engineOf(config: Config, log: Logger): Promise<NewEngine> {
+  const { redis_url: url, redis_prefix: prefix } = config
+  if (url === undefined) return (options) => chosenEngine(config, options, log)
+  const { openRedis } = await import('./engine/redis/open.ts')
+  return (options) => openRedis({ url, prefix, note: (sentence) => log.warn(sentence) }, options)
+}
+
+/** The engine in this process. */
 function chosenEngine(config: Config, options: EngineOptions, log: Logger): Engine {
-  const { data_dir, journal_sync, redis_url, redis_prefix: prefix } = config
-  const note = (sentence: string) => log.warn(sentence)
-  if (redis_url !== undefined) {
-    const connection = new RedisConnection({ target: parseTarget(redis_url), prefix, scripts: SCRIPTS, note })
-    // All brokers go by the server's clock.
-    const now = () => options.now() + connection.clock_offset_ms
-    return new RedisEngine({ ...options, connection, now, instance: newEpoch() })
-  }
+  const { data_dir, journal_sync, redis_url } = config
+  if (redis_url !== undefined) throw new Error('the engine on Redis has to be loaded: see engineOf')
   if (data_dir === undefined) return new MemoryEngine(options)
   return new JournalEngine({
     ...options,
@@ -74,7 +72,7 @@ function chosenEngine(config: Config, options: EngineOptions, log: Logger): Engi
     // Loaded only here: what locks the directory takes memory.
     open: async () =>
       (await import('./engine/journal/volume.ts')).openVolume(data_dir, `mcp-broker ${version}`),
-    note,
+    note: (sentence) => log.warn(sentence),
     fatal(reason) {
       log.fatal(reason)
       process.exit(1)
@@ -86,7 +84,7 @@ function chosenEngine(config: Config, options: EngineOptions, log: Logger): Engi
  * Opens the broker, and waits until it has started. @throws Error as {@link openApp}, and as its `started`
  */
 export async function startApp(config: Config, log: Logger, newEngine?: NewEngine): Promise<App> {
-  const app = openApp(config, log, newEngine)
+  const app = openApp(config, log, newEngine ?? (await engineOf(config, log)))
   await app.started
   return app
 }
@@ -94,7 +92,7 @@ export async function startApp(config: Config, log: Logger, newEngine?: NewEngin
 /**
  * Builds the parts, listens, and begins to start them in order.
  *
- * @param newEngine makes the engine; a test may wrap it
+ * @param newEngine makes the engine, as {@link engineOf} does; a test may wrap it
  * @param told is told how far the engine has come
  * @throws Error when the settings expose it without keys (see `exposure`), or when it cannot listen
  */

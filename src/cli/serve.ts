@@ -42,11 +42,11 @@ export const serve: Verb = {
     })
     const stop = stopSignal()
     // Loaded here, so that the verbs that call a broker do not wait for the code of one.
-    const { openApp } = await import('../app.ts')
+    const { engineOf, openApp } = await import('../app.ts')
     const loading = new LoadingProgress(terminal, log)
     let app: App
     try {
-      app = openApp(config, log, newEngine, loading.progress)
+      app = openApp(config, log, newEngine ?? (await engineOf(config, log)), loading.progress)
     } catch (error) {
       throw listenError(error, config) ?? startError(error, log)
     }

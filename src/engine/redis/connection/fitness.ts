@@ -12,15 +12,19 @@ export interface ServerFacts {
 
 /** @param info what `INFO` answers: the sections server, memory and replication */
 export function factsOf(info: string): ServerFacts {
-  const field = (name: string) => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1]
+  const fields = new Map<string, string>()
+  for (const line of info.split(/\r?\n/)) {
+    const colon = line.indexOf(':')
+    if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 1))
+  }
   // Valkey calls itself Redis 7.2.
-  const version = field('redis_version') ?? '0'
+  const version = fields.get('redis_version') ?? '0'
   const [major = 0, minor = 0] = version.split('.').map(Number)
   return {
-    generation: (field('master_replid') ?? '').slice(0, 8) || 'unknown',
+    generation: (fields.get('master_replid') ?? '').slice(0, 8) || 'unknown',
     sharded: major >= 7,
-    replicas: Number(field('connected_slaves') ?? 0),
-    unfit: unfitness(version, major, minor, field('maxmemory_policy')),
+    replicas: Number(fields.get('connected_slaves') ?? 0),
+    unfit: unfitness(version, major, minor, fields.get('maxmemory_policy')),
   }
 }
 

@@ -1,0 +1,23 @@
+import { parseTarget } from '../../core/redis-target.ts'
+import { RedisConnection } from './connection/redis-connection.ts'
+import { RedisEngine, type RedisEngineOptions } from './redis.ts'
+import { SCRIPTS } from './scripts.ts'
+
+export interface OpenRedisOptions {
+  readonly url: string
+  /** Of all keys and channels. */
+  readonly prefix: string
+  /** Told in a sentence when the connection is lost, or there again. */
+  readonly note: (sentence: string) => void
+}
+
+/** Makes an engine on a server. @throws Error with one sentence for a URL that names none */
+export function openRedis(
+  { url, prefix, note }: OpenRedisOptions,
+  options: Omit<RedisEngineOptions, 'connection' | 'instance'>,
+): RedisEngine {
+  const connection = new RedisConnection({ target: parseTarget(url), prefix, scripts: SCRIPTS, note })
+  // All brokers go by the server's clock.
+  const now = () => options.now() + connection.clock_offset_ms
+  return new RedisEngine({ ...options, connection, now, instance: options.newEpoch() })
+}
