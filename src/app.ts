@@ -53,7 +53,7 @@ export interface EngineOptions extends MemoryEngineOptions {
 
 export type NewEngine = (options: EngineOptions) => Engine
 
-/** Makes the engine that the settings ask for. Loads the one on Redis first, since most processes do without. */
+/** Makes the engine that the settings ask for. The one on Redis is loaded first: most processes do without. */
 export async function engineOf(config: Config, log: Logger): Promise<NewEngine> {
   const { redis_url: url, redis_prefix: prefix } = config
   if (url === undefined) return (options) => chosenEngine(config, options, log)
