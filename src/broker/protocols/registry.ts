@@ -97,6 +97,8 @@ export class Registry {
   readonly #projects = new Map<string, ProjectProtocols>()
   readonly #loading = new Map<string, Loading>()
   readonly #near_names: NearNames
+  /** The last change of each project that is held to its bounds. */
+  readonly #changing = new Map<string, Promise<unknown>>()
   #uses = 0
   /** Rises when changes may have gone unheard: what was being read then is not held. */
   #missed = 0
@@ -195,6 +197,18 @@ export class Registry {
     this.#missed++
     this.#projects.clear()
     this.#loading.clear()
+  }
+
+  /** Has one change of a project at a time look at its bounds and write: the next one counts it. */
+  async alone<T>(project: string, change: () => Promise<T>): Promise<T> {
+    const before = this.#changing.get(project)
+    const changing = before ? before.then(change, change) : change()
+    this.#changing.set(project, changing)
+    try {
+      return await changing
+    } finally {
+      if (this.#changing.get(project) === changing) this.#changing.delete(project)
+    }
   }
 
   /**

@@ -218,9 +218,11 @@ async function registerNew(
     warnings.push('No example was given or could be made, so an error about a payload will show none.')
   const answer = { name, version, created: true, updated: false, ...relations, reasons, warnings }
   if (input.dry_run) return answer
-  // Other protocols may have taken the room meanwhile.
-  checkRoom(await registry.of(from.project), bytes, parts.rules)
-  return (await registry.write(from.project, registered, 0)) && answer
+  return registry.alone(from.project, async () => {
+    // Other protocols may have taken the room meanwhile.
+    checkRoom(await registry.of(from.project), bytes, parts.rules)
+    return (await registry.write(from.project, registered, 0)) && answer
+  })
 }
 
 /** @throws BrokerError `protocol_limit` */
