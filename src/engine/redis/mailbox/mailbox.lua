@@ -59,8 +59,9 @@ local function load()
   }
   was = { last, live, bytes, history_bytes, changes, due, leased_due, history_due, delivered, died, v[15], v[16] }
   if not string.find(v[2], generation, 1, true) then
-    -- After a failover messages may be lost: what comes now gets offsets that no lost one had.
-    s.last, s.changes = last + 1048576, changes + 1048576
+    -- After a failover messages may be lost: what comes now gets offsets that no lost one had, and what dies
+    -- now numbers that no buried one had.
+    s.last, s.changes, s.died = last + 1048576, changes + 1048576, died + 1048576
     local kept = { generation }
     for known in string.gmatch(v[2], '%S+') do
       if #kept < 4 then kept[#kept + 1] = known end
