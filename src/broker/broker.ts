@@ -74,6 +74,7 @@ export class Broker implements EngineEvents {
   readonly engine: Engine
   readonly limits: Limits
   readonly now: () => number
+  readonly following: Following
   readonly hub: Hub
   readonly end_of_turn: EndOfTurn
   readonly waiters: Waiters
@@ -93,15 +94,13 @@ export class Broker implements EngineEvents {
     this.engine = options.engine
     this.limits = options.limits
     this.now = options.now
-    const following = new Following((address, on) => this.engine.follow(address, on))
+    this.following = new Following((address, on) => this.engine.follow(address, on))
+    const { following } = this
     this.hub = new Hub(options.report, () => this.end_of_turn.schedule(), following)
     this.end_of_turn = new EndOfTurn(options.engine, this.hub, options.report)
     this.waiters = new Waiters(options.waiting_max, following, options.timer)
     this.sessions = new Sessions(options.engine, options.now, options.limits)
-    const { engine, report } = options
-    const { hub, waiters, sessions } = this
-    const over = this.#over.bind(this)
-    this.lookout = new Lookout({ engine, following, hub, waiters, sessions, over, report })
+    this.lookout = new Lookout(this, this.#over.bind(this), options.report)
     this.near_names = new NearNames(options.now)
     const create = this.createMessage.bind(this)
     this.protocols = new Protocols({ ...options, create, turns: this.turns })

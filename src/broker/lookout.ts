@@ -14,15 +14,13 @@ const LOOK_MS = 1000
 /** One question to the engine names at most so many addresses; the next waits for its answer. */
 const ADDRESSES_MAX = 500
 
-/** Who has to look when an event was lost, and how a session ends here. */
+/** Who has to look when an event was lost. */
 interface Lookers {
   readonly engine: Engine
   readonly following: Following
   readonly hub: Hub
   readonly waiters: Waiters
   readonly sessions: Sessions
-  readonly over: (session: SessionKey, end: SessionEnd) => void
-  readonly report: (error: unknown) => void
 }
 
 /**
@@ -41,7 +39,12 @@ export class Lookout {
   /** How often something lost was found: announcements of one mailbox, or the end of a session. */
   found = 0
 
-  constructor(private readonly lookers: Lookers) {}
+  /** @param over a session does not hold its address any more */
+  constructor(
+    private readonly lookers: Lookers,
+    private readonly over: (session: SessionKey, end: SessionEnd) => void,
+    private readonly report: (error: unknown) => void,
+  ) {}
 
   /** A chore of housekeeping. @param now milliseconds since the epoch */
   tend(now: number): void {
@@ -67,7 +70,7 @@ export class Lookout {
     waiters.missed()
     for (const session of sessions.all()) {
       const asked = this.#stillHeld(session)
-      if (asked instanceof Promise) asked.catch(this.lookers.report)
+      if (asked instanceof Promise) asked.catch(this.report)
     }
   }
 
@@ -81,7 +84,7 @@ export class Lookout {
   /** Ends a session here that does not hold its address any more. @returns whether it does */
   #heldBy({ project, client_id, session_id }: SessionKey, holder: string | undefined): boolean {
     if (holder === session_id) return true
-    this.lookers.over({ project, client_id, session_id }, holder === undefined ? 'closed' : 'replaced')
+    this.over({ project, client_id, session_id }, holder === undefined ? 'closed' : 'replaced')
     return false
   }
 
@@ -97,7 +100,7 @@ export class Lookout {
       this.#failing = false
     } catch (error) {
       // Of a fault that lasts, one line is enough.
-      if (!this.#failing) this.lookers.report(error)
+      if (!this.#failing) this.report(error)
       this.#failing = true
     } finally {
       this.#looking = false
