@@ -105,7 +105,7 @@ export class Cluster implements InstanceWorld {
       const { message_id, in_reply_to } = message
       const appended = append(project, message, recipient_id, key)
       if (appended.outcome !== 'stored') return appended
-      this.questions.stored(message_id, JSON.parse(message.json).payload, in_reply_to)
+      this.questions.stored(message_id, QUESTION.exec(message.json)?.[1], in_reply_to)
       return appended
     }
   }
@@ -186,8 +186,11 @@ export class Cluster implements InstanceWorld {
       this.failed(error)
     }
     const { payload, sender_id, message_id, attempt = 1 } = message
-    if (attempt === 1 && this.questions.is(payload) && this.random.chance(0.8))
+    if (attempt > 1 || !this.questions.is(payload) || this.random.chance(0.2)) return
+    const thinks_ms = this.random.pick([0, 1500, 4000])
+    this.schedule.later(thinks_ms, 'reply', () => {
       void this.send(client_id, sender_id, { in_reply_to: message_id, ...LONG_LIVED })
+    })
   }
 
   /** A question was answered. */
@@ -220,7 +223,8 @@ export class Cluster implements InstanceWorld {
     const dice = this.random.between(1, 100)
     const client = this.random.pick(this.live)
     const [poller, asker] = this.mail as [MailClient, MailClient]
-    if (dice <= 38) void this.send(this.#anybody(), this.#anybody())
+    if (dice <= 30) void this.send(this.#anybody(), this.#anybody())
+    else if (dice <= 38) this.#burst(this.#anybody())
     else if (dice <= 52) void client.settle()
     else if (dice <= 58) client.lose()
     else if (dice <= 66) void client.connect(false)
@@ -230,6 +234,12 @@ export class Cluster implements InstanceWorld {
     else if (dice <= 88) void poller.poll(this.random.pick([0, 5, 30]))
     else if (dice <= 91) void asker.poll(0)
     else void asker.ask(this.random.pick(this.live).client_id, this.random.pick([5, 30, 60]))
+  }
+
+  /** Some messages for one client, shortly after each other. */
+  #burst(to: string): void {
+    for (let left = this.random.between(2, 4); left > 0; left--)
+      this.schedule.later(this.random.between(0, 500), 'burst', () => void this.send(this.#anybody(), to))
   }
 
   #anybody(): string {
@@ -291,6 +301,8 @@ export class Cluster implements InstanceWorld {
   }
 }
 
+/** The payload of a question, in the JSON of its message. */
+const QUESTION = /"payload":"(q\d+)"/
 /** After the faults are over, what they left in connections and calls is over so soon. */
 const SETTLING_MS = 6000
 /** Waits of questions, then a lease and two looks; and what begins anew when that is over. */

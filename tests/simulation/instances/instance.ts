@@ -179,6 +179,11 @@ export class Instance {
         return
       }
       const { answer, own } = bus.caused(this, effect)
+      // Nobody waits for these.
+      if (own.length === 0 && UNANSWERED.has(name)) {
+        resolve(answer)
+        return
+      }
       answers(() => {
         if (failure === 'after') {
           reject(new StorageFailed(`${name} failed after it took effect`))
@@ -192,5 +197,6 @@ export class Instance {
   }
 }
 
+const UNANSWERED: ReadonlySet<string> = new Set(['sweep', 'heard', 'follow'])
 const TEND_MS = 500
 const BEGUN_LATE_MS = 100

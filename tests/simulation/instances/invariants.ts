@@ -9,11 +9,18 @@ const CHECK_MS = 200
 const LIES_MS_MAX = { faulty: 9000, healed: 3000 }
 const REPLACED_MS_MAX = { faulty: 6000, healed: 2000 }
 
+interface Lying {
+  readonly changes: number
+  readonly pending: number
+  readonly reader: unknown
+  readonly since_ms: number
+}
+
 /** What holds at all times, and what holds when the cluster is at rest. */
 export class Invariants {
   #state: 'faulty' | 'healed' = 'faulty'
-  /** What each mailbox was like when it was seen to change last, and when that was. */
-  readonly #lying = new Map<string, { readonly mail: string; readonly since_ms: number }>()
+  /** What each mailbox and its reader were when they were seen to change last. */
+  readonly #lying = new Map<string, Lying>()
 
   constructor(private readonly cluster: Cluster) {}
 
@@ -40,30 +47,22 @@ export class Invariants {
 
   /** Mail that is pending while somebody would read it. */
   #lies(client_id: string, reader: unknown): void {
-    const { engine, schedule, cluster } = { ...this.cluster, cluster: this.cluster }
+    const { cluster } = this
+    const { engine, schedule } = cluster
     const client = engine.client('default', { client_id })
     if (!client || client.pending === 0 || !reader) {
       this.#lying.delete(client_id)
       return
     }
-    const mail = `${client.changes} ${client.pending} ${this.#nameOf(reader)}`
+    const { changes, pending } = client
     const before = this.#lying.get(client_id)
-    if (before?.mail !== mail) this.#lying.set(client_id, { mail, since_ms: schedule.now })
+    if (before?.changes !== changes || before.pending !== pending || before.reader !== reader)
+      this.#lying.set(client_id, { changes, pending, reader, since_ms: schedule.now })
     else
       cluster.assert(
         schedule.now - before.since_ms <= LIES_MS_MAX[this.#state],
         `mail lies in the mailbox of ${client_id}`,
       )
-  }
-
-  readonly #names = new WeakMap<object, number>()
-  #count = 0
-
-  #nameOf(reader: unknown): string {
-    if (typeof reader !== 'object' || reader === null) return String(reader)
-    const name = this.#names.get(reader) ?? this.#count++
-    this.#names.set(reader, name)
-    return String(name)
   }
 
   #questions(): void {
