@@ -140,6 +140,8 @@ export const sendMessageAndWait = defineCommand({
       waiting = wait(false)
       return send(broker, project, prepared, recipient_id, input)
     }
+    // Between two waits, too: what is known of the mailbox would be forgotten.
+    broker.following.enter(own)
     try {
       const prepared = prepare(broker, project, input, sender_id, recipient_id, 'request_response')
       const receipt = await broker.protocols.inOrder(project, sender_id, prepared, ask)
@@ -172,6 +174,7 @@ export const sendMessageAndWait = defineCommand({
       }
     } finally {
       over.abort()
+      broker.following.leave(own)
       // What has woken this call and was not looked at is for others that wait.
       void waiting?.then((unused) => {
         if (unused && unused !== 'missed') broker.waiters.announced(unused)

@@ -87,6 +87,15 @@ export const getMessages = defineCommand({
       return { messages: messagesOf(due), cursor: formatCursor(epoch, offset), remaining: pending }
     }
     const waitForMail = async (address: Address, taken: Read) => {
+      // Between two waits, too: what is known of the mailbox would be forgotten.
+      broker.following.enter(address)
+      try {
+        return await waitsForMail(address, taken)
+      } finally {
+        broker.following.leave(address)
+      }
+    }
+    const waitsForMail = async (address: Address, taken: Read) => {
       for (let goes_on = false; taken.due.length === 0; goes_on = true) {
         if (until <= broker.now() || broker.stopping || signal?.aborted) break
         const over = new AbortController()

@@ -189,6 +189,8 @@ export class Cluster implements InstanceWorld {
     if (attempt > 1 || !this.questions.is(payload) || this.random.chance(0.2)) return
     const thinks_ms = this.random.pick([0, 1500, 4000])
     this.schedule.later(thinks_ms, 'reply', () => {
+      // Others write at that time, too.
+      if (this.random.chance(0.4)) this.#burst(sender_id)
       void this.send(client_id, sender_id, { in_reply_to: message_id, ...LONG_LIVED })
     })
   }
