@@ -188,9 +188,9 @@ export class Cluster implements InstanceWorld {
     const { payload, sender_id, message_id, attempt = 1 } = message
     if (attempt > 1 || !this.questions.is(payload) || this.random.chance(0.2)) return
     const thinks_ms = this.random.pick([0, 1500, 4000])
-    this.schedule.later(thinks_ms, 'reply', () => {
-      // Others write at that time, too.
-      if (this.random.chance(0.4)) this.#burst(sender_id)
+    // Others write at that time, too.
+    if (this.random.chance(0.5)) this.schedule.later(thinks_ms, 'meanwhile', () => this.#burst(sender_id))
+    this.schedule.later(thinks_ms + this.random.pick([0, 400]), 'reply', () => {
       void this.send(client_id, sender_id, { in_reply_to: message_id, ...LONG_LIVED })
     })
   }

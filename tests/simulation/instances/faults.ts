@@ -31,7 +31,7 @@ export class Faults {
 
   constructor(random: Random) {
     this.drop = random.pick([0, 0.05, 0.3, 0.8])
-    this.double = random.pick([0, 0.2, 0.6])
+    this.double = random.pick([0, 0.2, 0.8])
     this.delay_ms = random.pick([5, 50, 400, 1000])
     this.fail = random.pick([0, 0, 0.01, 0.03])
     this.call_ms = random.pick([2, 20, 60])

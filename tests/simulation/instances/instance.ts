@@ -2,9 +2,10 @@ import type { Broker } from '../../../src/broker/broker.ts'
 import { StorageFailed } from '../../../src/core/errors.ts'
 import type { Limits } from '../../../src/core/limits.ts'
 import type { Take } from '../../../src/core/mailbox/entry.ts'
+import type { SessionEnd } from '../../../src/core/session.ts'
 import type { Engine } from '../../../src/engine/engine.ts'
 import type { MemoryEngine } from '../../../src/engine/memory/memory.ts'
-import type { Address, Heard, Latest, Read } from '../../../src/engine/values.ts'
+import type { Address, Heard, Latest, Read, Settled } from '../../../src/engine/values.ts'
 import { newBroker } from '../new-broker.ts'
 import type { Bus, BusWorld } from './bus.ts'
 import type { FarWire } from './far-wire.ts'
@@ -104,6 +105,7 @@ export class Instance {
       follow: (address, on) => void this.#sure(life, 'follow', () => this.#follow(address, on)),
       heard: (sessions: readonly Heard[]) => void this.#sure(life, 'heard', () => engine.heard(sessions)),
       read: (...args) => this.#read(life, ...args),
+      settle: (...args) => this.#call(life, 'settle', () => this.#settle(...args)),
       sweep: () => this.#call(life, 'sweep', () => engine.sweep()),
       checkin: (checkin) =>
         this.#call(life, 'checkin', () => {
@@ -135,6 +137,19 @@ export class Instance {
     this.world.schedule.later(BEGUN_LATE_MS, 'begun', () => {
       followed.told = this.latest({ project, client_id })
     })
+  }
+
+  #settle(...[address, settle]: Parameters<Engine['settle']>): Settled | SessionEnd {
+    const settled = this.world.engine.settle(address, settle)
+    // Of several calls that were woken by one message, one gets it.
+    if (
+      address.client_id === 'asker' &&
+      settle.message_ids &&
+      typeof settled === 'object' &&
+      settled.settled === 0
+    )
+      this.world.rare.took('woke empty')
+    return settled
   }
 
   /** `auto` leases, and acknowledges what has been answered: an answer may be lost. */

@@ -1,3 +1,32 @@
+/** What seldom happens, and has to happen in a run of many seeds. */
+export const RARE_PATHS = [
+  'announced lost',
+  'acknowledged lost',
+  'session lost',
+  'event doubled',
+  'read failed before',
+  'read failed after',
+  'append failed before',
+  'append failed after',
+  'settle failed before',
+  'settle failed after',
+  'checkin failed before',
+  'checkin failed after',
+  'latest failed before',
+  'latest failed after',
+  'sent after a failure',
+  'crash',
+  'takeover',
+  'resumed after a cursor',
+  'found by a look',
+  'answered',
+  'answered by any message',
+  'woke empty',
+  'poll woken',
+  'ended in safety',
+  'ended in liveness',
+] as const
+
 /** Counts how often what seldom happens has happened. */
 export class RarePaths {
   readonly counts = new Map<string, number>()
