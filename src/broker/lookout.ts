@@ -59,8 +59,11 @@ export class Lookout {
     const followed = this.lookers.following.of({ project, client_id })
     if (!followed?.told) return
     const { told } = followed
-    const next = epoch === told.epoch ? told.changes + 1 : 1
-    if (changes === next) followed.told = { epoch, changes }
+    const anew = epoch !== told.epoch
+    if (changes !== (anew ? 1 : told.changes + 1)) return
+    followed.told = { epoch, changes }
+    // It was seen as it was before.
+    if (anew) followed.seen = undefined
   }
 
   /** Any event may have been lost: readers and waiting calls look, and each session is asked for. */
