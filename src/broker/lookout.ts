@@ -118,7 +118,6 @@ export class Lookout {
       live.set(placeOf(address), { address, followed, handles: [] })
     }
     for (const handle of this.lookers.sessions.all()) {
-      if (handle.ended) continue
       const { project, client_id } = handle
       const place = placeOf(handle)
       const here = live.get(place)
