@@ -51,6 +51,8 @@ export class Cluster implements InstanceWorld {
   failure: string | undefined
   steps = 0
   readonly #one_rank: boolean
+  /** Messages that come together are so large that one read does not bring them all. */
+  readonly #large: boolean
   /** So that no session is collected, which would happen at a time of its own. */
   readonly #identities: Identity[] = []
   #ids = 0
@@ -63,6 +65,7 @@ export class Cluster implements InstanceWorld {
     this.random = new Random(seed)
     this.faults = new Faults(this.random)
     this.#one_rank = this.random.chance(0.5)
+    this.#large = this.random.chance(0.1)
     this.limits = {
       ...DEFAULT_LIMITS,
       attempts_max: 1000,
@@ -82,8 +85,13 @@ export class Cluster implements InstanceWorld {
     this.bus = new Bus(this)
     this.engine.start(this.bus)
     for (let i = 0; i < INSTANCES; i++) this.instances.push(new Instance(this))
-    const acks = ['manual', 'manual', 'auto'] as const
-    this.live = acks.map((ack, i) => new LiveClient(this, `live-${i}`, ack))
+    this.live = [
+      new LiveClient(this, 'live-0', 'manual', false),
+      new LiveClient(this, 'live-1', 'manual', false),
+      new LiveClient(this, 'live-2', 'auto', true),
+    ]
+    if (this.limits.history_messages_max > MESSAGES)
+      this.live.push(new LiveClient(this, 'live-3', 'auto', false))
     this.mail = [
       new MailClient(this, 'poller', this.random.pick(['auto', 'manual'])),
       new MailClient(this, 'asker', 'auto'),
@@ -231,6 +239,7 @@ export class Cluster implements InstanceWorld {
     else if (dice <= 58) client.lose()
     else if (dice <= 66) void client.connect(false)
     else if (dice <= 71) void client.connect(true)
+    else if (dice <= 72) client.wire?.stall(this.random.between(500, 8000))
     else if (dice <= 75) client.cut(this.random.chance(0.5))
     else if (dice <= 79) this.#crash()
     else if (dice <= 88) void poller.poll(this.random.pick([0, 5, 30]))
@@ -241,7 +250,9 @@ export class Cluster implements InstanceWorld {
   /** Some messages for one client, shortly after each other. */
   #burst(to: string): void {
     for (let left = this.random.between(2, 4); left > 0; left--)
-      this.schedule.later(this.random.between(0, 500), 'burst', () => void this.send(this.#anybody(), to))
+      this.schedule.later(this.random.between(0, 500), 'burst', () => {
+        void this.send(this.#anybody(), to, this.#large ? { headers: LARGE } : {})
+      })
   }
 
   #anybody(): string {
@@ -303,6 +314,10 @@ export class Cluster implements InstanceWorld {
   }
 }
 
+/** More messages than there are in one run. */
+const MESSAGES = 500
+/** Two of these are more than one read brings. */
+const LARGE = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`h${i}`, 'x'.repeat(4000)]))
 /** The payload of a question, in the JSON of its message. */
 const QUESTION = /"payload":"(q\d+)"/
 /** After the faults are over, what they left in connections and calls is over so soon. */

@@ -19,6 +19,8 @@ export class FarWire implements Connection {
   session_id: string | undefined
   /** Since when another session holds its address, in milliseconds since the epoch. */
   replaced_ms: number | undefined
+  /** Its client takes nothing for a while. */
+  stalled = false
   #queued: (() => void)[] = []
   #last_ms = 0
 
@@ -52,7 +54,17 @@ export class FarWire implements Connection {
   flush(): boolean {
     if (this.closed) return false
     for (const arrives of this.#queued.splice(0)) this.#later('frame', arrives)
-    return true
+    return !this.stalled
+  }
+
+  /** Its client takes nothing for so long. */
+  stall(ms: number): void {
+    if (this.stalled || this.closed) return
+    this.stalled = true
+    this.world.schedule.later(ms, 'drained', () => {
+      this.stalled = false
+      if (!this.closed && this.instance.up) this.instance.broker.hub.drained(this)
+    })
   }
 
   #later(name: string, arrives: () => void): void {
@@ -64,6 +76,7 @@ export class FarWire implements Connection {
   }
 
   close(code: ErrorCode): void {
+    this.world.rare.took(`closed: ${code}`)
     this.closed ??= code
     this.instance.wires.delete(this)
   }

@@ -17,21 +17,25 @@ export class LiveClient {
   /** What came under a lease and is not acknowledged. */
   readonly #in_hand = new Set<string>()
 
-  /** @param ack `auto` acknowledges what its connection shows to have arrived */
+  /**
+   * @param confirms its connection shows what has arrived, and `auto` acknowledges that. If not, what is sent
+   *   counts as read, and the cursor brings back what was lost: it is never forgotten then
+   */
   constructor(
     private readonly cluster: Cluster,
     readonly client_id: string,
     private readonly ack: 'auto' | 'manual',
+    private readonly confirms: boolean,
   ) {}
 
   /** Whether it would read what comes. */
   get reads(): boolean {
-    return this.wire?.open === true
+    return this.wire?.open === true && !this.wire.stalled
   }
 
   /** Connects to any instance that is up. @param takeover as another process of the same client */
   async connect(takeover: boolean): Promise<void> {
-    if (this.#connecting || (this.reads && !takeover)) return
+    if (this.#connecting || (this.wire?.open && !takeover)) return
     this.#connecting = true
     const { cluster, client_id, ack } = this
     const instance = cluster.someUp()
@@ -39,7 +43,7 @@ export class LiveClient {
     const wire = this.#newWire(instance)
     if (takeover) {
       this.#in_hand.clear()
-      if (cluster.random.chance(0.5)) this.cursor = undefined
+      if (this.#forgetful && cluster.random.chance(0.5)) this.cursor = undefined
     }
     const resumes = takeover ? undefined : this.#session_id
     try {
@@ -61,11 +65,15 @@ export class LiveClient {
     }
   }
 
+  get #forgetful(): boolean {
+    return this.ack === 'manual' || this.confirms
+  }
+
   #newWire(instance: ReturnType<Cluster['someUp']>): FarWire {
     const { cluster, client_id } = this
     const attempts = new Map<string, number>()
     const last = new Map<string, number>()
-    return new FarWire(instance, client_id, cluster, this.ack === 'auto', {
+    return new FarWire(instance, client_id, cluster, this.confirms, {
       sent: (cursor, message) => {
         const { message_id, sender_id, priority, attempt = 1, expires_at } = message
         const { offset } = cluster.truth.sent(client_id, message)
