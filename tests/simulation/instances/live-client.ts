@@ -54,7 +54,10 @@ export class LiveClient {
       if (takeover) cluster.rare.took('takeover')
       if (this.cursor !== undefined) cluster.rare.took('resumed after a cursor')
       const how = { ack, receipts: false, sessions: false }
-      await instance.answered(() => instance.broker.subscribe(identity, wire, undefined, this.cursor, how))
+      const begun = await instance.answered(() =>
+        instance.broker.subscribe(identity, wire, undefined, this.cursor, how),
+      )
+      this.cursor ??= begun.cursor
       this.wire = wire
       this.#identity = identity
     } catch (error) {
