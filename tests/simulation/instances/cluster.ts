@@ -296,16 +296,19 @@ export class Cluster implements InstanceWorld {
     const [, asker] = this.mail as [MailClient, MailClient]
     void asker.ask(this.live[0]!.client_id, 5)
     const until_ms = this.schedule.now + REST_MS_MAX
-    while (!this.failure && this.schedule.now < until_ms) {
+    let at_rest = false
+    while (!at_rest && !this.failure && this.schedule.now < until_ms) {
       for (const client of this.live) {
         void client.connect(false)
         void client.settle()
       }
       for (const client of this.mail) void client.poll(2)
+      // What is acknowledged as it is sent may be under way.
+      const { acked } = this.truth
       await this.#pass(500)
-      if (this.#atRest()) break
+      at_rest = this.#atRest() && this.truth.acked === acked
     }
-    this.assert(this.#atRest(), 'the mailboxes do not come to rest')
+    this.assert(at_rest, 'the mailboxes do not come to rest')
     this.invariants.atRest()
   }
 
