@@ -27,15 +27,26 @@ class Rig {
   gate: Promise<void> | undefined
   readonly following = new Following(() => undefined)
   readonly waiters = new Waiters(10_000, this.following)
+  readonly engine: MemoryEngine
   readonly sessions: Sessions
   readonly lookout: Lookout
 
   constructor(elsewhere = true) {
-    const memory = new MemoryEngine({
+    this.engine = new MemoryEngine({
       limits: () => DEFAULT_LIMITS,
       now: () => this.now,
       newId: () => crypto.randomUUID(),
       newEpoch: () => 'e',
+    })
+    const memory = this.engine
+    memory.start({
+      wants_each: true,
+      announced() {},
+      acknowledged() {},
+      died() {},
+      session() {},
+      record() {},
+      missed() {},
     })
     const latest = async (addresses: readonly Address[]) => {
       this.asked.push(addresses.map(({ client_id }) => client_id))
@@ -241,4 +252,25 @@ test('a look that fails is reported once, until one succeeds', async () => {
   rig.fails = true
   await rig.look()
   expect(rig.reported.length).toBe(2)
+})
+
+test('word that anything may be lost has all look, and asks for each session', async () => {
+  using rig = new Rig(false)
+  rig.engine.checkin({
+    ...at('a'),
+    resume: undefined,
+    join: undefined,
+    key_id: undefined,
+    name: undefined,
+    capabilities: undefined,
+  })
+  const holder = rig.engine.client('p', at('a'))!.session!
+  const held = rig.sessions.handle(holder)
+  const replaced = rig.sessions.handle({ ...at('a'), session_id: 'older' })
+  const closed = rig.sessions.handle({ ...at('b'), session_id: 'nobody' })
+  const wait = rig.wait('c')
+  rig.lookout.missed()
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(wait.woken).toBe('missed')
+  expect([held, replaced, closed].map(({ ended }) => ended)).toEqual([undefined, 'replaced', 'closed'])
 })
