@@ -1,5 +1,6 @@
 import { StorageFailed } from '../src/core/errors.ts'
 import type { Engine, EngineEvents } from '../src/engine/engine.ts'
+import type { Address, Latest } from '../src/engine/values.ts'
 
 /** How an engine differs from one in this process. */
 export interface Slowness {
@@ -9,6 +10,8 @@ export interface Slowness {
   readonly doubles?: () => boolean
   /** Whether announcements are lost, which `missed` tells of afterwards. */
   readonly loses?: () => boolean
+  /** Whether an event is lost of which `missed` does not tell. The engine then says what is the latest. */
+  readonly forgets?: (event: string) => boolean
   /** Whether a call fails, and whether it has taken effect by then. */
   readonly fails?: (method: string, args: readonly unknown[]) => 'before' | 'after' | undefined
   /** Is told when something begins to wait, and when it has waited. */
@@ -40,6 +43,10 @@ export function slowEngine(inner: Engine, how: Slowness): Engine {
       get(target, name) {
         const member: unknown = Reflect.get(target, name)
         if (name === 'records') return slowed(member as object)
+        if (name === 'latest')
+          return (
+            how.forgets && ((addresses: readonly Address[]) => effects.wait(() => latestOf(inner, addresses)))
+          )
         if (name === 'start') return (events: EngineEvents) => inner.start(slowEvents(events, how))
         if (typeof member !== 'function') return member
         const call = later(target, String(name), member as (...args: unknown[]) => unknown)
@@ -52,10 +59,22 @@ export function slowEngine(inner: Engine, how: Slowness): Engine {
   return slowed(inner)
 }
 
+/** What mailboxes have come to, and who holds them. */
+export function latestOf(engine: Engine, addresses: readonly Address[]): Promise<Latest[]> {
+  return Promise.all(
+    addresses.map(async ({ project, client_id }) => {
+      const client = await engine.client(project, { client_id })
+      const { epoch, changes } = client ?? { epoch: '0', changes: 0 }
+      return { epoch, changes, session_id: client?.session?.session_id }
+    }),
+  )
+}
+
 /** Passes events on later, as copies, in their order. */
 function slowEvents(events: EngineEvents, how: Slowness): EngineEvents {
   const line = new Line(how)
   const tell = (name: Exclude<keyof EngineEvents, 'wants_each'>, args: readonly unknown[]) => {
+    if (how.forgets?.(name)) return
     const copies = structuredClone(args)
     if (name === 'announced' && how.loses?.()) {
       void line.wait(() => events.missed())

@@ -25,12 +25,14 @@ import type {
   Sent,
   Variant,
 } from '../engine/values.ts'
+import type { Timer } from './clock.ts'
 import type { Connection } from './connection.ts'
 import { newCounters } from './counters.ts'
 import { EndOfTurn } from './end-of-turn.ts'
 import { endedError, unlessEnded } from './ended.ts'
 import { Following } from './following.ts'
 import { Hub } from './hub.ts'
+import { Lookout } from './lookout.ts'
 import { NOT_KEPT, namingYourself } from './naming.ts'
 import { NearNames } from './near-names.ts'
 import { receiptJson, sessionJson } from './notices.ts'
@@ -54,6 +56,8 @@ export interface BrokerOptions {
   readonly schema_bounds: SchemaBounds
   /** How long a connection may take nothing before it is closed, in milliseconds. */
   readonly stalled_ms_max: number
+  /** When waits end; the system's timers if undefined. */
+  readonly timer?: Timer
   /** Takes faults that no caller can be told of. */
   readonly report: (error: unknown) => void
 }
@@ -70,12 +74,14 @@ export class Broker implements EngineEvents {
   readonly engine: Engine
   readonly limits: Limits
   readonly now: () => number
+  readonly following: Following
   readonly hub: Hub
   readonly end_of_turn: EndOfTurn
   readonly waiters: Waiters
   readonly near_names: NearNames
   readonly protocols: Protocols
   readonly sessions: Sessions
+  readonly lookout: Lookout
   readonly turns = new Turns()
   readonly counters = newCounters()
   #stopping = false
@@ -88,11 +94,13 @@ export class Broker implements EngineEvents {
     this.engine = options.engine
     this.limits = options.limits
     this.now = options.now
-    const following = new Following((address, on) => this.engine.follow(address, on))
+    this.following = new Following((address, on) => this.engine.follow(address, on))
+    const { following } = this
     this.hub = new Hub(options.report, () => this.end_of_turn.schedule(), following)
     this.end_of_turn = new EndOfTurn(options.engine, this.hub, options.report)
-    this.waiters = new Waiters(options.waiting_max, following)
+    this.waiters = new Waiters(options.waiting_max, following, options.timer)
     this.sessions = new Sessions(options.engine, options.now, options.limits)
+    this.lookout = new Lookout(this, this.#over.bind(this), options.report)
     this.near_names = new NearNames(options.now)
     const create = this.createMessage.bind(this)
     this.protocols = new Protocols({ ...options, create, turns: this.turns })
@@ -141,6 +149,7 @@ export class Broker implements EngineEvents {
     this.end_of_turn.schedule()
     this.hub.tend(this.now(), this.options.stalled_ms_max)
     this.sessions.tend()
+    this.lookout.tend(this.now())
     this.protocols.validation.worker.rest()
     return this.engine.sweep()
   }
@@ -332,22 +341,27 @@ export class Broker implements EngineEvents {
     return this.waiters.count > 0 || this.hub.watcher_count > 0
   }
 
-  announced(announcement: Announcement): void {
-    if (announcement.redelivery) this.counters.redelivered++
+  announced(announcement: Announcement, elsewhere = false): void {
+    if (announcement.redelivery && !elsewhere) this.counters.redelivered++
+    if (this.engine.latest) this.lookout.announced(announcement)
     this.waiters.announced(announcement)
     this.hub.announced(announcement)
   }
 
-  acknowledged({ project, client_id: recipient_id }: Address, messages: readonly Acked[]): void {
-    this.counters.acknowledged += messages.length
+  acknowledged(
+    { project, client_id: recipient_id }: Address,
+    messages: readonly Acked[],
+    elsewhere = false,
+  ): void {
+    if (!elsewhere) this.counters.acknowledged += messages.length
     if (!this.hub.wantsReceipts) return
     for (const { message_id, sender_id } of messages)
       this.hub.receipt({ project, client_id: sender_id }, receiptJson(message_id, recipient_id), false)
   }
 
-  died({ message, project, recipient_id, reason }: DeadLetter, bounced: boolean): void {
-    this.counters.dead[reason]++
-    if (bounced) this.counters.accepted++
+  died({ message, project, recipient_id, reason }: DeadLetter, bounced: boolean, elsewhere = false): void {
+    if (!elsewhere) this.counters.dead[reason]++
+    if (bounced && !elsewhere) this.counters.accepted++
     // The bounce goes with the next flush.
     this.end_of_turn.schedule()
     const { message_id, sender_id } = message
@@ -376,17 +390,8 @@ export class Broker implements EngineEvents {
 
   /** Events may have been lost: readers and waiting calls look, and each session is asked for. */
   missed(): void {
-    this.hub.missed()
-    this.waiters.missed()
+    this.lookout.missed()
     this.protocols.registry.missed()
-    for (const session of this.sessions.all()) this.inBackground(this.#stillHeld(session))
-  }
-
-  #stillHeld({ project, client_id, session_id }: SessionKey): MaybePromise<void> {
-    return then(this.engine.client(project, { client_id }), (client) => {
-      if (client?.session?.session_id === session_id) return
-      this.#over({ project, client_id, session_id }, client?.session ? 'replaced' : 'closed')
-    })
   }
 }
 

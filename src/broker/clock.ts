@@ -15,3 +15,11 @@ export function turnClock(): () => number {
     return now_ms
   }
 }
+
+/** Calls `run` once, so many milliseconds from now. @returns a function that has it not called */
+export type Timer = (run: () => void, ms: number) => () => void
+
+export const systemTimer: Timer = (run, ms) => {
+  const timer = setTimeout(run, ms)
+  return () => clearTimeout(timer)
+}

@@ -2,7 +2,7 @@ import type { Identity } from '../auth/identity.ts'
 import type { SessionHandle } from '../auth/session-handle.ts'
 import { asBrokerError, BrokerError } from '../core/errors.ts'
 import type { SessionEnd, SessionKey } from '../core/session.ts'
-import type { Address, Announcement } from '../engine/values.ts'
+import type { Address } from '../engine/values.ts'
 import type { Connection } from './connection.ts'
 import type { Following } from './following.ts'
 import { Hints } from './hints.ts'
@@ -204,16 +204,16 @@ export class Hub {
     }
   }
 
-  /** Marks the readers of an announced mailbox to read, and calls its watchers. */
-  announced(announcement: Announcement): void {
-    const readers = this.#readersOf(announcement)
+  /** Mail may have come: marks the readers of a mailbox to read, and calls its watchers. */
+  announced(address: Address): void {
+    const readers = this.#readersOf(address)
     if (readers)
       for (const reader of readers) {
         reader.announced()
         this.#markDirty(reader)
       }
     if (this.#watchers.size === 0) return
-    const watchers = this.#watchers.get(announcement.project)?.get(announcement.client_id)
+    const watchers = this.#watchers.get(address.project)?.get(address.client_id)
     if (watchers) for (const watcher of watchers) watcher()
   }
 

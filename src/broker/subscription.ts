@@ -175,8 +175,9 @@ export class Subscription {
     if (lapped) throw new BrokerError('slow_reader')
     this.#due = due
     this.#position = position!
-    this.#reading = due.length > 0
-    return this.#reading || this.#behind
+    // Also without any: until it is handed over, another read would be from the same position.
+    this.#reading = due.length > 0 || this.#behind
+    return this.#reading
   }
 
   /** Hands over what was read, and writes it. @returns whether there is more to read at once */

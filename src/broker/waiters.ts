@@ -2,6 +2,7 @@ import type { Identity } from '../auth/identity.ts'
 import type { SessionHandle } from '../auth/session-handle.ts'
 import { BrokerError } from '../core/errors.ts'
 import type { Address, Announcement } from '../engine/values.ts'
+import { systemTimer, type Timer } from './clock.ts'
 import type { Following } from './following.ts'
 
 /** What ends a wait: an announcement, or word that some may have been lost, so that the call has to look. */
@@ -27,6 +28,7 @@ export class Waiters {
   constructor(
     private readonly waiting_max: number,
     private readonly following: Following,
+    private readonly timer: Timer = systemTimer,
   ) {}
 
   get count(): number {
@@ -37,6 +39,7 @@ export class Waiters {
    * Waits for an announcement that fits.
    *
    * @param session the caller's; the wait ends when the session ends, see `stillIn`
+   * @param goes_on the call has waited before and found nothing: it keeps its place, past the bound too
    * @returns what woke it; undefined when the time is up, the caller has gone, its session has ended, or
    *   the broker shuts down
    * @throws BrokerError `too_many_waiting`
@@ -47,21 +50,23 @@ export class Waiters {
     signal: AbortSignal | undefined,
     fit: Waiter['fit'],
     session?: SessionHandle,
+    goes_on = false,
   ): Promise<Woken | undefined> {
     if (this.#closed || signal?.aborted || session?.ended) return Promise.resolve(undefined)
-    if (this.#count >= this.waiting_max) throw new BrokerError('too_many_waiting', { retry_after_ms: 1000 })
+    if (this.#count >= this.waiting_max && !goes_on)
+      throw new BrokerError('too_many_waiting', { retry_after_ms: 1000 })
     const key = mailboxKey(address)
     return new Promise((resolve) => {
       const end = () => settle(undefined)
       const settle = (woken: Woken | undefined) => {
-        clearTimeout(timer)
+        stop()
         signal?.removeEventListener('abort', end)
         session?.signal.removeEventListener('abort', end)
         this.#remove(key, waiter)
         resolve(woken)
       }
       const waiter: Waiter = { fit, settle }
-      const timer = setTimeout(end, timeout_ms)
+      const stop = this.timer(end, timeout_ms)
       signal?.addEventListener('abort', end)
       // Mail to the address is no longer for a session that has ended.
       session?.signal.addEventListener('abort', end)
@@ -90,9 +95,10 @@ export class Waiters {
     else for (const waiter of waiting.filter((_, i) => fits[i] === 'look')) waiter.settle(announcement)
   }
 
-  /** Announcements may have been lost: wakes every waiting call. */
-  missed(): void {
-    this.#settleAll('missed')
+  /** Announcements may have been lost: wakes every waiting call, or those that wait at one address. */
+  missed(address?: Address): void {
+    if (address) settleEach(this.#by_mailbox.get(mailboxKey(address))?.waiters, 'missed')
+    else this.#settleAll('missed')
   }
 
   /** Ends every wait without a message. A wait that begins later ends at once. */
@@ -102,8 +108,7 @@ export class Waiters {
   }
 
   #settleAll(woken: Woken | undefined): void {
-    for (const { waiters } of [...this.#by_mailbox.values()])
-      for (const waiter of [...waiters]) waiter.settle(woken)
+    for (const { waiters } of [...this.#by_mailbox.values()]) settleEach(waiters, woken)
   }
 
   #remove(key: string, waiter: Waiter): void {
@@ -120,6 +125,11 @@ export class Waiters {
 /** The session to wait in. The call keeps it: its caller may check in as another client meanwhile. */
 export function sessionToWaitIn({ session }: Identity): SessionHandle | undefined {
   return session?.ended ? undefined : session
+}
+
+/** Each that is settled leaves the list. */
+function settleEach(waiters: readonly Waiter[] = [], woken: Woken | undefined): void {
+  for (const waiter of [...waiters]) waiter.settle(woken)
 }
 
 function mailboxKey({ project, client_id }: Address): string {

@@ -20,6 +20,7 @@ import type {
   Heard,
   History,
   IdempotencyKey,
+  Latest,
   Opened,
   Page,
   Read,
@@ -77,6 +78,8 @@ export interface Records {
  * What the engine tells the broker, of changes that other instances made too. An event may come before the
  * answer to the call that caused it, late, or twice. Those about one address come in the order of the
  * changes. The broker may call the engine from within one.
+ *
+ * `elsewhere`: another instance did it. That one is told as well, and counts it.
  */
 export interface EngineEvents {
   /**
@@ -86,16 +89,16 @@ export interface EngineEvents {
    */
   readonly wants_each: boolean
   /** A message became pending. Reads find it from before this is told until it is gone. */
-  announced(announcement: Announcement): void
+  announced(announcement: Announcement, elsewhere?: boolean): void
   /** A recipient acknowledged messages, by reading with `auto`, by `settle`, or by a cursor. */
-  acknowledged(address: Address, messages: readonly Acked[]): void
+  acknowledged(address: Address, messages: readonly Acked[], elsewhere?: boolean): void
   /**
    * A message has become a dead letter.
    *
    * @param bounced its bounce (`bounceOf` in core/bounce.ts), which is stored in the same step, found room;
    *   false where it has none. A full mailbox drops nothing for a bounce
    */
-  died(letter: DeadLetter, bounced: boolean): void
+  died(letter: DeadLetter, bounced: boolean, elsewhere?: boolean): void
   /** A session began or was heard again (`active`), fell silent, or has ended. */
   session(session: Session, status: SessionStatus | SessionEnd): void
   /** A record has changed, or was deleted. These may come in another order: the version tells. */
@@ -289,6 +292,14 @@ export interface Engine {
    * answered: one that cannot listen tries again, and says `missed` when it can.
    */
   follow(address: Address, on: boolean): void
+  /**
+   * What each of these mailboxes has come to by now: no answer from a cache. The broker asks about once a
+   * second of all addresses that are live here, and looks where it was told less. Absent where no event gets
+   * lost but that `missed` is told.
+   *
+   * @returns one for each address, in the same order
+   */
+  latest?(addresses: readonly Address[]): MaybePromise<readonly Latest[]>
   /**
    * Does what is due: expired messages, ended leases and delays, silent sessions, addresses and idempotency
    * keys to be forgotten. Called on each tick of housekeeping; costs as much as there is to do, not as much

@@ -298,6 +298,14 @@ export interface Announcement extends Address, Cursor {
   readonly rank: Rank
 }
 
+/**
+ * What a mailbox has come to, and who holds its address. `epoch` and `changes` as in {@link MailboxState}; "0"
+ * and 0 at an address that does not exist.
+ */
+export interface Latest extends Pick<MailboxState, 'epoch' | 'changes'> {
+  readonly session_id: string | undefined
+}
+
 /** A small document. Versions rise with each change, a deletion included; the first may be above 1. */
 export interface Versioned {
   readonly id: string

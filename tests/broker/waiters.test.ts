@@ -111,6 +111,15 @@ describe('a wait', () => {
     expect(await next).toBeUndefined()
   })
 
+  test('that goes on keeps its place, past the bound too', async () => {
+    const waiters = newWaiters(1)
+    const first = waiters.wait(at('r'), FOREVER_MS, undefined, any)
+    const again = waiters.wait(at('r'), FOREVER_MS, undefined, any, undefined, true)
+    expect(waiters.count).toBe(2)
+    waiters.close()
+    expect(await Promise.all([first, again])).toEqual([undefined, undefined])
+  })
+
   test('is over for all when the broker stops, and for all that come after', async () => {
     const waiters = newWaiters(10)
     const waits = ['a', 'b', 'b'].map((client_id) => waiters.wait(at(client_id), FOREVER_MS, undefined, any))
@@ -145,6 +154,17 @@ test('word that announcements may be lost wakes every call, whatever it waits fo
   waiters.missed()
   expect(await Promise.all(waits)).toEqual(['missed', 'missed', 'missed'])
   expect(waiters.count).toBe(0)
+})
+
+test('word that announcements of one mailbox may be lost wakes those who wait there', async () => {
+  const waiters = newWaiters(10)
+  const [a, b] = ['a', 'b'].map((name) => waiters.wait(at(name), FOREVER_MS, undefined, () => undefined))
+  waiters.missed(at('a'))
+  expect(await a!).toBe('missed')
+  expect(waiters.count).toBe(1)
+  waiters.missed(at('nobody'))
+  waiters.close()
+  expect(await b!).toBeUndefined()
 })
 
 test('the engine is told when the first call waits for an address, and when the last has ended', async () => {

@@ -6,4 +6,6 @@ import { makeMemoryEngine } from './make.ts'
 let count = 0
 const turns = () => [1, 3, 1, 2, 4, 1, 2][count++ % 7]!
 
-engineContract('slow', async (options) => slowEngine(await makeMemoryEngine(options), { turns }))
+engineContract('slow', async (options) =>
+  slowEngine(await makeMemoryEngine(options), { turns, forgets: () => false }),
+)

@@ -6,10 +6,13 @@ import { SCHEMA_BOUNDS } from '../../src/core/protocol/schema/bounds.ts'
 const STALLED_MS_MAX = 5_000
 
 /** A broker as a world has it. */
-export function newBroker(options: Pick<BrokerOptions, 'engine' | 'limits' | 'now' | 'report'>): Broker {
+export function newBroker(
+  options: Pick<BrokerOptions, 'engine' | 'limits' | 'now' | 'report'> &
+    Partial<Pick<BrokerOptions, 'timer' | 'newId'>>,
+): Broker {
   return new Broker({
-    ...options,
     newId: () => Bun.randomUUIDv7(),
+    ...options,
     waiting_max: 10,
     stalled_ms_max: STALLED_MS_MAX,
     protocols: DEFAULT_PROTOCOL_RULES,

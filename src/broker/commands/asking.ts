@@ -106,10 +106,10 @@ export const sendMessageAndWait = defineCommand({
     const over = new AbortController()
     const giveUp = signal ? AbortSignal.any([signal, over.signal]) : over.signal
     const until_ms = broker.now() + (input.timeout ?? WAIT_SECONDS_DEFAULT) * 1000
-    const wait = () => {
+    const wait = (goes_on: boolean) => {
       // A send that was checked for longer than its time leaves none.
       const left_ms = Math.max(0, until_ms - broker.now())
-      return broker.waiters.wait(own, left_ms, giveUp, fits, session)
+      return broker.waiters.wait(own, left_ms, giveUp, fits, session, goes_on)
     }
     const fits = ({ message_id, sender_id: from, in_reply_to, redelivery }: Announcement) => {
       // The question itself.
@@ -137,9 +137,11 @@ export const sendMessageAndWait = defineCommand({
     /** The wait begins before the send, so that no reply comes too early. */
     const ask = (prepared: Prepared | Repeated) => {
       if ('message' in prepared) asked_id = prepared.message.message_id
-      waiting = wait()
+      waiting = wait(false)
       return send(broker, project, prepared, recipient_id, input)
     }
+    // Between two waits, too: what is known of the mailbox would be forgotten.
+    broker.following.enter(own)
     try {
       const prepared = prepare(broker, project, input, sender_id, recipient_id, 'request_response')
       const receipt = await broker.protocols.inOrder(project, sender_id, prepared, ask)
@@ -153,8 +155,10 @@ export const sendMessageAndWait = defineCommand({
         stillIn(session, sentAlready(asked_id))
         if (!woken || signal?.aborted) break
         // The reply may come while the engine is asked about another message.
-        waiting = wait()
+        waiting = wait(true)
         answer = await answerOf(woken)
+        // Between what woke the call and the wait after it, another announcement may have come.
+        if (!answer && woken !== 'missed') answer = await answerOf('missed')
       }
       stillIn(session, sentAlready(asked_id))
       // A bounce ends the wait too, but it comes from the broker and not from the recipient.
@@ -170,6 +174,7 @@ export const sendMessageAndWait = defineCommand({
       }
     } finally {
       over.abort()
+      broker.following.leave(own)
       // What has woken this call and was not looked at is for others that wait.
       void waiting?.then((unused) => {
         if (unused && unused !== 'missed') broker.waiters.announced(unused)

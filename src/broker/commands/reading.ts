@@ -87,10 +87,21 @@ export const getMessages = defineCommand({
       return { messages: messagesOf(due), cursor: formatCursor(epoch, offset), remaining: pending }
     }
     const waitForMail = async (address: Address, taken: Read) => {
-      while (taken.due.length === 0 && until > broker.now() && !broker.stopping && !signal?.aborted) {
+      // Between two waits, too: what is known of the mailbox would be forgotten.
+      broker.following.enter(address)
+      try {
+        return await waitsForMail(address, taken)
+      } finally {
+        broker.following.leave(address)
+      }
+    }
+    const waitsForMail = async (address: Address, taken: Read) => {
+      for (let goes_on = false; taken.due.length === 0; goes_on = true) {
+        if (until <= broker.now() || broker.stopping || signal?.aborted) break
         const over = new AbortController()
         const giveUp = signal ? AbortSignal.any([signal, over.signal]) : over.signal
-        const woken = broker.waiters.wait(address, until - broker.now(), giveUp, () => 'look', session)
+        const left_ms = until - broker.now()
+        const woken = broker.waiters.wait(address, left_ms, giveUp, () => 'look', session, goes_on)
         try {
           // What came while the engine answered, before the wait began, has woken nobody.
           taken = await read(address)
