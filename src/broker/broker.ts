@@ -3,7 +3,7 @@ import type { SessionHandle } from '../auth/session-handle.ts'
 import { formatCursor, parseCursor } from '../core/cursor.ts'
 import { BrokerError } from '../core/errors.ts'
 import type { Limits } from '../core/limits.ts'
-import type { Acked, DeadLetter } from '../core/mailbox/entry.ts'
+import type { Acked } from '../core/mailbox/entry.ts'
 import { safeOffset } from '../core/mailbox/position.ts'
 import { type MaybePromise, then } from '../core/maybe-promise.ts'
 import { BROKER_CLIENT_ID, type Content, createMessage, type StoredMessage } from '../core/message.ts'
@@ -19,6 +19,7 @@ import type {
   Checkin,
   ClientState,
   ClientsPage,
+  Death,
   IdempotencyKey,
   Page,
   Repeated,
@@ -359,7 +360,7 @@ export class Broker implements EngineEvents {
       this.hub.receipt({ project, client_id: sender_id }, receiptJson(message_id, recipient_id), false)
   }
 
-  died({ message, project, recipient_id, reason }: DeadLetter, bounced: boolean, elsewhere = false): void {
+  died({ message, project, recipient_id, reason }: Death, bounced: boolean, elsewhere = false): void {
     if (!elsewhere) this.counters.dead[reason]++
     if (bounced && !elsewhere) this.counters.accepted++
     // The bounce goes with the next flush.

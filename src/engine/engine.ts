@@ -14,6 +14,7 @@ import type {
   ClientState,
   ClientsPage,
   DeadFilter,
+  Death,
   EngineStats,
   Found,
   Health,
@@ -93,12 +94,12 @@ export interface EngineEvents {
   /** A recipient acknowledged messages, by reading with `auto`, by `settle`, or by a cursor. */
   acknowledged(address: Address, messages: readonly Acked[], elsewhere?: boolean): void
   /**
-   * A message has become a dead letter.
+   * A message has become a dead letter: the whole {@link DeadLetter}, where it was not done elsewhere.
    *
    * @param bounced its bounce (`bounceOf` in core/bounce.ts), which is stored in the same step, found room;
    *   false where it has none. A full mailbox drops nothing for a bounce
    */
-  died(letter: DeadLetter, bounced: boolean, elsewhere?: boolean): void
+  died(death: Death, bounced: boolean, elsewhere?: boolean): void
   /** A session began or was heard again (`active`), fell silent, or has ended. */
   session(session: Session, status: SessionStatus | SessionEnd): void
   /** A record has changed, or was deleted. These may come in another order: the version tells. */

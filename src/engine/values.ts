@@ -1,6 +1,6 @@
 import type { Cursor } from '../core/cursor.ts'
 import type { Timings } from '../core/histogram.ts'
-import type { DeadReason, Delivery, Due, Lease, State } from '../core/mailbox/entry.ts'
+import type { DeadLetter, DeadReason, Delivery, Due, Lease, State } from '../core/mailbox/entry.ts'
 import type { Position } from '../core/mailbox/position.ts'
 import type { MailboxState } from '../core/mailbox/state.ts'
 import type { Rank, StoredMessage } from '../core/message.ts'
@@ -296,6 +296,11 @@ export interface Announcement extends Address, Cursor {
   readonly sender_id: string
   readonly in_reply_to: string | undefined
   readonly rank: Rank
+}
+
+/** What is told of a message that has become a dead letter. */
+export interface Death extends Pick<DeadLetter, 'project' | 'recipient_id' | 'reason'> {
+  readonly message: Pick<StoredMessage, 'message_id' | 'sender_id'>
 }
 
 /**

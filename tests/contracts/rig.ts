@@ -77,7 +77,7 @@ export class Rig implements AsyncDisposable {
       acknowledged: ({ client_id }, messages) => {
         for (const { message_id } of messages) rig.acknowledged.push({ client_id, message_id })
       },
-      died: (letter, bounced) => {
+      died: (letter: DeadLetter, bounced) => {
         rig.died.push(letter)
         rig.bounced[bounced ? 'stored' : 'none'].push(letter.message.message_id)
       },

@@ -1,4 +1,5 @@
 import { bounceOf } from '../../src/core/bounce.ts'
+import type { DeadLetter } from '../../src/core/mailbox/entry.ts'
 import type { Session } from '../../src/core/session.ts'
 import type { EngineEvents } from '../../src/engine/engine.ts'
 import type { MemoryEngine } from '../../src/engine/memory/memory.ts'
@@ -33,7 +34,7 @@ const PLANTS = {
   doubled_bounce: (engine: MemoryEngine) => {
     const append = engine.append.bind(engine)
     tellOtherwise(engine, (events) => ({
-      died: (letter, bounced) => {
+      died: (letter: DeadLetter, bounced) => {
         const bounce = bounced ? bounceOf(letter, sha256) : undefined
         if (bounce) append(letter.project, bounce, letter.message.sender_id)
         events.died(letter, bounced)

@@ -90,7 +90,7 @@ export class Ledger {
         if (redelivery && alive()) this.released(client_id, message_id)
         events.announced(announcement)
       },
-      died: (letter, bounced) => {
+      died: (letter: DeadLetter, bounced) => {
         if (alive()) this.#died(letter, bounced)
         events.died(letter, bounced)
       },

@@ -19,6 +19,7 @@ import type {
   Heard,
   History,
   IdempotencyKey,
+  Latest,
   Opened,
   Page,
   Read,
@@ -78,8 +79,6 @@ export class RedisEngine implements Engine {
   readonly #outboxes: Outboxes
   readonly #due: DueIndex
   readonly #usage: Usage
-  /** When it was looked last whether announcements were missed. */
-  #checked_ms = 0
   #sweeping = false
 
   constructor(private readonly options: RedisEngineOptions) {
@@ -138,7 +137,7 @@ export class RedisEngine implements Engine {
       keyOf: (address) => mailboxKeys(prefix, address)[5]!,
       append: async ({ project, client_id }, bounce, as) =>
         (await this.#sends.store(project, bounce, client_id, 0, undefined, as)).outcome === 'stored',
-      died: (letter, bounced) => this.#events.died(letter, bounced),
+      died: (letter, bounced) => this.#fan_out.died(letter, bounced),
       grown: (_, bytes) => this.#usage.grew(bytes),
       // An address that only had this is to be forgotten.
       emptied: (address) => this.#due.note(address, now()),
@@ -223,15 +222,13 @@ export class RedisEngine implements Engine {
     return this.#sends.repeated(project, sender_id, key)
   }
 
-  async open(
+  open(
     address: Address,
     after: Cursor | undefined,
     ack: AckMode,
     session_id: string | undefined,
   ): Promise<Opened | SessionEnd> {
-    const opened = await this.#buried(this.#mailboxes.open(address, after, ack, session_id))
-    if (typeof opened === 'object') this.#fan_out.began(address, opened.changes)
-    return opened
+    return this.#buried(this.#mailboxes.open(address, after, ack, session_id))
   }
 
   read(address: Address, position: Position | undefined, take: Take): Promise<Read | SessionEnd> {
@@ -303,6 +300,10 @@ export class RedisEngine implements Engine {
     this.#fan_out.follow(address, on)
   }
 
+  latest(addresses: readonly Address[]): Promise<Latest[]> {
+    return this.#fan_out.latest(addresses)
+  }
+
   /** A text was published on a channel that is listened to. */
   received(channel: string, text: string): void {
     this.#fan_out.received(channel, text)
@@ -316,11 +317,6 @@ export class RedisEngine implements Engine {
   async sweep(): Promise<void> {
     this.options.connection.tick()
     this.#usage.tick()
-    const now = this.options.now()
-    if (now - this.#checked_ms >= CHECK_EVERY_MS) {
-      this.#checked_ms = now
-      this.#fan_out.check().catch(this.#report)
-    }
     // One that waits for Redis does what is due then.
     if (this.#sweeping) return
     this.#sweeping = true
@@ -340,7 +336,6 @@ export class RedisEngine implements Engine {
 
 /** What is due by then is left to the next tick. */
 const SWEEPS_MAX = 4
-const CHECK_EVERY_MS = 1000
 
 /** A message is hardly smaller. */
 const PROBE_BYTES = 200

@@ -92,7 +92,7 @@ export class Differential {
         if (announcement.client_id === ADDRESS.client_id) this.#announced.push(announcement)
       },
       acknowledged: () => undefined,
-      died: (letter) => void this.#died.push(letter),
+      died: (letter: DeadLetter) => void this.#died.push(letter),
       session: () => undefined,
       record: () => undefined,
       missed: () => undefined,

@@ -1,7 +1,8 @@
-import type { Acked } from '../../../core/mailbox/entry.ts'
+import type { Acked, DeadLetter, DeadReason } from '../../../core/mailbox/entry.ts'
+import { BROKER_CLIENT_ID } from '../../../core/message.ts'
 import type { Session, SessionEnd, SessionStatus } from '../../../core/session.ts'
 import type { EngineEvents } from '../../engine.ts'
-import type { Address } from '../../values.ts'
+import type { Address, Latest } from '../../values.ts'
 import { mailboxChannel, mailboxKeys } from '../mailbox/keys.ts'
 import { readAnnouncements } from '../mailbox/text.ts'
 import { type Command, tagPart } from '../script.ts'
@@ -19,26 +20,17 @@ export interface FanOutOptions {
   readonly report: (trouble: unknown) => void
 }
 
-/** An address that is followed here. */
-interface Followed {
-  readonly address: Address
-  /** The newest change of its mailbox that was told here; undefined until one is known of. */
-  changes: number | undefined
-  /** A change that the server had when it was looked at last and that was not told; it may be on its way. */
-  untold: number
-}
-
 /**
  * What instances tell each other. What a process did itself it tells its broker at once; others hear of it on
- * a channel. On the channel of a mailbox: announcements, and acknowledgements of what its client sent. On
+ * a channel. On the channel of a mailbox: announcements, and what became of messages that its client sent. On
  * that of a project: what becomes of its sessions. On one for all: changes of records. What is lost there is
- * found by {@link FanOut.check}.
+ * found by {@link FanOut.latest}.
  *
  * A text begins with the instance and what it is: the epoch of announcements, or a word with "!".
  */
 export class FanOut {
-  /** By channel of the mailbox. */
-  readonly #followed = new Map<string, Followed>()
+  /** The addresses that are followed here, by channel of the mailbox. */
+  readonly #followed = new Map<string, Address>()
   /** How many addresses of a project are followed. */
   readonly #projects = new Map<string, number>()
 
@@ -50,7 +42,7 @@ export class FanOut {
   follow(address: Address, on: boolean): void {
     const channel = mailboxChannel(this.options.prefix, address)
     if (this.#followed.has(channel) === on) return
-    if (on) this.#followed.set(channel, { address, changes: undefined, untold: 0 })
+    if (on) this.#followed.set(channel, address)
     else this.#followed.delete(channel)
     this.options.listen(channel, on)
     const count = (this.#projects.get(address.project) ?? 0) + (on ? 1 : -1)
@@ -59,19 +51,10 @@ export class FanOut {
     if (count === (on ? 1 : 0)) this.options.listen(this.#sessions(address.project), on)
   }
 
-  /** A reader began that knows of all changes up to this one: from here on none may be missed. */
-  began(address: Address, changes: number): void {
-    const followed = this.#followed.get(mailboxChannel(this.options.prefix, address))
-    if (followed) followed.changes ??= changes
-  }
-
-  /** Tells the broker here what a call of this process announced. */
-  announce(address: Address, published: string): void {
-    const followed = this.#followed.get(mailboxChannel(this.options.prefix, address))
-    for (const announcement of readAnnouncements(published, address)) {
-      if (followed && announcement.changes > (followed.changes ?? 0)) followed.changes = announcement.changes
-      this.options.events().announced(announcement)
-    }
+  /** Tells the broker here what a call announced. @param elsewhere another process made the call */
+  announce(address: Address, published: string, elsewhere = false): void {
+    for (const announcement of readAnnouncements(published, address))
+      this.options.events().announced(announcement, elsewhere)
   }
 
   /** Tells all of messages that were acknowledged. */
@@ -89,6 +72,17 @@ export class FanOut {
         mailboxChannel(this.options.prefix, { project, client_id: sender_id }),
         `!acknowledged\n${client_id} ${sender_id} ${some.join(' ')}`,
       )
+  }
+
+  /** Tells all of a message that has died. */
+  died(letter: DeadLetter, bounced: boolean): void {
+    this.options.events().died(letter, bounced)
+    const { project, recipient_id, reason, message } = letter
+    if (message.sender_id === BROKER_CLIENT_ID) return
+    this.#publish(
+      mailboxChannel(this.options.prefix, { project, client_id: message.sender_id }),
+      `!died\n${message.message_id} ${recipient_id} ${reason} ${Number(bounced)}`,
+    )
   }
 
   /** Tells all what became of a session. */
@@ -116,9 +110,10 @@ export class FanOut {
     const kind = text.slice(space + 1, end)
     const body = text.slice(end + 1)
     if (!kind.startsWith('!')) {
-      const address = this.#followed.get(channel)?.address
-      if (address) this.announce(address, text)
+      const address = this.#followed.get(channel)
+      if (address) this.announce(address, text, true)
     } else if (kind === '!acknowledged') this.#receivedAcknowledged(channel, body)
+    else if (kind === '!died') this.#receivedDied(channel, body)
     else if (kind === '!session') {
       const { session, status } = JSON.parse(body) as { session: Session; status: SessionStatus }
       this.options.events().session(session, status)
@@ -127,35 +122,33 @@ export class FanOut {
   }
 
   #receivedAcknowledged(channel: string, body: string): void {
-    const sender = this.#followed.get(channel)?.address
+    const sender = this.#followed.get(channel)
     if (!sender) return
     const [client_id = '', sender_id = '', ...ids] = body.split(' ')
     const messages = ids.map((message_id) => ({ message_id, sender_id }))
-    this.options.events().acknowledged({ project: sender.project, client_id }, messages)
+    this.options.events().acknowledged({ project: sender.project, client_id }, messages, true)
   }
 
-  /**
-   * Looks whether something was announced at a followed mailbox that has not been told here. To be called
-   * about once a second: what is missed is found by the second call.
-   */
-  async check(): Promise<void> {
-    const all = [...this.#followed.values()]
-    const found = await Promise.all(
-      all.map(({ address }) =>
-        this.options.command('HGET', mailboxKeys(this.options.prefix, address)[0]!, 'changes'),
-      ),
-    )
-    let missed = false
-    for (const [i, followed] of all.entries()) {
-      const changes = Number(found[i] ?? 0)
-      followed.changes ??= changes
-      if (followed.untold > followed.changes) {
-        missed = true
-        followed.changes = changes
-      }
-      followed.untold = changes
-    }
-    if (missed) this.options.events().missed()
+  #receivedDied(channel: string, body: string): void {
+    const sender = this.#followed.get(channel)
+    if (!sender) return
+    const { project, client_id: sender_id } = sender
+    const [message_id = '', recipient_id = '', reason, bounced] = body.split(' ')
+    const message = { message_id, sender_id }
+    const death = { project, recipient_id, reason: reason as DeadReason, message }
+    this.options.events().died(death, bounced === '1', true)
+  }
+
+  /** As {@link Engine.latest}. One command for each: a script for many costs the server twice as much. */
+  latest(addresses: readonly Address[]): Promise<Latest[]> {
+    const { prefix, command } = this.options
+    const asked = addresses.map(async (address): Promise<Latest> => {
+      const state = mailboxKeys(prefix, address)[0]!
+      const answer = await command('HMGET', state, 'epoch', 'changes', 'session')
+      const [epoch, changes, session_id] = answer as (string | null)[]
+      return { epoch: epoch ?? '0', changes: Number(changes), session_id: session_id || undefined }
+    })
+    return Promise.all(asked)
   }
 
   #sessions(project: string): string {
