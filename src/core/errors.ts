@@ -80,9 +80,12 @@ export function errorBody(error: BrokerError, correlation_id?: string): ErrorBod
 
 /**
  * The storage did not do what it was asked, or did it without an answer. The same call may succeed later.
- * Engines throw it; a caller gets `storage_unavailable`.
+ * Engines throw it; a caller gets `storage_unavailable`, or what follows.
  */
-export class StorageFailed extends Error {}
+export class StorageFailed extends Error {
+  /** It may have been done all the same: a caller gets `outcome_unknown`. */
+  readonly may_have_run: boolean = false
+}
 
 /**
  * The engine does not start on what it finds, such as a directory that another process holds. The message is
@@ -109,6 +112,8 @@ const STORAGE_RETRY_MS = 1000
 export function asBrokerError(thrown: unknown): BrokerError {
   if (thrown instanceof BrokerError) return thrown
   if (thrown instanceof StorageFailed)
-    return new BrokerError('storage_unavailable', { retry_after_ms: STORAGE_RETRY_MS })
+    return new BrokerError(thrown.may_have_run ? 'outcome_unknown' : 'storage_unavailable', {
+      retry_after_ms: STORAGE_RETRY_MS,
+    })
   return new BrokerError('internal')
 }

@@ -88,12 +88,15 @@ export function parseTarget(url: string): Target {
   }
 }
 
+/** As it is written in a URL. */
+export function endpointText({ host, port }: Endpoint): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
 /** A target for people: without credentials. */
 export function describeTarget(target: Target): string {
   const scheme = target.tls ? 'rediss' : 'redis'
-  const hosts = target.endpoints
-    .map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`)
-    .join(',')
+  const hosts = target.endpoints.map(endpointText).join(',')
   if (target.form === 'cluster') return `${scheme}+cluster://${hosts}`
   const number = target.database === 0 ? '' : `/${target.database}`
   return target.form === 'standalone'

@@ -1,45 +1,90 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
 
-/** A door to a port of this machine, whose connections a test may cut or hold. */
+/** A TCP proxy before a server on the loopback interface, whose connections can be cut, held and slowed. */
 export class CutProxy implements AsyncDisposable {
-  #sockets = new Set<Socket>()
-  /** What the server answers is swallowed, and the connection stays open. */
-  swallows = false
+  readonly #pairs = new Map<Socket, Socket>()
+  #half = false
+  #held = false
+  #delay_ms = 0
+  /** Connections that were cut with an answer half passed on. */
+  halved = 0
+  /** Packets of requests that came. */
+  requests = 0
 
   private constructor(
-    private readonly server: Server,
     readonly port: number,
+    readonly server_port: number,
+    readonly server: Server,
   ) {}
 
-  static async to(port: number): Promise<CutProxy> {
-    let proxy: CutProxy | undefined
-    const server = createServer((near) => proxy!.#join(near, connect(port, '127.0.0.1')))
+  /** @param server_port where the server listens; it need not be there yet */
+  static async start(server_port: number): Promise<CutProxy> {
+    const server = createServer()
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const address = server.address()
     if (address === null || typeof address === 'string') throw new Error('no port')
-    proxy = new CutProxy(server, address.port)
+    const proxy = new CutProxy(address.port, server_port, server)
+    server.on('connection', (client) => proxy.#accept(client))
     return proxy
   }
 
-  #join(near: Socket, far: Socket): void {
-    for (const socket of [near, far]) {
-      this.#sockets.add(socket)
-      socket.on('error', () => undefined)
-      socket.on('close', () => {
-        this.#sockets.delete(socket)
-        near.destroy()
-        far.destroy()
-      })
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`
+  }
+
+  get connections(): number {
+    return this.#pairs.size
+  }
+
+  #accept(client: Socket): void {
+    const server = connect(this.server_port, '127.0.0.1')
+    this.#pairs.set(client, server)
+    const end = () => {
+      this.#pairs.delete(client)
+      client.destroy()
+      server.destroy()
     }
-    near.on('data', (bytes) => far.write(bytes))
-    far.on('data', (bytes) => {
-      if (!this.swallows) near.write(bytes)
+    for (const socket of [client, server]) socket.on('error', end).on('close', end)
+    if (this.#held) for (const socket of [client, server]) socket.pause()
+    client.on('data', (bytes: Buffer) => {
+      this.requests++
+      this.#pass(bytes, server)
+    })
+    server.on('data', (bytes: Buffer) => {
+      if (!this.#half) return this.#pass(bytes, client)
+      this.#half = false
+      this.halved++
+      client.write(bytes.subarray(0, bytes.length >> 1), end)
     })
   }
 
-  /** Ends all connections there are. */
+  #pass(bytes: Buffer, to: Socket): void {
+    if (this.#delay_ms === 0) to.write(bytes)
+    else setTimeout(() => to.destroyed || to.write(bytes), this.#delay_ms)
+  }
+
+  /** Cuts all connections. */
   cut(): void {
-    for (const socket of this.#sockets) socket.destroy()
+    for (const [client, server] of this.#pairs) {
+      client.destroy()
+      server.destroy()
+    }
+  }
+
+  /** The next answer of the server is passed on by half, and its connection cut. */
+  cutInAnswer(): void {
+    this.#half = true
+  }
+
+  /** From now on nothing is passed on, or everything again. Connections stay open. */
+  hold(held: boolean): void {
+    this.#held = held
+    for (const pair of this.#pairs) for (const socket of pair) held ? socket.pause() : socket.resume()
+  }
+
+  /** What comes from now on is passed on so many milliseconds later. */
+  slow(delay_ms: number): void {
+    this.#delay_ms = delay_ms
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

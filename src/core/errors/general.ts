@@ -239,6 +239,13 @@ export const GENERAL_ERRORS = {
     retryable: true,
     next: 'Try again after retry_after_ms. A send with the same idempotency_key is safe to repeat.',
   },
+  outcome_unknown: {
+    title: 'The storage of the broker did not say whether it did what was asked: it may have been done.',
+    http_status: 503,
+    rpc_code: 1452,
+    retryable: true,
+    next: 'Try again after retry_after_ms. A send with the same idempotency_key is stored once; without a key it may be stored twice.',
+  },
   too_many_clients: {
     title: 'The broker holds as many addresses as it takes.',
     http_status: 503,

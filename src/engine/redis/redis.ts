@@ -109,7 +109,6 @@ export class RedisEngine implements Engine {
       instance,
       now,
       limits,
-      generation: () => connection.generation,
       noted: (address, noted) => this.#noted(address, noted),
     })
     const lanes = this.#lanes
@@ -185,13 +184,10 @@ export class RedisEngine implements Engine {
     this.options.connection.stop()
   }
 
-  async health(): Promise<Health> {
-    try {
-      await this.options.connection.command('PING')
-      return this.#usage.lacks(PROBE_BYTES, '') ? { ok: false, detail: FULL } : { ok: true }
-    } catch (error) {
-      return { ok: false, detail: `Redis does not answer: ${error instanceof Error ? error.message : error}` }
-    }
+  health(): Health {
+    const { faults } = this.options.connection
+    if (faults.length > 0) return { ok: false, detail: faults.join(' ') }
+    return this.#usage.lacks(PROBE_BYTES, '') ? { ok: false, detail: FULL } : { ok: true }
   }
 
   stats(project?: string): Promise<EngineStats> {

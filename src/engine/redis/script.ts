@@ -6,31 +6,50 @@ export interface Script {
   readonly text: string
   /** By which it is called once it is loaded. */
   readonly sha1: string
+  /** What it has stored must outlive the server: replicas have it before it is answered. */
+  readonly kept: boolean
 }
 
 /** @param parts of its text, in order */
 export function script(name: string, ...parts: readonly string[]): Script {
   const text = parts.join('\n')
-  return { name, text, sha1: createHash('sha1').update(text).digest('hex') }
+  return { name, text, sha1: createHash('sha1').update(text).digest('hex'), kept: false }
 }
 
-/**
- * Runs a script. All keys are in one hash slot.
- *
- * @throws Error as the server answered it
- */
-export type Run = (
-  script: Script,
-  keys: readonly string[],
-  args: readonly (string | number)[],
-) => Promise<unknown>
+/** A script whose callers are told that something is stored. */
+export function kept(script: Script): Script {
+  return { ...script, kept: true }
+}
+
+/** What holds at the server that a call goes to. */
+export interface Place {
+  /** The first 8 digits of its `master_replid`; empty before it was asked. */
+  readonly generation: string
+  /** What to add to the clock of this process to have the server's, in milliseconds. */
+  readonly clock_offset_ms: number
+  /** How many replicas were connected to it when it was last asked. */
+  readonly replicas: number
+}
+
+export type Word = string | number
+
+/** Arguments, or how they are made for each try, from the place that it goes to. */
+export type Args = readonly Word[] | ((place: Place) => readonly Word[])
 
 /**
- * Runs a plain command, whose first argument is its key. It may be carried out twice.
+ * Runs a script. All keys are in one hash slot. It may be carried out twice.
  *
- * @throws Error as the server answered it
+ * @throws RedisFailed
  */
-export type Command = (name: string, ...args: readonly (string | number)[]) => Promise<unknown>
+export type Run = (script: Script, keys: readonly string[], args: Args) => Promise<unknown>
+
+/**
+ * Runs a plain command. It may be carried out twice.
+ *
+ * @param key its first argument
+ * @throws RedisFailed
+ */
+export type Command = (name: string, key: string, ...args: readonly Word[]) => Promise<unknown>
 
 /** A name that may hold any characters, as a part of a hash tag. */
 export function tagPart(name: string): string {

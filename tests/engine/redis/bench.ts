@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis'
 import type { Run } from '../../../src/engine/redis/script.ts'
 import { RedisServer } from '../../redis/redis-server.ts'
+import { argsAt, PLACE } from './place.ts'
 
 /** A server with a connection, and scripts run on it. */
 export class Bench implements AsyncDisposable {
@@ -14,7 +15,8 @@ export class Bench implements AsyncDisposable {
     return new Bench(server, new Redis(server.url))
   }
 
-  readonly run: Run = async ({ sha1, text }, keys, args) => {
+  readonly run: Run = async ({ sha1, text }, keys, made) => {
+    const args = argsAt(PLACE, made)
     try {
       return await this.redis.evalsha(sha1, keys.length, ...keys, ...args)
     } catch (error) {

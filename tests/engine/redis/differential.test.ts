@@ -3,6 +3,7 @@ import { Redis } from 'ioredis'
 import { type Run, type Script, script } from '../../../src/engine/redis/script.ts'
 import { RedisServer } from '../../redis/redis-server.ts'
 import { Differential, type Server } from './differential.ts'
+import { argsAt, PLACE } from './place.ts'
 
 /** `MCP_BROKER_SIM_SEED` runs one seed again; `MCP_BROKER_REDIS_RUNS` says how many otherwise. */
 const SEED = process.env.MCP_BROKER_SIM_SEED
@@ -33,7 +34,8 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]()
 })
 
-const run: Run = async ({ sha1, text }, keys, args) => {
+const run: Run = async ({ sha1, text }, keys, made) => {
+  const args = argsAt(PLACE, made)
   try {
     return await redis.evalsha(sha1, keys.length, ...keys, ...args)
   } catch (error) {

@@ -19,10 +19,12 @@ export function newRedisEngine(
     limits?: (project: string) => Limits
   } = {},
 ): RedisEngine {
+  const instance = `i${++instances}`
   return new RedisEngine({
     connection: new RedisConnection({
       target: parseTarget(url),
       prefix,
+      instance,
       scripts: SCRIPTS,
       note: () => undefined,
     }),
@@ -30,7 +32,7 @@ export function newRedisEngine(
     now,
     newId: () => crypto.randomUUID(),
     newEpoch: () => `e${(epochs++).toString(36)}`,
-    instance: `i${++instances}`,
+    instance,
     report: (trouble) => {
       throw trouble
     },

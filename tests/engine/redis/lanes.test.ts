@@ -9,6 +9,7 @@ import { clientCall } from '../../../src/engine/redis/sessions/calls.ts'
 import type { Address } from '../../../src/engine/values.ts'
 import { Random } from '../../simulation/random.ts'
 import { Bench } from './bench.ts'
+import { argsAt, PLACE } from './place.ts'
 
 let bench: Bench
 const NOW = 1_700_000_000_000
@@ -27,7 +28,7 @@ interface Rig {
   readonly announced: number[]
 }
 
-function rig(run: Run, instance = 'i1', generation = () => 'g1'): Rig {
+function rig(run: Run, instance = 'i1'): Rig {
   const calls: string[] = []
   const announced: number[] = []
   const lanes = new Lanes({
@@ -37,7 +38,6 @@ function rig(run: Run, instance = 'i1', generation = () => 'g1'): Rig {
     },
     prefix: 'x:',
     publish: () => 'PUBLISH',
-    generation,
     instance,
     now: () => NOW,
     limits: () => ({ ...DEFAULT_LIMITS, mailbox_messages_max: 500 }),
@@ -149,9 +149,23 @@ test('calls whose answers are lost are made again: each message is stored and re
   expect(all.toSorted((a, b) => Number(a) - Number(b))).toEqual(Array.from({ length: 300 }, (_, n) => n))
 })
 
+test('a call that is made again after a failover names the history of its new server', async () => {
+  const { lanes, announced } = rig(async (script, keys, args) => {
+    await bench.run(script, keys, argsAt({ ...PLACE, generation: 'g1' }, args))
+    await bench.redis.flushall()
+    // What the new master has of it: a mailbox, and nothing in it.
+    await append(rig(bench.run, 'i9').lanes, 0)
+    return bench.run(script, keys, argsAt({ ...PLACE, generation: 'g2' }, args))
+  })
+  await append(lanes, 1)
+  expect(announced).toEqual([2 ** 20 + 2])
+})
+
 test('after a failover, which may have lost messages, no offset is given out again', async () => {
   let generation = 'g1'
-  const { lanes, announced } = rig(bench.run, 'i1', () => generation)
+  const { lanes, announced } = rig((script, keys, args) =>
+    bench.run(script, keys, argsAt({ ...PLACE, generation }, args)),
+  )
   await append(lanes, 1)
   generation = 'g2'
   await append(lanes, 2)

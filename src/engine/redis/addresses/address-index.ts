@@ -1,9 +1,9 @@
 import type { Session } from '../../../core/session.ts'
 import type { Address, ClientsPage } from '../../values.ts'
-import { type Command, type Run, script, tagPart } from '../script.ts'
+import { type Command, kept, type Run, script, tagPart } from '../script.ts'
 import admit from './admit.lua' with { type: 'text' }
 
-export const ADMIT = script('admit', admit)
+export const ADMIT = kept(script('admit', admit))
 
 export interface AddressIndexOptions {
   readonly run: Run

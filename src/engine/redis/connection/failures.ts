@@ -1,19 +1,29 @@
 import { StorageFailed } from '../../../core/errors.ts'
 
 /**
- * Why a call was not answered. `unsent`: it was never sent, so nothing was done. `unknown`: it was sent, and
- * may have been carried out. `full`: Redis has no room. `refused`: the user of the connection may not do it.
- * `fault`: Redis says that the call itself is wrong.
+ * Why a call to Redis failed.
+ *
+ * | kind | meaning |
+ * |---|---|
+ * | `unsent` | time is up, and no try has run: none was sent, or a server turned each away before it began |
+ * | `unknown` | time is up, and a try was sent that was not answered, or not stored by enough replicas |
+ * | `full` | Redis has no memory for it (OOM) |
+ * | `refused` | the login failed, or the user may not do this; the message names the command or the key |
+ * | `unfit` | the server may not be used; the message says why |
+ * | `script` | any other error of the server: the call itself is wrong |
+ *
+ * The last four are answers to the last try. An earlier one may have run where `may_have_run` is true.
  */
-export type FailureKind = 'unsent' | 'unknown' | 'full' | 'refused' | 'fault'
+export type FailedKind = 'unsent' | 'unknown' | 'full' | 'refused' | 'unfit' | 'script'
 
-/** A call to Redis that failed, once trying again was of no use. */
+/** A call to Redis failed for good: it was tried again as long as it had time. */
 export class RedisFailed extends StorageFailed {
   override name = 'RedisFailed'
 
   constructor(
-    readonly kind: FailureKind,
+    readonly kind: FailedKind,
     message: string,
+    override readonly may_have_run: boolean,
     options?: ErrorOptions,
   ) {
     super(message, options)
@@ -21,26 +31,61 @@ export class RedisFailed extends StorageFailed {
 }
 
 /**
- * What an error of one try means. `again`: the same call may be made again, and nothing was done. `lost`: the
- * same, and it may have been carried out. `script`: as `again`, with the text of the script.
+ * What follows from the error of one try.
+ *
+ * | verdict | meaning |
+ * |---|---|
+ * | `load` | the server does not know the script: load it, and try again |
+ * | `moved`, `ask` | another server has the slot, for good or for this call: try there |
+ * | `later` | the server turned it away before it began: try again in a moment |
+ * | `elsewhere` | so did a server that is no master any more: connect again first |
+ * | `lost` | it may have run: the connection broke, or the answer did not come in time |
+ * | `full`, `refused`, `script` | as in {@link FailedKind} |
  */
-export type Meaning = 'again' | 'lost' | 'script' | 'full' | 'refused' | 'fault'
+export type Verdict =
+  | 'load'
+  | 'moved'
+  | 'ask'
+  | 'later'
+  | 'elsewhere'
+  | 'lost'
+  | 'full'
+  | 'refused'
+  | 'script'
 
-/** Codes by which a server says that it cannot answer at present, or that another one has the key. */
-const PASSING =
-  /^(?:MOVED|ASK|TRYAGAIN|READONLY|LOADING|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|BUSY|UNBLOCKED|MISCONF) ?/
-/** The user may not connect, or not run this command, or not use this key; the last also within a script. */
-const FORBIDDEN = /^(?:NOAUTH|WRONGPASS|NOPERM|ERR The user executing the script can't)/
-/** The code of an error that a script met in the midst of its work: what it did before stays done. */
-const WITHIN_SCRIPT = /script: [0-9a-f]{40}/
+const BY_CODE: Readonly<Record<string, Verdict>> = {
+  NOSCRIPT: 'load',
+  MOVED: 'moved',
+  ASK: 'ask',
+  TRYAGAIN: 'later',
+  LOADING: 'later',
+  NOREPLICAS: 'later',
+  CLUSTERDOWN: 'later',
+  BUSY: 'later',
+  MISCONF: 'later',
+  MASTERDOWN: 'elsewhere',
+  READONLY: 'elsewhere',
+  OOM: 'full',
+  NOAUTH: 'refused',
+  WRONGPASS: 'refused',
+  NOPERM: 'refused',
+}
 
-export function meaningOf(error: Error): Meaning {
-  const { name, message } = error
-  // What the library says of a connection: the command may have been on its way.
-  if (name !== 'ReplyError') return message.includes("isn't writeable") ? 'again' : 'lost'
-  if (message.startsWith('NOSCRIPT')) return 'script'
-  if (message.startsWith('OOM')) return 'full'
-  if (FORBIDDEN.test(message)) return 'refused'
-  if (PASSING.test(message)) return WITHIN_SCRIPT.test(message) ? 'lost' : 'again'
-  return 'fault'
+/** The code at the beginning of what a server answers, such as `NOSCRIPT`. */
+export function codeOf(message: string): string {
+  return /^[A-Z]+(?= )/.exec(message)?.[0] ?? ''
+}
+
+/** @param error of one try, by ioredis; all but answers of a server mean that the connection failed */
+export function verdictOn(error: Error): Verdict {
+  if (error.message.startsWith("Stream isn't writeable")) return 'later'
+  if (error.name !== 'ReplyError') return 'lost'
+  const verdict = BY_CODE[codeOf(error.message)]
+  if (verdict) return verdict
+  // How an error inside of a script is told depends on the version.
+  const inner = Object.keys(BY_CODE).find((code) => error.message.includes(`-${code} `))
+  if (inner) return BY_CODE[inner]!
+  if (/ACL failure in script|user executing the script can't/.test(error.message)) return 'refused'
+  if (/used memory > 'maxmemory'/.test(error.message)) return 'full'
+  return 'script'
 }

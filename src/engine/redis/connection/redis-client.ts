@@ -1,237 +1,303 @@
-import { type ChainableCommander, Redis } from 'ioredis'
 import type { Target } from '../../../core/redis-target.ts'
-import type { Run, Script } from '../script.ts'
-import { meaningOf, RedisFailed } from './failures.ts'
-import { factsOf, type ServerFacts } from './fitness.ts'
-import { optionsOf } from './options.ts'
-
-/** How long a call is tried, unless it is answered before. */
-const CALL_MS = 5000
-/** Before a call is tried again that the server could not answer. */
-const AGAIN_MS = 25
-const WAIT_MS = 500
-const FACTS_MS = 30_000
+import type { Args, Place, Run, Script, Word } from '../script.ts'
+import { Call, NO_PLACE } from './call.ts'
+import { codeOf, type RedisFailed, type Verdict, verdictOn } from './failures.ts'
+import { ClusterServers } from './servers/cluster-servers.ts'
+import type { ConnectionState } from './servers/server-connection.ts'
+import { isSharded } from './servers/server-info.ts'
+import { type Home, type Servers, type ServersOwner, SingleServer } from './servers/servers.ts'
 
 export interface RedisClientOptions {
   readonly target: Target
-  /** PEM of the authority that the server's certificate is checked against, where that is a private one. */
+  /** What all keys begin with (`keyPrefix`). */
+  readonly prefix: string
+  /** PEM of the authorities to trust instead of the usual ones. */
   readonly ca?: string | undefined
-  /** Loaded each time that the server is ready; others are sent with their text when it lacks them. */
+  /** Those that are going to be run; each server has them before it gets calls. */
   readonly scripts: readonly Script[]
-  /** Replicas that must have what was written before it counts as stored. */
+  /** How many replicas must have stored a call before it counts. */
   readonly wait_replicas?: number
-  /** Milliseconds that a call is tried; for tests. */
+  /** How long a call is tried, in milliseconds. */
   readonly call_ms?: number
-  /** Told whenever {@link RedisClient.state} changes. */
-  readonly changed?: (state: ClientState) => void
+  /** How long one that was never sent waits for its server, in milliseconds; as long if left out. */
+  readonly unsent_ms?: number
 }
 
-/** `unfit`: the server answers, and cannot be used as it is. */
-export type ClientState = 'connecting' | 'ready' | 'down' | 'unfit' | 'stopped'
-
-interface Call {
-  readonly script: Script | undefined
-  /** Without the name of the command, where it is a script. */
-  readonly parts: readonly (string | number)[]
-  readonly until_ms: number
-  /** A try of it was sent. */
-  sent: boolean
-  /** The server does not know the script. */
-  with_text: boolean
-  readonly resolve: (answer: unknown) => void
-  readonly reject: (error: RedisFailed) => void
+/** What has happened since the start. */
+export interface ClientCounts {
+  /** Tries that may have run, and were made again or given up. */
+  unknown_outcomes: number
+  /** Pipelines that fewer replicas than wanted had stored in time. */
+  wait_unmet: number
 }
+
+/** How long the first wait before another try is, and the longest, in milliseconds. */
+const LATER_MS = 10
+const LATER_MS_MAX = 250
+
+/** How often calls are looked at whose time may be over, in milliseconds. */
+const DEADLINES_MS = 50
+
+/** What another try right away may well mend, and for how many tries that is believed. */
+const AT_ONCE: ReadonlySet<Verdict> = new Set(['load', 'moved', 'ask'])
+const MOVES_MAX = 4
 
 /**
- * One connection to the server that has the data. All calls of a turn go out in one pipeline. A call that is
- * not answered is made again as it is, until its time is up: what may not be done twice has to know itself
- * again.
+ * Calls to Redis: one server, a master behind sentinels, or a cluster.
+ *
+ * A call is tried, as it is, until it is answered or its time is over, so it has to be one that may be made
+ * again. Calls of one turn of the event loop go out together, in the order in which they were made; once one
+ * of them has to be tried again, the order is lost.
  */
 export class RedisClient {
-  state: ClientState = 'connecting'
-  facts: ServerFacts | undefined
-  /** Milliseconds that the server's clock is ahead of this one. */
-  clock_offset_ms = 0
-  readonly #redis: Redis
+  readonly target: Target
+  readonly counts: ClientCounts = { unknown_outcomes: 0, wait_unmet: 0 }
+  /** As in {@link RedisClientOptions}; what is sent from now on waits for so many. */
+  wait_replicas: number
   readonly #call_ms: number
-  readonly #wait_replicas: number
-  #calls: Call[] = []
-  #scheduled = false
-  #again: ReturnType<typeof setTimeout> | undefined
-  #looked_ms = 0
-  /** Why the connection was lost last. */
-  #trouble = 'not connected yet'
+  readonly #unsent_ms: number
+  readonly #servers: Servers
+  /** All that nobody has answered yet, by when they were made. */
+  readonly #open = new Set<Call>()
+  /** Those of them that no server takes at the moment. */
+  #held: Call[] = []
+  #deadline: NodeJS.Timeout | undefined
+  /** Calls that are to be tried again, by how long that waits: those that failed together go together. */
+  readonly #later = new Map<number, { readonly timer: NodeJS.Timeout; readonly calls: Call[] }>()
+  readonly #listeners = new Set<() => void>()
+  #stopped = false
 
-  constructor(private readonly options: RedisClientOptions) {
-    this.#call_ms = options.call_ms ?? CALL_MS
-    this.#wait_replicas = options.wait_replicas ?? 0
-    this.#redis = new Redis(optionsOf(options.target, options.ca))
-    // Each is followed by `close`, and a call that it concerns has it as well.
-    this.#redis.on('error', (error: Error) => {
-      this.#trouble = error.message
-    })
-    this.#redis.on('ready', () => void this.#ready())
-    this.#redis.on('close', () => this.#became('down'))
-    this.#redis.on('end', () => this.#ended())
+  constructor({
+    target,
+    prefix,
+    ca,
+    scripts,
+    wait_replicas = 0,
+    call_ms = 5000,
+    unsent_ms = call_ms,
+  }: RedisClientOptions) {
+    this.target = target
+    this.wait_replicas = wait_replicas
+    this.#call_ms = call_ms
+    this.#unsent_ms = unsent_ms
+    const client = this
+    const owner: ServersOwner = {
+      scripts,
+      get wait_replicas() {
+        return client.wait_replicas
+      },
+      markOf: (connection) => this.#servers.markOf(connection, `${prefix}written`),
+      changed: () => {
+        this.#routeHeld()
+        for (const listener of this.#listeners) listener()
+      },
+      answered: (call, value) => {
+        this.#open.delete(call)
+        call.answer(value)
+      },
+      failed: (call, error) => this.#failed(call, error),
+      unsent: (calls) => {
+        this.#held.push(...calls)
+      },
+      unmet: () => {
+        this.counts.wait_unmet++
+      },
+    }
+    const Form = target.form === 'cluster' ? ClusterServers : SingleServer
+    this.#servers = new Form(target, ca, owner)
   }
 
-  /** Begins to connect. */
-  start(): void {
-    this.#redis.connect().catch(() => undefined)
+  /**
+   * Tells of each change of the state, or of anything else that a server says of itself.
+   *
+   * @returns ends it
+   */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
-  /** To be called several times a second: now and then it looks at the server again. */
-  tick(): void {
-    if (performance.now() - this.#looked_ms > FACTS_MS) void this.#lookAgain()
+  /** `ready` when all keys can be reached. */
+  get state(): ConnectionState {
+    return this.#servers.state
   }
 
-  /** Closes the connection; calls that wait are rejected. */
-  stop(): void {
-    this.#became('stopped')
-    clearTimeout(this.#again)
-    this.#redis.disconnect()
-    for (const call of this.#calls.splice(0)) this.#giveUp(call, 'the broker stops')
+  /** Why it is not ready: one sentence for each reason. */
+  get faults(): readonly string[] {
+    return [...new Set(this.#servers.faults)]
   }
 
-  /** Why there is no connection. */
-  get trouble(): string {
-    return this.facts?.unfit ?? this.#trouble
+  /** Whether all servers have `SPUBLISH` and `SSUBSCRIBE`; undefined while none has been asked. */
+  get sharded(): boolean | undefined {
+    const infos = [...this.#servers.all()].flatMap(({ info }) => info ?? [])
+    return infos.length === 0 ? undefined : infos.every(isSharded)
   }
 
-  /** @throws RedisFailed once its time is up, or trying again is of no use */
-  readonly run: Run = (script, keys, args) => this.#call(script, [keys.length, ...keys, ...args])
-
-  /** A plain command that may be carried out twice. @throws RedisFailed as {@link run} */
-  command(name: string, ...args: readonly (string | number)[]): Promise<unknown> {
-    return this.#call(undefined, [name, ...args])
+  /** What holds at each of its servers. */
+  get places(): readonly Place[] {
+    return [...this.#servers.all()].map(({ place }) => place)
   }
 
-  #call(script: Script | undefined, parts: readonly (string | number)[]): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const until_ms = performance.now() + this.#call_ms
-      const call = { script, parts, until_ms, sent: false, with_text: false, resolve, reject }
-      if (this.state === 'stopped') return this.#giveUp(call, 'the broker stops')
-      this.#calls.push(call)
-      this.#schedule()
-    })
+  /** A channel for each of its servers, on which that one publishes. @param stem what they begin with */
+  marks(stem: string): string[] {
+    return [...this.#servers.all()].map((connection) => this.#servers.markOf(connection, stem))
   }
 
-  #schedule(): void {
-    if (this.#scheduled || this.#calls.length === 0) return
-    if (this.state !== 'ready') {
-      this.#tryAgain()
+  /** Calls that nobody has answered yet. */
+  get waiting(): number {
+    return this.#open.size
+  }
+
+  /** What holds at the server that has a key. */
+  placeOf(key: string): Place {
+    return this.#servers.of(this.#servers.slotOf(key))?.place ?? NO_PLACE
+  }
+
+  /** Another number after each change of {@link homeOf}. */
+  get placement(): number {
+    return this.sharded === undefined ? 0 : this.#servers.placement
+  }
+
+  /** Where a channel is subscribed; undefined while that is not known. */
+  homeOf(channel: string): Home | undefined {
+    return this.sharded === undefined ? undefined : this.#servers.home(this.#servers.slotOf(channel))
+  }
+
+  /** A server said that the slot of a channel has moved, as in `MOVED 3999 127.0.0.1:6381`. */
+  moved(channel: string, answer: Error): void {
+    this.#servers.moved(this.#servers.slotOf(channel), addressIn(answer))
+  }
+
+  /**
+   * Runs a script. All keys are in one hash slot.
+   *
+   * @param args as a function: made anew for each try, for the server that it goes to
+   * @throws RedisFailed
+   */
+  readonly run: Run = (script, keys, args) => this.#call('evalsha', keys, args, script)
+
+  /**
+   * A command, such as `HGET`. All its keys are in one hash slot.
+   *
+   * @param key its first key, which its arguments follow
+   * @throws RedisFailed
+   */
+  command(name: string, key: string, ...args: readonly Word[]): Promise<unknown> {
+    return this.#call(name.toLowerCase(), [key], args, undefined)
+  }
+
+  #call(name: string, keys: readonly string[], args: Args, script: Script | undefined): Promise<unknown> {
+    const slot = this.#servers.slotOf(keys[0] ?? '')
+    const call = new Call(name, keys, args, script, slot, performance.now())
+    if (this.#stopped) {
+      call.fail('unsent', 'the connection is closed')
+      return call.promise
+    }
+    this.#open.add(call)
+    this.#deadline ??= setTimeout(() => this.#pastDeadline(), this.#unsent_ms)
+    this.#route(call)
+    return call.promise
+  }
+
+  #route(call: Call): void {
+    if (call.done) return
+    const server = this.#servers.of(call.slot, call.ask)
+    if (server?.state === 'ready') server.send(call)
+    else if (server && call.tries === 0 && performance.now() - server.down_ms > this.#unsent_ms)
+      this.#giveUp(call)
+    else if (server?.state === 'unfit') this.#fail(call, 'unfit', server.faults.join(' '))
+    else this.#held.push(call)
+  }
+
+  #routeHeld(): void {
+    const held = this.#held
+    this.#held = []
+    for (const call of held) this.#route(call)
+  }
+
+  #routeLater(call: Call): void {
+    const ms = Math.min(LATER_MS_MAX, LATER_MS * 2 ** Math.min(call.tries, 10))
+    const known = this.#later.get(ms)
+    if (known) {
+      known.calls.push(call)
       return
     }
-    this.#scheduled = true
-    queueMicrotask(() => void this.#send())
-  }
-
-  /** Later, what waits is sent, or given up. */
-  #tryAgain(): void {
-    this.#again ??= setTimeout(() => {
-      this.#again = undefined
-      const now = performance.now()
-      const waiting = this.#calls
-      this.#calls = waiting.filter(({ until_ms }) => until_ms > now)
-      for (const call of waiting) if (call.until_ms <= now) this.#giveUp(call, this.trouble)
-      this.#schedule()
-    }, AGAIN_MS)
-  }
-
-  async #send(): Promise<void> {
-    this.#scheduled = false
-    const calls = this.#calls
-    this.#calls = []
-    const pipeline = this.#redis.pipeline()
-    for (const call of calls) {
-      call.sent = true
-      addTo(pipeline, call)
-    }
-    const replicas = this.#wait_replicas
-    if (replicas > 0) pipeline.call('WAIT', replicas, WAIT_MS)
-    const results = (await pipeline.exec().catch((error: Error) => calls.map(() => [error, undefined]))) ?? []
-    const waited = results[calls.length]
-    const stored = replicas === 0 || (!waited?.[0] && Number(waited?.[1]) >= replicas)
-    for (const [i, call] of calls.entries()) {
-      const [error, answer] = results[i] ?? [new Error('no answer'), undefined]
-      if (error) this.#failed(call, error as Error)
-      else if (stored) call.resolve(answer)
-      else this.#failed(call, new Error(`fewer than ${replicas} replicas have it`))
-    }
+    const calls = [call]
+    const timer = setTimeout(() => {
+      this.#later.delete(ms)
+      for (const call of calls) this.#route(call)
+    }, ms)
+    this.#later.set(ms, { timer, calls })
   }
 
   #failed(call: Call, error: Error): void {
-    const meaning = meaningOf(error)
-    if (meaning === 'full' || meaning === 'refused' || meaning === 'fault') {
-      call.reject(new RedisFailed(meaning, error.message, { cause: error }))
+    call.last = error
+    const verdict = verdictOn(error)
+    switch (verdict) {
+      case 'full':
+      case 'refused':
+      case 'script':
+        this.#fail(call, verdict, error.message)
+        return
+      case 'load':
+        call.load = true
+        break
+      case 'moved':
+        this.#servers.moved(call.slot, addressIn(error))
+        break
+      case 'ask':
+        call.ask = addressIn(error)
+        break
+      case 'later':
+        if (codeOf(error.message) === 'CLUSTERDOWN') this.#servers.refresh()
+        break
+      case 'lost':
+        call.may_have_run = true
+        this.counts.unknown_outcomes++
+    }
+    if (AT_ONCE.has(verdict) && call.tries <= MOVES_MAX) this.#route(call)
+    else this.#routeLater(call)
+  }
+
+  #fail(call: Call, kind: RedisFailed['kind'], why: string): void {
+    this.#open.delete(call)
+    call.fail(kind, why)
+  }
+
+  #pastDeadline(): void {
+    const now = performance.now()
+    for (const call of this.#open) {
+      const age_ms = now - call.made_ms
+      if (age_ms < this.#unsent_ms) break
+      if (age_ms >= this.#call_ms || call.tries === 0) this.#giveUp(call)
+    }
+    this.#held = this.#held.filter(({ done }) => !done)
+    this.#deadline = this.#open.size > 0 ? setTimeout(() => this.#pastDeadline(), DEADLINES_MS) : undefined
+  }
+
+  #giveUp(call: Call): void {
+    const faults = this.#servers.of(call.slot)?.faults ?? this.faults
+    const why = call.last?.message ?? faults.join(' ')
+    if (call.may_have_run) {
+      this.#fail(call, 'unknown', `it may have been done: ${why}`)
       return
     }
-    this.#trouble = error.message
-    if (this.state === 'stopped' || performance.now() >= call.until_ms) {
-      this.#giveUp(call, error.message)
-      return
-    }
-    call.with_text = meaning === 'script'
-    this.#calls.push(call)
-    if (call.with_text) this.#schedule()
-    else this.#tryAgain()
+    const login = faults.some((fault) => /\b(NOAUTH|WRONGPASS|NOPERM)\b/.test(fault))
+    this.#fail(call, login ? 'refused' : 'unsent', `it was not done: ${login ? faults.join(' ') : why}`)
   }
 
-  #giveUp({ sent, reject }: Pick<Call, 'sent' | 'reject'>, why: string): void {
-    reject(new RedisFailed(sent ? 'unknown' : 'unsent', `Redis did not answer: ${why}`))
-  }
-
-  async #ready(): Promise<void> {
-    try {
-      await this.#look()
-      const pipeline = this.#redis.pipeline()
-      for (const { text } of this.options.scripts) pipeline.script('LOAD', text)
-      await pipeline.exec()
-    } catch (error) {
-      this.#trouble = String(error)
-      // It is connected again, and this is done again.
-      this.#redis.disconnect(true)
-      return
-    }
-    this.#became(this.facts?.unfit === undefined ? 'ready' : 'unfit')
-    this.#schedule()
-  }
-
-  /** Asks the server what it is, and what time it has. */
-  async #look(): Promise<void> {
-    this.#looked_ms = performance.now()
-    this.facts = factsOf(await this.#redis.info())
-    const sent_ms = Date.now()
-    const [seconds, microseconds] = await this.#redis.time()
-    const middle_ms = (sent_ms + Date.now()) / 2
-    this.clock_offset_ms = Math.round(Number(seconds) * 1000 + Number(microseconds) / 1000 - middle_ms)
-  }
-
-  async #lookAgain(): Promise<void> {
-    if (this.state !== 'ready' && this.state !== 'unfit') return
-    try {
-      await this.#look()
-      this.#became(this.facts?.unfit === undefined ? 'ready' : 'unfit')
-      this.#schedule()
-    } catch {
-      // The connection is about to be closed, and looked at when it is there again.
-    }
-  }
-
-  /** The library has given up the connection, which it should never do. */
-  #ended(): void {
-    if (this.state !== 'stopped') setTimeout(() => this.#redis.connect().catch(() => undefined), AGAIN_MS)
-  }
-
-  #became(state: ClientState): void {
-    if (state === this.state || this.state === 'stopped') return
-    this.state = state
-    this.options.changed?.(state)
+  /** Closes all connections. Calls that are still open fail. */
+  stop(): void {
+    this.#stopped = true
+    this.#servers.stop()
+    clearTimeout(this.#deadline)
+    for (const { timer } of this.#later.values()) clearTimeout(timer)
+    for (const call of this.#open) this.#giveUp(call)
+    this.#held = []
   }
 }
 
-function addTo(pipeline: ChainableCommander, { script, parts, with_text }: Call): void {
-  if (!script) pipeline.call(...(parts as [string, ...string[]]))
-  else if (with_text) pipeline.call('EVAL', script.text, ...parts)
-  else pipeline.call('EVALSHA', script.sha1, ...parts)
+/** The address in an answer such as `MOVED 3999 127.0.0.1:6381`. */
+function addressIn({ message }: Error): string {
+  return message.split(' ')[2] ?? ''
 }

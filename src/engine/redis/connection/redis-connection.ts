@@ -1,8 +1,8 @@
 import { StartRefused } from '../../../core/errors.ts'
 import { describeTarget, keyPrefix, type Target } from '../../../core/redis-target.ts'
-import type { Command, Run, Script } from '../script.ts'
-import type { ClientState, RedisClient } from './redis-client.ts'
-import type { RedisSubscriber } from './redis-subscriber.ts'
+import type { Args, Command, Place, Run, Script } from '../script.ts'
+import type { RedisClient, RedisClientOptions } from './redis-client.ts'
+import type { RedisSubscriber } from './subscriber/subscriber.ts'
 
 export interface RedisConnectionOptions {
   readonly target: Target
@@ -11,8 +11,13 @@ export interface RedisConnectionOptions {
   /** Of all keys and channels; the number of the database is added. */
   readonly prefix: string
   readonly scripts: readonly Script[]
-  /** Replicas that must have what was written before it counts as stored. */
+  /**
+   * Replicas that must have what was written before it counts as stored. If left out: 1 behind sentinels, and
+   * where a master has a replica at the start, else 0.
+   */
   readonly wait_replicas?: number | undefined
+  /** Names this process. */
+  readonly instance: string
   /** Told in a sentence when the connection is lost, or there again. */
   readonly note: (sentence: string) => void
 }
@@ -24,17 +29,39 @@ export interface Listener {
   missed(): void
 }
 
-/** What one process has to do with Redis: one connection for calls, and one to hear what is published. */
+/** A call that was never sent is given up sooner than one that may have been carried out. */
+const UNSENT_MS = 1000
+/** How often this process publishes to itself, and after which silence it does not count as hearing. */
+const ECHO_EVERY_MS = 1000
+const ECHO_MS_MAX = 3000
+
+/** Commands that change nothing, or whose loss the next one mends: they wait for no replica. */
+const UNKEPT = new Set([
+  ...['GET', 'HGET', 'HMGET', 'LRANGE', 'SMEMBERS', 'ZCARD', 'ZRANGE', 'ZRANGEBYLEX', 'ZREVRANGEBYSCORE'],
+  ...['PUBLISH', 'SPUBLISH', 'HINCRBY'],
+])
+
+/**
+ * What one process has to do with Redis. Calls go over one connection to each server, and where replicas have
+ * to have what is written, over two: WAIT holds up all that comes behind it. What is published is heard over
+ * another one.
+ */
 export class RedisConnection {
   readonly prefix: string
   listener: Listener | undefined
+  /** For what waits for no replica, and the same one for the rest where none has to have it. */
   #client: RedisClient | undefined
+  #keeping: RedisClient | undefined
   #subscriber: RedisSubscriber | undefined
   /** Channels that are to be subscribed once there is a subscriber. */
   readonly #wanted = new Set<string>()
-  #settled: ((state: ClientState) => void) | undefined
+  /** When this process last heard itself, by `performance.now()`; by channel, one on each server. */
+  #echoes = new Map<string, number>()
+  #echoed_ms = 0
   /** That it does not answer was told. */
   #lost = false
+  #stopped = false
+  #settled = Promise.withResolvers<void>()
 
   constructor(private readonly options: RedisConnectionOptions) {
     this.prefix = keyPrefix(options.prefix, options.target)
@@ -46,84 +73,131 @@ export class RedisConnection {
    * @throws StartRefused where it answers and cannot be used as it is
    */
   async start(): Promise<void> {
-    const { target, ca, scripts, wait_replicas = 0 } = this.options
     // Loaded only here: most processes do without the library.
     const [{ RedisClient }, { RedisSubscriber }] = await Promise.all([
       import('./redis-client.ts'),
-      import('./redis-subscriber.ts'),
+      import('./subscriber/subscriber.ts'),
     ])
-    const settled = new Promise<ClientState>((resolve) => {
-      this.#settled = (state) => {
-        if (state === 'ready' || state === 'unfit' || state === 'stopped') resolve(state)
-      }
-    })
-    const changed = (state: ClientState) => this.#changed(state)
-    const client = new RedisClient({ target, ca, scripts, wait_replicas, changed })
-    this.#client = client
-    client.start()
-    const state = await settled
-    if (state === 'unfit') {
-      this.stop()
-      throw new StartRefused(`${describeTarget(target)}: ${client.trouble}`)
+    const { target, ca, scripts } = this.options
+    const { prefix } = this
+    const make = (more: Partial<RedisClientOptions>) => {
+      const client = new RedisClient({ target, prefix, ca, scripts, unsent_ms: UNSENT_MS, ...more })
+      client.onChange(() => this.#changed())
+      return client
     }
-    if (state === 'stopped') return
-    this.#subscriber = new RedisSubscriber({
-      target,
-      ca,
-      sharded: () => client.facts?.sharded === true,
-      received: (channel, text) => this.listener?.received(channel, text),
+    this.#client = make({})
+    await this.#settled.promise
+    if (this.#stopped) return
+    if (this.#client.state === 'unfit') {
+      const { faults } = this.#client
+      this.stop()
+      throw new StartRefused(`${describeTarget(target)}: ${faults.join(' ')}`)
+    }
+    const wait_replicas = this.options.wait_replicas ?? this.#replicasToWaitFor(this.#client)
+    this.#keeping = wait_replicas === 0 ? this.#client : make({ wait_replicas })
+    this.#subscriber = new RedisSubscriber(this.#client, {
+      message: (channel, text) => this.#received(channel, text),
       missed: () => this.listener?.missed(),
     })
-    for (const channel of this.#wanted) this.#subscriber.follow(channel)
-    this.#subscriber.start()
+    const heard = [...this.#wanted].map((channel) => this.#subscriber!.follow(channel))
+    // What others published until now was not heard.
+    void Promise.all(heard).then(() => this.listener?.missed())
+    this.#echo()
+  }
+
+  #replicasToWaitFor({ places }: RedisClient): number {
+    return this.options.target.form === 'sentinel' || places.some(({ replicas }) => replicas > 0) ? 1 : 0
   }
 
   stop(): void {
-    this.#client?.stop()
+    this.#stopped = true
     this.#subscriber?.stop()
+    this.#client?.stop()
+    this.#keeping?.stop()
+    this.#settled.resolve()
   }
 
   /** To be called several times a second. */
   tick(): void {
-    this.#client?.tick()
-    this.#subscriber?.tick()
+    if (performance.now() - this.#echoed_ms >= ECHO_EVERY_MS) this.#echo()
   }
 
   /** @throws RedisFailed as {@link RedisClient.run} */
-  readonly run: Run = (...call) => this.#client!.run(...call)
+  readonly run: Run = (script: Script, keys: readonly string[], args: Args) =>
+    (script.kept ? this.#keeping! : this.#client!).run(script, keys, args)
 
-  /** @throws RedisFailed as {@link RedisClient.run} */
-  readonly command: Command = (...call) => this.#client!.command(...call)
+  /** @throws RedisFailed as {@link RedisClient.command} */
+  readonly command: Command = (name, ...words) =>
+    (UNKEPT.has(name) ? this.#client! : this.#keeping!).command(name, ...words)
 
   /** How the server is told to announce. */
   get publish(): 'PUBLISH' | 'SPUBLISH' {
-    return this.#client?.facts?.sharded ? 'SPUBLISH' : 'PUBLISH'
+    return this.#client?.sharded ? 'SPUBLISH' : 'PUBLISH'
   }
 
-  /** Names the history of the server: another one may have lost what was written. */
-  get generation(): string {
-    return this.#client?.facts?.generation ?? 'unknown'
-  }
-
-  /** Milliseconds that the server's clock is ahead of this one. */
+  /** Milliseconds that the servers' clocks are ahead of this one: the middle of them. */
   get clock_offset_ms(): number {
-    return this.#client?.clock_offset_ms ?? 0
+    const offsets = this.#places.map(({ clock_offset_ms }) => clock_offset_ms).sort((a, b) => a - b)
+    return offsets[offsets.length >> 1] ?? 0
+  }
+
+  get #places(): readonly Place[] {
+    return this.#client?.places ?? []
   }
 
   /** Subscribes a channel, or ends that. */
   listen(channel: string, on: boolean): void {
     if (on) this.#wanted.add(channel)
     else this.#wanted.delete(channel)
-    if (on) this.#subscriber?.follow(channel)
+    if (on) void this.#subscriber?.follow(channel)
     else this.#subscriber?.unfollow(channel)
   }
 
-  #changed(state: ClientState): void {
-    const trouble = this.#client?.trouble
-    if (state === 'down' && !this.#lost) this.options.note(`the connection to Redis is lost: ${trouble}`)
-    if (state === 'ready' && this.#lost) this.options.note('Redis answers again')
-    this.#lost = state === 'down' || (this.#lost && state !== 'ready')
-    if (state === 'unfit') this.options.note(`Redis cannot be used: ${trouble}`)
-    this.#settled?.(state)
+  /** Why messages cannot be stored, read or announced at present: one sentence for each reason. */
+  get faults(): readonly string[] {
+    const faults = new Set([...(this.#client?.faults ?? []), ...(this.#keeping?.faults ?? [])])
+    if (faults.size > 0 || !this.#subscriber) return [...faults]
+    const now = performance.now()
+    const deaf = [...this.#echoes.values()].some((heard_ms) => now - heard_ms > ECHO_MS_MAX)
+    return deaf ? ['This broker does not hear what it publishes in Redis.'] : []
+  }
+
+  /** Publishes to itself on each server: a subscription can be dead while all calls are answered. */
+  #echo(): void {
+    const now = performance.now()
+    this.#echoed_ms = now
+    const client = this.#client
+    if (!client || !this.#subscriber || client.state !== 'ready') return
+    const channels = client.marks(`${this.prefix}echo:${this.options.instance}`)
+    for (const channel of this.#echoes.keys())
+      if (!channels.includes(channel)) this.#subscriber.unfollow(channel)
+    this.#echoes = new Map(channels.map((channel) => [channel, this.#echoes.get(channel) ?? now]))
+    for (const channel of channels) {
+      void this.#subscriber.follow(channel)
+      // What fails here is said by the connection.
+      client.command(this.publish, channel, '').catch(() => undefined)
+    }
+  }
+
+  #received(channel: string, text: string): void {
+    if (this.#echoes.has(channel)) this.#echoes.set(channel, performance.now())
+    else this.listener?.received(channel, text)
+  }
+
+  #changed(): void {
+    const states = [this.#client, this.#keeping].flatMap((client) => client?.state ?? [])
+    const unfit = states.includes('unfit')
+    const ready = states.every((state) => state === 'ready')
+    const faults = [this.#client, this.#keeping].flatMap((client) => client?.faults ?? [])
+    if (!ready && !this.#lost && faults.length > 0) {
+      this.#lost = true
+      const what = unfit ? 'Redis cannot be used' : 'Redis does not do its work'
+      this.options.note(`${what}: ${[...new Set(faults)].join(' ')}`)
+    }
+    if (ready && this.#lost) {
+      this.#lost = false
+      this.options.note('Redis answers again')
+    }
+    if (ready || unfit) this.#settled.resolve()
   }
 }

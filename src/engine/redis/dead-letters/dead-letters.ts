@@ -2,11 +2,11 @@ import type { Limits } from '../../../core/limits.ts'
 import type { DeadLetter, DeadReason } from '../../../core/mailbox/entry.ts'
 import type { DeadFilter, Page, Requeued } from '../../values.ts'
 import { type Outgoing, outgoingText, readOutgoing } from '../mailbox/text.ts'
-import { type Command, type Run, script, tagPart } from '../script.ts'
+import { type Command, kept, type Run, script, tagPart } from '../script.ts'
 import add from './add.lua' with { type: 'text' }
 import take from './take.lua' with { type: 'text' }
 
-export const ADD = script('add-dead-letter', add)
+export const ADD = kept(script('add-dead-letter', add))
 export const TAKE = script('take-dead-letters', take)
 
 /** What one call requeues at most, so that others are served in between. */

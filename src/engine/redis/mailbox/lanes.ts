@@ -1,6 +1,6 @@
 import type { Limits } from '../../../core/limits.ts'
 import type { Address } from '../../values.ts'
-import type { Run } from '../script.ts'
+import type { Place, Run } from '../script.ts'
 import {
   type AppendAnswer,
   type Appending,
@@ -22,8 +22,6 @@ export interface LanesOptions {
   readonly prefix: string
   /** By which the server is told to announce. */
   readonly publish: () => 'PUBLISH' | 'SPUBLISH'
-  /** Names the history of the server that has this key. */
-  readonly generation: (key: string) => string
   /** Names this process. */
   readonly instance: string
   /** Milliseconds since the epoch. */
@@ -152,7 +150,9 @@ export class Lanes {
     const { address, keys, name } = lane
     try {
       const call = step.call()
-      const args = [...contextArgs(this.#context(lane, step.as)), ...call.args]
+      const as = step.as ?? { instance: this.options.instance, number: ++this.#number }
+      // A call that is made again after a failover has to name the history of the server it goes to then.
+      const args = (place: Place) => [...contextArgs(this.#context(lane, as, place)), ...call.args]
       const answer = call.read(await this.options.run(call.script, keys, args))
       if (isNoted(answer)) this.options.noted(address, answer)
       step.resolve(answer as never)
@@ -163,15 +163,9 @@ export class Lanes {
     else this.#lanes.delete(name)
   }
 
-  #context({ address: { project }, keys, name }: Lane, as: As | undefined): CallContext {
-    const { publish, generation, instance, now, limits } = this.options
-    return {
-      now: now(),
-      generation: generation(keys[0]!),
-      limits: limits(project),
-      publish: `${publish()} ${name}`,
-      ...(as ?? { instance, number: ++this.#number }),
-    }
+  #context({ address: { project }, name }: Lane, as: As, { generation }: Place): CallContext {
+    const { publish, now, limits } = this.options
+    return { now: now(), generation, limits: limits(project), publish: `${publish()} ${name}`, ...as }
   }
 }
 

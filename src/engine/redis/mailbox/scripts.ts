@@ -1,4 +1,4 @@
-import { type Script, script } from '../script.ts'
+import { kept, type Script, script } from '../script.ts'
 import append from './append.lua' with { type: 'text' }
 import changes from './changes.lua' with { type: 'text' }
 import history from './history.lua' with { type: 'text' }
@@ -13,10 +13,10 @@ import settle from './settle.lua' with { type: 'text' }
 export const mailboxScript = (name: string, ...parts: readonly string[]): Script =>
   script(name, mailbox, 'local function changes()', changes, 'end', ...parts)
 
-export const APPEND = mailboxScript('append', append)
+export const APPEND = kept(mailboxScript('append', append))
 export const OPEN = mailboxScript('open', open)
 export const READ = mailboxScript('read', read)
 export const SETTLE = mailboxScript('settle', settle)
 export const HISTORY = mailboxScript('history', history)
-export const REWRITE = mailboxScript('rewrite', rewrite)
+export const REWRITE = kept(mailboxScript('rewrite', rewrite))
 export const OVERWRITE = mailboxScript('overwrite', overwrite)

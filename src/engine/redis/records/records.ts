@@ -1,10 +1,10 @@
 import type { Records } from '../../engine.ts'
 import type { Page, Versioned } from '../../values.ts'
-import { type Run, script, tagPart } from '../script.ts'
+import { kept, type Run, script, tagPart } from '../script.ts'
 import list from './list.lua' with { type: 'text' }
 import put from './put.lua' with { type: 'text' }
 
-export const PUT = script('put', put)
+export const PUT = kept(script('put', put))
 export const LIST = script('list', list)
 
 /** Bytes of one page of a list. */

@@ -164,7 +164,7 @@ export class Sends {
       if (typeof done === 'string') throw new Error(`a message was not stored: ${done}`)
       return this.#appended(project, done)
     } catch (error) {
-      if (error instanceof RedisFailed && error.kind === 'full') return STORAGE_FULL
+      if (error instanceof RedisFailed && error.kind === 'full' && !error.may_have_run) return STORAGE_FULL
       throw error
     }
   }
