@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { type AnyElysia, Elysia } from 'elysia'
 import type { Logger } from 'pino'
 import { version } from '../package.json'
@@ -9,6 +10,7 @@ import { Housekeeping } from './broker/housekeeping.ts'
 import { registerFolder } from './broker/protocols/registration/folder.ts'
 import { exposure } from './config/checks.ts'
 import type { Config } from './config/schema.ts'
+import { StartRefused } from './core/errors.ts'
 import type { Loading, Progress } from './core/loading.ts'
 import type { MaybePromise } from './core/maybe-promise.ts'
 import type { SchemaBounds } from './core/protocol/schema/bounds.ts'
@@ -55,10 +57,29 @@ export type NewEngine = (options: EngineOptions) => Engine
 
 /** Makes the engine that the settings ask for. The one on Redis is loaded first: most processes do without. */
 export async function engineOf(config: Config, log: Logger): Promise<NewEngine> {
-  const { redis_url: url, redis_prefix: prefix } = config
+  const { redis_url: url, redis_prefix: prefix, redis_wait_replicas: wait_replicas, data_dir } = config
   if (url === undefined) return (options) => chosenEngine(config, options, log)
+  if (data_dir !== undefined) {
+    const { refuseMessagesIn } = await import('./engine/journal/upkeep/unused.ts')
+    await refuseMessagesIn(data_dir, `mcp-broker ${version}`)
+    log.warn(`data_dir is not used, since there is a redis_url: ${resolve(data_dir)}`)
+  }
+  const ca = config.redis_ca_file === undefined ? undefined : await authorities(config.redis_ca_file)
   const { openRedis } = await import('./engine/redis/open.ts')
-  return (options) => openRedis({ url, prefix, note: (sentence) => log.warn(sentence) }, options)
+  const note = (sentence: string) => log.warn(sentence)
+  return (options) => openRedis({ url, prefix, ca, wait_replicas, note }, options)
+}
+
+/** The certificates in a file. @throws StartRefused when it cannot be read */
+async function authorities(path: string): Promise<string> {
+  try {
+    return await Bun.file(path).text()
+  } catch (error) {
+    throw new StartRefused(
+      `redis_ca_file cannot be read: ${(error as Error).message}`,
+      'Name a file that holds certificates in PEM.',
+    )
+  }
 }
 
 /** The engine in this process. */

@@ -1,6 +1,6 @@
 import type { Identity } from '../auth/identity.ts'
 import type { SessionHandle } from '../auth/session-handle.ts'
-import { asBrokerError, BrokerError } from '../core/errors.ts'
+import { asBrokerError, BrokerError, StorageFailed } from '../core/errors.ts'
 import type { SessionEnd, SessionKey } from '../core/session.ts'
 import type { Address } from '../engine/values.ts'
 import type { Connection } from './connection.ts'
@@ -38,6 +38,8 @@ export class Hub {
   readonly #parting = new Map<string, Connection>()
   /** The subscriptions that read at the end of this turn, each once. */
   #dirty: Subscription[] = []
+  /** Those whose read has failed, until the next round of housekeeping. */
+  readonly #waiting_for_storage: Subscription[] = []
   /** Those that began since the last flush did: their answer goes first. */
   #begun: Subscription[] = []
   /** Those that have read, and hand over at the end of this turn. */
@@ -294,7 +296,8 @@ export class Hub {
   }
 
   /**
-   * Closes each connection that has taken nothing for `stalled_ms_max`, and sends the probes that are due.
+   * Closes each connection that has taken nothing for `stalled_ms_max`, sends the probes that are due, and has
+   * those read whose storage has failed.
    *
    * @param now milliseconds since the epoch
    */
@@ -305,6 +308,8 @@ export class Hub {
         subscription.connection.close('slow_reader')
       } else subscription.probe()
     }
+    for (const subscription of this.#waiting_for_storage.splice(0))
+      if (!subscription.closed) this.#markDirty(subscription)
   }
 
   /** Notifications are hints: none is kept for a connection that takes nothing more. */
@@ -380,6 +385,12 @@ export class Hub {
   #fail(subscription: Subscription, error: unknown): void {
     // The connection may read another mailbox by now, or have closed.
     if (subscription.closed) return
+    if (error instanceof StorageFailed) {
+      // Not the reader's fault: it stays, and reads when the storage is there again.
+      subscription.failed()
+      this.#waiting_for_storage.push(subscription)
+      return
+    }
     this.leave(subscription.connection)
     subscription.connection.close(asBrokerError(error).code)
     if (!(error instanceof BrokerError)) this.report(error)

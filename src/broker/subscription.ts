@@ -1,6 +1,6 @@
 import type { SessionHandle } from '../auth/session-handle.ts'
 import { formatCursor } from '../core/cursor.ts'
-import { BrokerError } from '../core/errors.ts'
+import { BrokerError, StorageFailed } from '../core/errors.ts'
 import type { Limits } from '../core/limits.ts'
 import type { AckMode, Due, Lease, Take } from '../core/mailbox/entry.ts'
 import type { Position } from '../core/mailbox/position.ts'
@@ -102,6 +102,12 @@ export class Subscription {
     }
   }
 
+  /** A read has failed: the next one looks again. */
+  failed(): void {
+    this.#reading = false
+    this.#behind = true
+  }
+
   /** There may be something to read. */
   announced(): void {
     this.#behind = true
@@ -126,14 +132,19 @@ export class Subscription {
   confirmed(): void {
     const arrived = this.#unconfirmed.splice(0, this.#probed)
     this.#probed = 0
-    if (arrived.length > 0)
-      this.broker.inBackground(
-        this.broker.engine.settle(this.address, {
-          session_id: this.session.session_id,
-          leases: { epoch: this.#position.epoch, of: arrived },
-        }),
-      )
+    if (arrived.length > 0) this.broker.inBackground(this.#settle(arrived))
     this.probe()
+  }
+
+  /** Acknowledges deliveries; where the storage fails, the next confirmation does. */
+  async #settle(arrived: readonly Lease[]): Promise<void> {
+    const leases = { epoch: this.#position.epoch, of: arrived }
+    try {
+      await this.broker.engine.settle(this.address, { session_id: this.session.session_id, leases })
+    } catch (error) {
+      if (!(error instanceof StorageFailed)) throw error
+      this.#unconfirmed.unshift(...arrived)
+    }
   }
 
   /** Sends a probe if one is due. */

@@ -36,29 +36,19 @@ export function crossCheck(config: Config, origins: Readonly<Record<string, stri
       what: `${said('journal_sync')}, but there is no data_dir.`,
       fix: 'Without a directory nothing outlives the process: give one with --data-dir, or leave journal_sync out.',
     })
-  if (config.redis_url !== undefined) problems.push(...redisProblems(config, said('data_dir')))
+  if (config.redis_url !== undefined) problems.push(...redisProblems(config.redis_url))
   const exposed = exposure(config)
   return exposed ? [...problems, exposed] : problems
 }
 
-function redisProblems({ redis_url = '', data_dir }: Config, said_directory: string): Problem[] {
-  const problems: Problem[] = []
-  const fix = 'Say where the server is: --redis-url redis://host:6379'
+function redisProblems(redis_url: string): Problem[] {
   try {
-    if (parseTarget(redis_url).form !== 'standalone')
-      problems.push({
-        what: 'redis_url names sentinels or a cluster, and the broker speaks to one server.',
-        fix,
-      })
+    parseTarget(redis_url)
+    return []
   } catch (error) {
-    problems.push({ what: `redis_url: ${error instanceof Error ? error.message : error}`, fix })
+    const what = `redis_url: ${error instanceof Error ? error.message : error}`
+    return [{ what, fix: 'Say where the server is: --redis-url redis://host:6379' }]
   }
-  if (data_dir !== undefined)
-    problems.push({
-      what: `${said_directory}, but there is a redis_url, too.`,
-      fix: 'Messages are kept in one place: leave out the one or the other.',
-    })
-  return problems
 }
 
 /** The mistake of settings that open the broker to everybody, unless `insecure` says that this is meant. */

@@ -78,7 +78,7 @@ export const ConfigSchema = Type.Object(
         minLength: 1,
         writeOnly: true,
         description:
-          'The Redis server in which messages are kept, for several brokers at once: redis://[user:pass@]host[:port][/database], or rediss:// for TLS. Version 6.2 or later, with the maxmemory-policy noeviction.',
+          'The Redis in which messages are kept, for several brokers at once: redis://[user:pass@]host[:port][/database], redis+sentinel://[user:pass@]host,host/master[/database][?sentinelPassword=…], or redis+cluster://[user:pass@]host,host; rediss for TLS. Version 6.2 or later, with the maxmemory-policy noeviction.',
       }),
     ),
     redis_prefix: Type.String({
@@ -87,6 +87,21 @@ export const ConfigSchema = Type.Object(
       default: 'mcp-broker:',
       description: 'What all keys and channels in Redis begin with, for a server that others use too.',
     }),
+    redis_wait_replicas: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 16,
+        description:
+          'Replicas of Redis that must have a message before it counts as stored; n outlives a failover with n + 1 replicas. If left out: 1 behind sentinels, and where a master has a replica at the start, else 0.',
+      }),
+    ),
+    redis_ca_file: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'A file with the certificates (PEM) of the authorities that Redis is checked against; the usual ones if left out.',
+      }),
+    ),
     body_bytes_max: count(1024 * 1024, 'Largest request body or frame, in bytes.'),
     connections_max: count(20_000, 'WebSockets and event streams open at once.'),
     waiting_max: count(10_000, 'Calls waiting for a message at once.'),

@@ -158,11 +158,8 @@ describe('what is wrong is said', () => {
   test('a URL of Redis is looked at, and never shown', async () => {
     const of = (redis_url: string, more = {}) => problems({ MCP_BROKER_REDIS_URL: redis_url, ...more })
     expect(await of('http://me:secret@h')).toContain('must begin with redis://')
-    expect(await of('redis+cluster://me:secret@h')).toContain('the broker speaks to one server')
-    expect(await of('redis://me:secret@h', { MCP_BROKER_DATA_DIR: '/tmp/x' })).toContain(
-      'Messages are kept in one place',
-    )
-    for (const url of ['http://me:secret@h', 'redis+cluster://me:secret@h', 'redis://me:secret/@h'])
+    expect(await of('redis+cluster://me:secret@h/1')).toContain('has no numbered databases')
+    for (const url of ['http://me:secret@h', 'redis+cluster://me:secret@h/1', 'redis://me:secret/@h'])
       expect(await of(url)).not.toContain('secret')
   })
 

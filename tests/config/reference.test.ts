@@ -20,7 +20,14 @@ describe('the reference of settings', () => {
     const assignments = configReference('env').matchAll(/^# (MCP_BROKER_\w+)=(.*)$/gm)
     const env = Object.fromEntries([...assignments].map(([, name, value]) => [name!, value!]))
     expect(Object.keys(env)).toHaveLength(keys.length)
-    for (const without_default of ['ADMIN_KEY', 'DATA_DIR', 'PROTOCOLS', 'REDIS_URL']) {
+    for (const without_default of [
+      'ADMIN_KEY',
+      'DATA_DIR',
+      'PROTOCOLS',
+      'REDIS_URL',
+      'REDIS_WAIT_REPLICAS',
+      'REDIS_CA_FILE',
+    ]) {
       expect(env[`MCP_BROKER_${without_default}`]).toBe('')
       delete env[`MCP_BROKER_${without_default}`]
     }
