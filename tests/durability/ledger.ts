@@ -63,6 +63,9 @@ export class Ledger {
   readonly #acks: ReadonlyMap<string, Acks>
   /** How many messages of a mailbox may have been in answers that were lost. */
   readonly #unseen_max = new Map<string, number>()
+  /** When each mailbox's reader got something last, and the longest time that it got nothing. */
+  readonly #heard_ms = new Map<string, number>()
+  readonly silent_ms = new Map<string, number>()
   /** How much has happened, for the report. */
   readonly counts = {
     receipts: 0,
@@ -127,6 +130,10 @@ export class Ledger {
     }
     const attempt = message.attempt ?? 1
     this.counts.deliveries++
+    const now = performance.now()
+    const silent_ms = now - (this.#heard_ms.get(client_id) ?? now)
+    this.#heard_ms.set(client_id, now)
+    this.silent_ms.set(client_id, Math.max(this.silent_ms.get(client_id) ?? 0, silent_ms))
     if (line.attempt > 0) this.counts.redeliveries++
     this.#known(line, message.message_id)
     if (line.acknowledged === 'yes')

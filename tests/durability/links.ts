@@ -30,7 +30,7 @@ export interface Link {
 export async function connect(broker: BrokerUnderTest, door: DoorName): Promise<Link> {
   const link = await asGone(broker, async () => open(broker.url, door))
   return {
-    call: (command, input) => asGone(broker, () => link.call(command, input)),
+    call: (command, input) => asGone(broker, () => link.call(command, input), command),
     close: () => link.close(),
   }
 }
@@ -38,10 +38,11 @@ export async function connect(broker: BrokerUnderTest, door: DoorName): Promise<
 /** An answer that has left the broker is here by then. A client may wait for one that never comes. */
 const LATE_MS = 100
 
-/** Whatever fails while the broker is being ended has met its end. */
-async function asGone<T>(broker: BrokerUnderTest, does: () => Promise<T>): Promise<T> {
+/** Whatever fails while the broker is being ended has met its end. @param command what is timed */
+async function asGone<T>(broker: BrokerUnderTest, does: () => Promise<T>, command?: string): Promise<T> {
   if (broker.ending) throw new Gone()
   const { url, ended } = broker
+  const asked_ms = performance.now()
   const late = ended.then(async () => {
     await Bun.sleep(LATE_MS)
     throw new Gone()
@@ -49,8 +50,10 @@ async function asGone<T>(broker: BrokerUnderTest, does: () => Promise<T>): Promi
   try {
     return await Promise.race([does(), late])
   } catch (error) {
-    if (broker.ending || broker.url !== url) throw new Gone()
+    if (broker.ending || broker.url !== url || broker.excuses?.(error)) throw new Gone()
     throw error
+  } finally {
+    if (command !== undefined) broker.answered?.(command, performance.now() - asked_ms)
   }
 }
 
@@ -200,7 +203,7 @@ export async function connectLive(broker: BrokerUnderTest): Promise<Link & { rea
   const live = await asGone(broker, () => WsLink.open(broker.url))
   return {
     live,
-    call: (command, input) => asGone(broker, () => live.call(command, input)),
+    call: (command, input) => asGone(broker, () => live.call(command, input), command),
     close: () => live.close(),
   }
 }

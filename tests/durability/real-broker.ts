@@ -28,6 +28,10 @@ export interface BrokerUnderTest {
   readonly ending: boolean
   /** Resolves when this run of it has ended. */
   readonly ended: Promise<unknown>
+  /** Whether a failure is one that clients have to expect, and come again after. */
+  excuses?(error: unknown): boolean
+  /** Told how long each answer took, whatever it was, in milliseconds. */
+  answered?(command: string, ms: number): void
   start(): Promise<void>
   /** Ends it as `kill -9` does. */
   kill(): Promise<void>
@@ -77,6 +81,11 @@ export class RealBroker implements BrokerUnderTest, AsyncDisposable {
     this.#child?.kill('SIGTERM')
     const code = await this.#child?.exited
     if (code !== 0) throw new Error(`stopped with ${code}: ${await this.#said()}`)
+  }
+
+  /** Sends it a signal. */
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child?.kill(name)
   }
 
   /** The lines of its log that tell of a fault, of all its processes. */

@@ -12,6 +12,10 @@ const RECEIPTS_AT_END = 100
 /** Everything is read by then: a lease that was lost has run out, and what expires is dead. */
 const DRAIN_MS_MAX = 60_000
 const ASKED_AT_ONCE = 100
+/** How long a client stays at one of several brokers. */
+const VISIT_MS_MIN = 500
+const VISIT_MS = 3000
+const TURNED_AWAY_MS = 25
 
 /** Read by nobody until the end. */
 const LATER = 'later'
@@ -69,6 +73,21 @@ export class Traffic {
     await end()
     await working
     this.ledger.nextRun()
+  }
+
+  /** Runs until `over`; each client chooses a broker anew now and then. */
+  async roam(pick: () => Promise<BrokerUnderTest>, over: AbortSignal): Promise<void> {
+    const clients = [...this.#senders, ...this.#readers]
+    await Promise.all(
+      clients.map(async (client) => {
+        while (!over.aborted) {
+          const visit = AbortSignal.any([over, AbortSignal.timeout(VISIT_MS_MIN + Math.random() * VISIT_MS)])
+          await client.run(await pick(), visit)
+          // One that was turned away comes again a little later.
+          if (!visit.aborted) await Bun.sleep(TURNED_AWAY_MS)
+        }
+      }),
+    )
   }
 
   /**
