@@ -1,8 +1,8 @@
 -- The dead letters of one project, on keys of one hash slot. Every script of them begins with this file.
 --
--- KEYS  1 totals   hash: `last` the number of the newest letter, `bytes` of all that are listed, `dropped` how
---                  many there was no room for, `floor` the newest of these, `calls` above all numbers of calls
---                  that were given out
+-- KEYS  1 totals   hash: `last` the number of the newest letter, `bytes` of all that are listed, `dropped`
+--                  how many there was no room for, `floor` the newest of these, `calls` above all numbers of
+--                  calls that were given out
 --       2 index    zset: the HEAD of each letter that is listed, by number
 --       3 letters  hash: number, its HEAD and on the next lines the letter as it lay in the outbox
 --       4 marks    hash: "CLIENT EPOCH" of a mailbox, "FIRST LAST INSTANCE SINCE_MS": its letters up to LAST

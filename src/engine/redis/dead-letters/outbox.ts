@@ -44,9 +44,9 @@ interface Place {
 }
 
 /**
- * Buries what has died in mailboxes. The script that has a message die leaves it in the outbox of its mailbox,
- * since its sender and the dead letters are in other hash slots. From there it is carried in this order, so
- * that a crash loses nothing and a repetition does nothing twice:
+ * Buries what has died in mailboxes. The script that has a message die leaves it in the outbox of its
+ * mailbox, since its sender and the dead letters are in other hash slots. From there it is carried in this
+ * order, so that a crash loses nothing and a repetition does nothing twice:
  *
  *   outbox → among the project's dead letters → bounce in the sender's mailbox → told → out of the outbox
  *

@@ -32,7 +32,7 @@ afterEach(async () => {
 })
 afterAll(() => bench[Symbol.asyncDispose]())
 
-/** One of several instances. @param dies the script and the how manieth call of it at which its process ends */
+/** One of several instances. @param dies at which call of which script its process ends */
 async function start(dies?: readonly [script: string, at: number]): Promise<RedisEngine> {
   let calls = 0
   const engine: RedisEngine = newRedisEngine(bench.server.url, prefix, {
@@ -150,7 +150,7 @@ for (const [script, at] of [
   ['append', 7],
   ['outbox', 2],
 ] as const)
-  test(`what dies at an instance that ends at ${script} ${at} is buried by the sweeps of another`, async () => {
+  test(`what dies at an instance that ends at ${script} ${at} is buried by another`, async () => {
     const other = await start()
     const one = await start([script, at])
     await sendAndSweep(other, 'a')
