@@ -17,6 +17,9 @@ const CALM_MS = 1500
 const WAITED_MS_MAX = 5500
 const SILENT_MS_MAX = 6000
 
+/** Longer than calls wait that were never sent. */
+const AWAY_MS = 1500
+
 const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'always']
 
 test(
@@ -25,6 +28,7 @@ test(
     const directory = mkdtempSync(join(tmpdir(), 'mcp-broker-chaos-'))
     const port = await freePort()
     let redis = await RedisServer.start({ port, directory, flags: DURABLE })
+    await using _ = { [Symbol.asyncDispose]: () => redis[Symbol.asyncDispose]() }
     await using proxy = await CutProxy.start(port)
     await using fleet = await Fleet.start(3, proxy.url)
     const traffic = new Traffic()
@@ -61,6 +65,7 @@ test(
 
       redis.process.kill('SIGKILL')
       await redis.process.exited
+      await Promise.race([Bun.sleep(AWAY_MS), running])
       redis = await RedisServer.start({ port, directory, flags: DURABLE })
       await calm()
     }
@@ -84,7 +89,6 @@ test(
       expect({ command, late: ms > WAITED_MS_MAX }).toEqual({ command, late: false })
     for (const [client_id, ms] of silent_ms)
       expect({ client_id, silent: ms > SILENT_MS_MAX }).toEqual({ client_id, silent: false })
-    await redis[Symbol.asyncDispose]()
     rmSync(directory, { recursive: true })
   },
   180_000 + ROUNDS * 30_000,

@@ -2,7 +2,7 @@ import type { Cursor } from '../../core/cursor.ts'
 import type { Limits } from '../../core/limits.ts'
 import type { Acked, AckMode, DeadLetter, Take } from '../../core/mailbox/entry.ts'
 import type { Position } from '../../core/mailbox/position.ts'
-import { renewMessage, type StoredMessage } from '../../core/message.ts'
+import type { StoredMessage } from '../../core/message.ts'
 import type { SessionEnd } from '../../core/session.ts'
 import type { Engine, EngineEvents } from '../engine.ts'
 import type {
@@ -34,16 +34,18 @@ import type {
   Variant,
 } from '../values.ts'
 import { AddressIndex } from './addresses/address-index.ts'
-import { DueIndex } from './addresses/due-index.ts'
+import { DueIndex, nextLook } from './addresses/due-index.ts'
 import { Holders } from './addresses/holders.ts'
 import { Lists } from './addresses/lists.ts'
 import { RedisFailed } from './connection/failures.ts'
 import type { RedisConnection } from './connection/redis-connection.ts'
+import type { AppendOnce } from './dead-letters/appending.ts'
 import { DeadLetters } from './dead-letters/dead-letters.ts'
 import { Outboxes } from './dead-letters/outbox.ts'
+import { Recovery } from './dead-letters/recovery.ts'
+import { Requeues } from './dead-letters/requeues.ts'
 import { FanOut } from './fan-out/fan-out.ts'
 import type { Noted } from './mailbox/calls.ts'
-import { mailboxKeys } from './mailbox/keys.ts'
 import { Lanes } from './mailbox/lanes.ts'
 import { Mailboxes } from './mailboxes.ts'
 import { RedisRecords } from './records/records.ts'
@@ -77,6 +79,8 @@ export class RedisEngine implements Engine {
   readonly #lists: Lists
   readonly #dead_letters: DeadLetters
   readonly #outboxes: Outboxes
+  readonly #requeues: Requeues
+  readonly #recovery: Recovery
   readonly #due: DueIndex
   readonly #usage: Usage
   #sweeping = false
@@ -114,7 +118,7 @@ export class RedisEngine implements Engine {
     const lanes = this.#lanes
     const index = new AddressIndex({ run, command, prefix })
     this.#due = new DueIndex({ run, command, prefix })
-    this.#dead_letters = new DeadLetters({ run, command, prefix, limits })
+    this.#dead_letters = new DeadLetters({ run, prefix, instance, limits, now })
     this.#holders = new Holders({
       lanes,
       index,
@@ -128,16 +132,29 @@ export class RedisEngine implements Engine {
     this.#lists = new Lists({ lanes, index, dead_letters: this.#dead_letters, limits, now })
     this.#usage = new Usage({ command, prefix, limits, lists: this.#lists, lanes })
     this.#sends = new Sends({ lanes, holders: this.#holders, usage: this.#usage, limits, now, newEpoch })
+    const dead_letters = this.#dead_letters
+    const append: AppendOnce = async ({ project, client_id }, message, attempts, as) =>
+      (await this.#sends.store(project, message, client_id, attempts, undefined, as)).outcome === 'stored'
+    this.#requeues = new Requeues({
+      dead_letters,
+      append,
+      begin: (project) => this.#recovery.begin(project),
+      now,
+      grown: (bytes) => this.#usage.grew(bytes),
+    })
+    const requeues = this.#requeues
+    this.#recovery = new Recovery({ due: this.#due, dead_letters, requeues, instance, now })
     this.#outboxes = new Outboxes({
       run,
-      command,
+      prefix,
       report,
-      dead_letters: this.#dead_letters,
-      keyOf: (address) => mailboxKeys(prefix, address)[5]!,
-      append: async ({ project, client_id }, bounce, as) =>
-        (await this.#sends.store(project, bounce, client_id, 0, undefined, as)).outcome === 'stored',
+      dead_letters,
+      append,
       died: (letter, bounced) => this.#fan_out.died(letter, bounced),
-      grown: (_, bytes) => this.#usage.grew(bytes),
+      buried: (project, grown) => {
+        this.#usage.grew(grown)
+        this.#recovery.marked(project)
+      },
       // An address that only had this is to be forgotten.
       emptied: (address) => this.#due.note(address, now()),
     })
@@ -159,9 +176,10 @@ export class RedisEngine implements Engine {
     if (!unanswered) this.options.report(trouble)
   }
 
-  #noted(address: Address, { due_ms, dying, published, grown }: Noted): void {
+  #noted(address: Address, noted: Noted): void {
+    const { dying, published, grown } = noted
     this.#usage.grew(grown)
-    this.#due.note(address, due_ms)
+    this.#due.note(address, nextLook(noted, this.options.now()))
     if (published !== '') this.#fan_out.announce(address, published)
     if (dying > 0) this.#outboxes.drain(address)
   }
@@ -255,18 +273,13 @@ export class RedisEngine implements Engine {
   dead(
     project: string,
     filter: DeadFilter,
-    { after, limit }: Parameters<Engine['dead']>[2],
+    page: Parameters<Engine['dead']>[2],
   ): Promise<Page<DeadLetter> & { readonly total: number }> {
-    return this.#dead_letters.list(project, filter, after, limit)
+    return this.#dead_letters.list(project, filter, page)
   }
 
   requeue(project: string, filter: DeadFilter, from?: string): Promise<Requeued> {
-    const put = async ({ message, recipient_id, attempts }: DeadLetter) => {
-      const renewed = renewMessage(message, this.options.now())
-      return (await this.#sends.store(project, renewed, recipient_id, attempts)).outcome === 'stored'
-    }
-    const grown = (bytes: number) => this.#usage.grew(bytes)
-    return this.#buried(this.#dead_letters.requeue(project, filter, from, put, grown))
+    return this.#buried(this.#requeues.requeue(project, filter, from))
   }
 
   checkin(checkin: Checkin): Promise<CheckedIn> {
@@ -310,6 +323,10 @@ export class RedisEngine implements Engine {
     this.#events.missed()
   }
 
+  #sweepAt(address: Address): Promise<void> {
+    return this.#recovery.concerns(address) ? this.#recovery.sweep(address) : this.#holders.sweep(address)
+  }
+
   async sweep(): Promise<void> {
     this.options.connection.tick()
     this.#usage.tick()
@@ -320,7 +337,7 @@ export class RedisEngine implements Engine {
       for (let round = 0; round < SWEEPS_MAX; round++) {
         const addresses = await this.#due.claim(this.options.now())
         if (addresses.length === 0) return
-        await this.#buried(Promise.all(addresses.map((address) => this.#holders.sweep(address))))
+        await this.#buried(Promise.all(addresses.map((address) => this.#sweepAt(address))))
       }
     } catch (error) {
       this.#report(error)

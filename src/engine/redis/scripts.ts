@@ -1,8 +1,7 @@
 import { ADMIT } from './addresses/address-index.ts'
 import { CLAIM_DUE } from './addresses/due-index.ts'
 import { FIND } from './addresses/lists.ts'
-import { ADD, TAKE } from './dead-letters/dead-letters.ts'
-import { TRIM_OUTBOX } from './dead-letters/outbox.ts'
+import * as dead from './dead-letters/scripts.ts'
 import { APPEND, HISTORY, OPEN, OVERWRITE, READ, REWRITE, SETTLE } from './mailbox/scripts.ts'
 import { LIST, PUT } from './records/records.ts'
 import type { Script } from './script.ts'
@@ -13,5 +12,6 @@ import { CHECKIN, CLIENT, END, HEARD, SWEEP } from './sessions/scripts.ts'
 export const SCRIPTS: readonly Script[] = [
   ...[APPEND, HISTORY, OPEN, OVERWRITE, READ, REWRITE, SETTLE],
   ...[CHECKIN, CLIENT, END, HEARD, SWEEP, FIND],
-  ...[CLAIM, FINISH, ADMIT, CLAIM_DUE, ADD, TAKE, TRIM_OUTBOX, LIST, PUT],
+  ...[CLAIM, FINISH, ADMIT, CLAIM_DUE, LIST, PUT],
+  ...Object.values(dead),
 ]

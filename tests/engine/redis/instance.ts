@@ -2,6 +2,7 @@ import { DEFAULT_LIMITS, type Limits } from '../../../src/core/limits.ts'
 import { parseTarget } from '../../../src/core/redis-target.ts'
 import { RedisConnection } from '../../../src/engine/redis/connection/redis-connection.ts'
 import { RedisEngine } from '../../../src/engine/redis/redis.ts'
+import type { Run } from '../../../src/engine/redis/script.ts'
 import { SCRIPTS } from '../../../src/engine/redis/scripts.ts'
 
 let instances = 0
@@ -14,20 +15,25 @@ export function newRedisEngine(
   {
     now = Date.now,
     limits = () => DEFAULT_LIMITS,
+    through = (run) => run,
   }: {
     now?: () => number
     limits?: (project: string) => Limits
+    /** Carries the calls of scripts, as by a connection that breaks. */
+    through?: (run: Run) => Run
   } = {},
 ): RedisEngine {
   const instance = `i${++instances}`
+  const connection = new RedisConnection({
+    target: parseTarget(url),
+    prefix,
+    instance,
+    scripts: SCRIPTS,
+    note: () => undefined,
+  })
+  Object.assign(connection, { run: through(connection.run) })
   return new RedisEngine({
-    connection: new RedisConnection({
-      target: parseTarget(url),
-      prefix,
-      instance,
-      scripts: SCRIPTS,
-      note: () => undefined,
-    }),
+    connection,
     limits,
     now,
     newId: () => crypto.randomUUID(),

@@ -1,5 +1,6 @@
 import { Deadlines } from '../../../core/deadlines.ts'
 import type { Address } from '../../values.ts'
+import type { Noted } from '../mailbox/calls.ts'
 import { type Command, type Run, script, tagPart } from '../script.ts'
 import claimDue from './claim-due.lua' with { type: 'text' }
 
@@ -11,6 +12,8 @@ const PARTS_A_SWEEP = 2
 const CLAIMED_MAX = 64
 /** An instance that dies with what it has claimed holds it up so long, in milliseconds. */
 const CLAIM_MS = 5000
+/** An instance that dies while it buries what has died holds that up so long, in milliseconds. */
+const BURIED_MS = 5000
 /** Addresses whose time this instance remembers. */
 const KNOWN_MAX = 100_000
 
@@ -42,6 +45,12 @@ export class DueIndex {
     if (this.#known.size > KNOWN_MAX) this.#known.delete(this.#known.keys().next().value!)
     // One that is lost is noted again by whoever next does something with the address.
     this.options.command('ZADD', this.#key(name), 'LT', due_ms, name).catch(() => undefined)
+  }
+
+  /** As {@link note}, of an address that is not noted yet, and the index has it when this ends. */
+  async keep(address: Address, due_ms: number): Promise<void> {
+    const name = nameOf(address)
+    await this.options.command('ZADD', this.#key(name), due_ms, name)
   }
 
   /** Addresses that are due. Each is to be reported by {@link done}. */
@@ -76,6 +85,14 @@ export class DueIndex {
     const part = Number(BigInt.asUintN(32, BigInt(Bun.hash(name)))) % PARTS
     return `${this.options.prefix}{due:${part}}`
   }
+}
+
+/**
+ * When an address is to be looked at again, in milliseconds since the epoch, by what a call answered: soon
+ * where something is yet to be buried, in case whoever does that ends before it is done.
+ */
+export function nextLook({ due_ms, dying }: Pick<Noted, 'due_ms' | 'dying'>, now: number): number {
+  return dying > 0 ? Math.min(due_ms, now + BURIED_MS) : due_ms
 }
 
 /** A client id has no slash. */

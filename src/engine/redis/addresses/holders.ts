@@ -6,7 +6,7 @@ import type { Lanes } from '../mailbox/lanes.ts'
 import { carriedOut } from '../mailboxes.ts'
 import { checkinCall, endCall, heardCall, sweepCall } from '../sessions/calls.ts'
 import type { AddressIndex } from './address-index.ts'
-import type { DueIndex } from './due-index.ts'
+import { type DueIndex, nextLook } from './due-index.ts'
 
 /** Addresses looked at to find one that can be forgotten for another. */
 const LOOKED_AT_MAX = 64
@@ -86,7 +86,7 @@ export class Holders {
 
   /** Does what is due at one address. */
   async sweep(address: Address): Promise<void> {
-    const { lanes, due, limits } = this.options
+    const { lanes, due, limits, now } = this.options
     const answer = await lanes.call(address, sweepCall(address, limits(address.project)))
     if (typeof answer === 'string') {
       await Promise.all([due.done(address, Number.POSITIVE_INFINITY), this.options.index.gone(address)])
@@ -94,7 +94,7 @@ export class Holders {
     }
     if (answer.told && answer.session) this.options.session(answer.session, answer.told)
     if (answer.forgotten) await this.#forgotten(address, answer.session)
-    await due.done(address, answer.forgotten ? Number.POSITIVE_INFINITY : answer.due_ms)
+    await due.done(address, answer.forgotten ? Number.POSITIVE_INFINITY : nextLook(answer, now()))
   }
 
   async #forgotten(address: Address, session: Session | undefined): Promise<void> {

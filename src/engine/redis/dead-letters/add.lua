@@ -1,30 +1,45 @@
--- Stores a dead letter of a project, once.
+-- Stores letters of one mailbox, each once, in the order in which they died.
 --
--- KEYS  1 letters  hash: NUMBER the letter as it was in the outbox of its mailbox
---       2 heads    hash: NUMBER "CLIENT REASON ID BYTES"
---       3 order    zset: NUMBER by itself
---       4 meta     hash: `last` number, `bytes`
---       5 marks    hash: CLIENT EPOCH of a mailbox, the number in its outbox of the last letter that came here
--- ARGV  1 client, 2 epoch, 3 number in the outbox
---       4 letter, 5 reason, 6 message id, 7 bytes
---       8 how many a project may have, 9 bytes
--- RETURNS  1 if it is new, else 0; by how many bytes what is stored has grown
-local call = redis.call
-local mark = ARGV[1] .. ' ' .. ARGV[2]
-if tonumber(ARGV[3]) <= tonumber(call('HGET', KEYS[5], mark) or 0) then return { 0, 0 } end
-local last, bytes = unpack(call('HMGET', KEYS[4], 'last', 'bytes'))
-last, bytes = tonumber(last or 0) + 1, tonumber(bytes or 0)
-local before = bytes
-bytes = bytes + tonumber(ARGV[7])
-call('HSET', KEYS[1], last, ARGV[4])
-call('HSET', KEYS[2], last, ARGV[1] .. ' ' .. ARGV[5] .. ' ' .. ARGV[6] .. ' ' .. ARGV[7])
-call('ZADD', KEYS[3], last, last)
-call('HSET', KEYS[5], mark, ARGV[3])
-while call('ZCARD', KEYS[3]) > tonumber(ARGV[8]) or bytes > tonumber(ARGV[9]) do
-  local number = call('ZPOPMIN', KEYS[3])[1]
-  bytes = bytes - tonumber(string.match(call('HGET', KEYS[2], number), '%d+$'))
-  call('HDEL', KEYS[1], number)
-  call('HDEL', KEYS[2], number)
+-- KEYS  1-5 as above
+-- ARGV  1   as above
+--       2   "CLIENT EPOCH" of the mailbox
+--       3   who calls
+--       4.. for each letter "NUMBER REASON BYTES ID" with its number in the outbox, and its text there
+-- RETURNS  by how many bytes what is stored has grown; for each letter a digit: 1 made new by this instance,
+--          even if by an earlier call; 0 by another one
+-- What is stored lies in an outbox and is removed there next, so this counts as freeing memory.
+begin_freeing()
+local first, last, by = string.match(call('HGET', MARKS, ARGV[2]) or '0 0 - 0', '^(%d+) (%d+) (%S+)')
+first, last = tonumber(first), tonumber(last)
+local recipient = string.match(ARGV[2], '^(%S+)')
+local instance = ARGV[3]
+local newest = tonumber(call('HGET', TOTALS, 'last')) or 0
+local bytes_added, grown, letters, index = 0, 0, {}, {}
+local answers = {}
+for i = 4, #ARGV, 2 do
+  local number, rest, bytes = string.match(ARGV[i], '^(%d+) (%S+ (%d+) %S+)$')
+  number = tonumber(number)
+  if number > last then
+    newest = newest + 1
+    local head = newest .. ' ' .. rest .. ' ' .. recipient
+    letters[#letters + 1] = newest
+    letters[#letters + 1] = head .. '\n' .. ARGV[i + 1]
+    index[#index + 1] = newest
+    index[#index + 1] = head
+    bytes_added = bytes_added + tonumber(bytes)
+    if by ~= instance then first, by = number, instance end
+    last = number
+    answers[#answers + 1] = '1'
+  else
+    answers[#answers + 1] = (by == instance and number >= first) and '1' or '0'
+  end
 end
-call('HSET', KEYS[4], 'last', last, 'bytes', bytes)
-return { 1, bytes - before }
+if #letters > 0 then
+  call('HSET', LETTERS, unpack(letters))
+  call('ZADD', INDEX, unpack(index))
+  call('HSET', TOTALS, 'last', newest)
+  call('HINCRBY', TOTALS, 'bytes', bytes_added)
+  call('HSET', MARKS, ARGV[2], first .. ' ' .. last .. ' ' .. by .. ' ' .. now)
+  grown = bytes_added - trim()
+end
+return { grown, table.concat(answers) }

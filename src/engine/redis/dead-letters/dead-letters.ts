@@ -1,199 +1,140 @@
 import type { Limits } from '../../../core/limits.ts'
-import type { DeadLetter, DeadReason } from '../../../core/mailbox/entry.ts'
-import type { DeadFilter, Page, Requeued } from '../../values.ts'
-import { type Outgoing, outgoingText, readOutgoing } from '../mailbox/text.ts'
-import { type Command, kept, type Run, script, tagPart } from '../script.ts'
-import add from './add.lua' with { type: 'text' }
-import take from './take.lua' with { type: 'text' }
+import type { DeadLetter } from '../../../core/mailbox/entry.ts'
+import type { Address, DeadFilter, Page } from '../../values.ts'
+import type { Run, Script } from '../script.ts'
+import { deadKeys } from './keys.ts'
+import { ADD, FORGET, SCAN, TOTALS } from './scripts.ts'
+import { filterArgs, type OutgoingText, outgoingHead, readNumbered } from './text.ts'
 
-export const ADD = kept(script('add-dead-letter', add))
-export const TAKE = script('take-dead-letters', take)
-
-/** What one call requeues at most, so that others are served in between. */
-const REQUEUED_MAX = 500
-const REQUEUED_BYTES_MAX = 256 * 1024
-const CHUNK = 1000
+/** How many letters one call of a script looks at: about a millisecond of the server. */
+const SCANNED_MAX = 1000
+/** UTF-8 bytes after which one call of a script answers no further letter. */
+const TEXT_MAX = 1024 * 1024
+/** A number that no letter has, and that Lua writes without an exponent. */
+const ABOVE_ALL = 99_999_999_999_999
+/** So long a mailbox's mark is kept once nothing dies there: an outbox may be emptied as late as that. */
+export const MARK_MS = 7 * 24 * 3_600_000
 
 export interface DeadLettersOptions {
   readonly run: Run
-  readonly command: Command
   /** Of all keys. */
   readonly prefix: string
+  /** Names this process. */
+  readonly instance: string
   readonly limits: (project: string) => Limits
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** How many letters one call looks at; for tests. */
+  readonly scanned_max?: number
 }
 
-/** What is looked at to choose letters. */
-interface Head {
-  readonly number: number
-  readonly client_id: string
-  readonly reason: string
-  readonly message_id: string
+/** What is listed, and how many letters have been dropped for want of room so far. */
+export interface DeadTotals {
+  readonly count: number
   readonly bytes: number
+  readonly dropped: number
 }
 
-/** How far a requeue has come. As JSON it is the `next` of one call and the `from` of the following. */
-interface Progress {
-  /** The numbers of the last letter tried, and of the last one to try. */
-  readonly after: number
-  readonly through: number
-  /** Recipients whose mailbox refused a message. */
-  readonly full: readonly string[]
-}
-
-/** The dead letters of all projects: those of one in one hash slot, numbered as they come. */
+/**
+ * The dead letters of all projects, as all instances see them. Those of one project are in one hash slot, as
+ * one list, bounded by count and bytes.
+ */
 export class DeadLetters {
-  constructor(private readonly options: DeadLettersOptions) {}
+  /** How many letters one call of a script may look at. */
+  readonly scanned_max: number
 
-  /**
-   * Stores a letter that was in the outbox of its mailbox. The oldest go where there are too many.
-   *
-   * @returns whether it is new here, and by how many bytes what is stored has grown
-   */
-  async add({ number, letter }: Outgoing): Promise<{ readonly fresh: boolean; readonly grown: number }> {
-    const { project, recipient_id, epoch, reason, message } = letter
-    const { dead_letters_max, dead_letters_bytes_max } = this.options.limits(project)
-    const { message_id, bytes } = message
-    const text = outgoingText({ number, letter })
-    const args = [recipient_id, epoch, number, text, reason, message_id, bytes]
-    const answer = await this.options.run(ADD, this.#keys(project), [
-      ...args,
-      dead_letters_max,
-      dead_letters_bytes_max,
-    ])
-    const [fresh, grown] = answer as [number, number]
-    return { fresh: fresh === 1, grown }
+  constructor(private readonly options: DeadLettersOptions) {
+    this.scanned_max = options.scanned_max ?? SCANNED_MAX
   }
 
-  /** As {@link Engine.dead}. */
+  /**
+   * Runs a script of a project's dead letters.
+   *
+   * @throws Error as {@link Run}
+   */
+  run(script: Script, project: string, args: readonly (string | number)[]): Promise<unknown> {
+    const { run, prefix, limits, now } = this.options
+    const { dead_letters_max, dead_letters_bytes_max } = limits(project)
+    const bounds = `${now()} ${dead_letters_max} ${dead_letters_bytes_max}`
+    return run(script, deadKeys(prefix, project), [bounds, ...args])
+  }
+
+  /**
+   * Stores letters of one mailbox, each once, no matter how often and by how many instances it is asked for.
+   *
+   * @param letters in rising order of number, none left out since the last call, all of one `epoch`
+   * @returns for each whether this instance has stored it, by this call or by one whose answer was lost; and
+   *   by how many bytes what is stored has grown
+   */
+  async add(
+    { project, client_id }: Address,
+    epoch: string,
+    letters: readonly OutgoingText[],
+  ): Promise<{ readonly mine: readonly boolean[]; readonly grown: number }> {
+    const args = letters.flatMap((outgoing) => [outgoingHead(outgoing), outgoing.text])
+    const answer = await this.run(ADD, project, [`${client_id} ${epoch}`, this.options.instance, ...args])
+    const [grown, digits] = answer as [number, string]
+    return { mine: [...digits].map((digit) => digit === '1'), grown }
+  }
+
+  /** As {@link Engine.dead}. What is added while it is listed is on a later list. */
   async list(
     project: string,
     filter: DeadFilter,
-    after: string | undefined,
-    limit: number,
+    { after, limit }: { readonly after?: string | undefined; readonly limit: number },
   ): Promise<Page<DeadLetter> & { readonly total: number }> {
-    const matching = (await this.#heads(project)).filter((head) => matches(head, filter))
-    const ahead = after === undefined ? matching : matching.filter(({ number }) => number < Number(after))
-    const page = ahead.slice(-limit).reverse()
-    const items = [...(await this.#letters(project, page)).values()]
-    const next = page.length < ahead.length ? String(page.at(-1)!.number) : undefined
-    return { items, next, total: matching.length }
+    const whole = Object.values(filter).some((part) => part !== undefined)
+    const items: DeadLetter[] = []
+    const filtered = filterArgs(filter)
+    let last = 0
+    let total = 0
+    let under = 0
+    let from = whole || after === undefined ? '+inf' : `(${after}`
+    while (from !== '') {
+      const wanted = `${after ?? ABOVE_ALL} ${limit - items.length}`
+      const bounds = `${this.scanned_max} ${TEXT_MAX} ${whole ? 1 : 0}`
+      const answer = await this.run(SCAN, project, [from, `${wanted} ${bounds}`, ...filtered])
+      const [listed, next, matching, below, ...texts] = answer as ScanAnswer
+      for (const text of texts) {
+        const { number, letter } = readNumbered(text, project)
+        items.push(letter)
+        last = number
+      }
+      total = whole ? total + matching : listed
+      under += below
+      from = next
+      if (!whole && under > items.length) break
+    }
+    return { items, next: under > items.length ? String(last) : undefined, total }
   }
 
-  /** The letters of one message. */
+  /** The letters of one message, oldest first. */
   async find(project: string, message_id: string): Promise<DeadLetter[]> {
-    const heads = await this.#heads(project)
-    const found = await this.#letters(
-      project,
-      heads.filter((head) => head.message_id === message_id),
-    )
-    return [...found.values()]
+    const { items } = await this.list(project, { message_ids: new Set([message_id]) }, { limit: ABOVE_ALL })
+    return items.toReversed()
   }
 
-  async totals(project: string): Promise<{ readonly count: number; readonly bytes: number }> {
-    const [, , order = '', meta = ''] = this.#keys(project)
-    const [count, bytes] = await Promise.all([
-      this.options.command('ZCARD', order),
-      this.options.command('HGET', meta, 'bytes'),
-    ])
-    return { count: Number(count), bytes: Number(bytes ?? 0) }
+  async totals(project: string): Promise<DeadTotals> {
+    const [count, bytes, dropped] = (await this.run(TOTALS, project, [])) as (string | number)[]
+    return { count: Number(count), bytes: Number(bytes), dropped: Number(dropped) }
   }
 
   /**
-   * As {@link Engine.requeue}.
+   * Forgets marks of mailboxes in which nothing has died for {@link MARK_MS}.
    *
-   * @param put puts a letter back into its mailbox; false when there is no room
-   * @param grown told by how many bytes what is stored has grown
+   * @returns when the next one is to be forgotten, in milliseconds since the epoch; Infinity: there is none
    */
-  async requeue(
-    project: string,
-    filter: DeadFilter,
-    from: string | undefined,
-    put: (letter: DeadLetter) => Promise<boolean>,
-    grown: (bytes: number) => void,
-  ): Promise<Requeued> {
-    const heads = await this.#heads(project)
-    const progress = from === undefined ? undefined : (JSON.parse(from) as Progress)
-    const through = progress?.through ?? heads.at(-1)?.number ?? 0
-    const full = new Set(progress?.full)
-    const chosen: Head[] = []
-    let after = progress?.after ?? 0
-    let bytes = 0
-    let more = false
-    for (const head of heads) {
-      if (head.number <= after || head.number > through) continue
-      more = chosen.length >= REQUEUED_MAX || bytes >= REQUEUED_BYTES_MAX
-      if (more) break
-      after = head.number
-      if (!matches(head, filter)) continue
-      chosen.push(head)
-      bytes += head.bytes
-    }
-    const taken: Head[] = []
-    const refused: string[] = []
-    const letters = await this.#letters(project, chosen)
-    for (const head of chosen) {
-      const letter = letters.get(head.number)
-      if (!letter) continue
-      if (!full.has(head.client_id) && (await put(letter))) taken.push(head)
-      else {
-        full.add(head.client_id)
-        refused.push(head.message_id)
-      }
-    }
-    if (taken.length > 0) {
-      const numbers = taken.map(({ number }) => number)
-      grown(Number(await this.options.run(TAKE, this.#keys(project).slice(0, 4), numbers)))
-    }
-    const next: Progress = { after, through, full: [...full] }
-    return {
-      requeued: taken.map(({ message_id }) => message_id),
-      refused,
-      next: more ? JSON.stringify(next) : undefined,
-    }
-  }
-
-  /** Of all letters, oldest first. */
-  async #heads(project: string): Promise<Head[]> {
-    const [, heads = '', order = ''] = this.#keys(project)
-    const numbers = (await this.options.command('ZRANGE', order, 0, -1)) as string[]
-    const found: Head[] = []
-    for (let from = 0; from < numbers.length; from += CHUNK) {
-      const some = numbers.slice(from, from + CHUNK)
-      const texts = (await this.options.command('HMGET', heads, ...some)) as (string | null)[]
-      for (const [i, text] of texts.entries()) {
-        if (text === null) continue
-        const [client_id = '', reason = '', message_id = '', bytes] = text.split(' ')
-        found.push({ number: Number(some[i]), client_id, reason, message_id, bytes: Number(bytes) })
-      }
-    }
-    return found
-  }
-
-  /** By number, in the order of `heads`; without those that are gone by now. */
-  async #letters(project: string, heads: readonly Head[]): Promise<Map<number, DeadLetter>> {
-    const found = new Map<number, DeadLetter>()
-    if (heads.length === 0) return found
-    const [letters = ''] = this.#keys(project)
-    const numbers = heads.map(({ number }) => number)
-    const texts = (await this.options.command('HMGET', letters, ...numbers)) as (string | null)[]
-    for (const [i, { number, client_id }] of heads.entries()) {
-      const text = texts[i]
-      if (text) found.set(number, readOutgoing(text, { project, client_id }).letter)
-    }
-    return found
-  }
-
-  #keys(project: string): string[] {
-    const tag = `${this.options.prefix}{${tagPart(project)}:dead}:`
-    return ['letters', 'heads', 'order', 'meta', 'marks'].map((part) => tag + part)
+  async forget(project: string): Promise<number> {
+    let next_ms = Number.POSITIVE_INFINITY
+    let cursor = '0'
+    do {
+      const answer = await this.run(FORGET, project, [cursor, this.options.now() - MARK_MS])
+      const [following, since] = answer as [string, number | '']
+      cursor = following
+      if (since !== '') next_ms = Math.min(next_ms, since + MARK_MS + 1)
+    } while (cursor !== '0')
+    return next_ms
   }
 }
 
-function matches({ reason, client_id, message_id }: Head, filter: DeadFilter): boolean {
-  return (
-    (filter.reason === undefined || (reason as DeadReason) === filter.reason) &&
-    (filter.client_id === undefined || client_id === filter.client_id) &&
-    (filter.message_ids === undefined || filter.message_ids.has(message_id)) &&
-    !filter.except?.has(message_id)
-  )
-}
+type ScanAnswer = [listed: number, next: string, matching: number, under: number, ...texts: string[]]

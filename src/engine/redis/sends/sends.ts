@@ -13,7 +13,7 @@ import {
 } from '../../values.ts'
 import type { Holders } from '../addresses/holders.ts'
 import { RedisFailed } from '../connection/failures.ts'
-import { type AppendAnswer, appendCall, type Refused } from '../mailbox/calls.ts'
+import { type AppendAnswer, type Appending, appendCall, type Refused } from '../mailbox/calls.ts'
 import type { As, Lanes } from '../mailbox/lanes.ts'
 import type { Mark } from '../mailbox/text.ts'
 import { carriedOut } from '../mailboxes.ts'
@@ -149,7 +149,7 @@ export class Sends {
       return STORAGE_FULL
     const append = (epoch: string | undefined) =>
       as
-        ? this.#appendAs(address, message, epoch, as)
+        ? this.#appendAs(address, { message, attempts }, epoch, as)
         : lanes.append(address, { message, attempts, mark }, epoch)
     try {
       let answer = await append(undefined)
@@ -158,7 +158,7 @@ export class Sends {
         answer = await append(newEpoch())
         if (typeof answer === 'object' && answer.made) await holders.made(address)
       }
-      // Of a bounce: a later one is there, and so this one was.
+      // A later one under this name was made, and so this one was.
       if (answer === 'stale' && as) return STORED.unknown
       const done = carriedOut(answer)
       if (typeof done === 'string') throw new Error(`a message was not stored: ${done}`)
@@ -171,11 +171,11 @@ export class Sends {
 
   async #appendAs(
     address: Address,
-    message: StoredMessage,
+    appending: Appending,
     epoch: string | undefined,
     as: As,
   ): Promise<Outcome | Refused> {
-    const call = appendCall([{ message, attempts: 0 }], epoch)
+    const call = appendCall([appending], epoch)
     const answer = await this.options.lanes.call(address, call, as)
     return typeof answer === 'string' ? answer : { ...answer, outcome: answer.outcomes[0]! }
   }

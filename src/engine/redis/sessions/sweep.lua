@@ -7,8 +7,9 @@
 --           absent, whenever it was used
 -- RETURNS  when to look at the address again besides; the status that is told by this, '' for none; whether the
 --          address is forgotten; then the session as text
--- A call is made again for seconds at most.
-local CALL_KEPT_MS = 3600000
+-- A call of an instance is made again for seconds at most. Bounces and requeues that one left half done are
+-- made again when others come to it.
+local CALL_KEPT_MS, CARRIED_KEPT_MS = 3600000, 86400000
 if not load() then return 'unknown' end
 load_holder()
 local c = changes()
@@ -37,7 +38,8 @@ end
 for _, field in ipairs(call('HKEYS', STATE)) do
   if string.sub(field, 1, 5) == 'call:' then
     local made = tonumber(string.match(call('HGET', STATE, field), '^%d+ (%d+)'))
-    if made + CALL_KEPT_MS <= now then call('HDEL', STATE, field) end
+    local carried = field == 'call:requeue' or string.sub(field, 6, 12) == 'outbox:'
+    if made + (carried and CARRIED_KEPT_MS or CALL_KEPT_MS) <= now then call('HDEL', STATE, field) end
   end
 end
 local text = session_text()
