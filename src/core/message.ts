@@ -192,6 +192,21 @@ export function renewMessage(message: StoredMessage, now: number): StoredMessage
   return { ...message, expires_ms, json, bytes: json.length }
 }
 
+/** What tells one send from another that says the same. */
+export type Issue = Pick<StoredMessage, 'message_id' | 'sent_ms' | 'expires_ms'>
+
+/** The same message as it was sent before, for a send that ended midway and is finished by a repetition. */
+export function reissueMessage(
+  message: StoredMessage,
+  { message_id, sent_ms, expires_ms }: Issue,
+): StoredMessage {
+  const wire = JSON.parse(message.json) as Message
+  wire.message_id = message_id
+  wire.sent_at = formatTime(sent_ms)
+  if (wire.expires_at !== undefined) wire.expires_at = formatTime(expires_ms)
+  return { ...message, message_id, sent_ms, expires_ms, json: JSON.stringify(wire) }
+}
+
 /** What becomes of a pending message when its protocol moves on. */
 export interface Rewording {
   readonly payload: unknown

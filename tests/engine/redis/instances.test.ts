@@ -193,6 +193,66 @@ describe('two instances on one Redis', () => {
     ])
   })
 
+  test('a send that one began under a key, and did not end, is ended by the other as the same message', async () => {
+    const clock = { now: Date.now() }
+    const other = await Instance.start(clock)
+    let dies = ''
+    const engine = newRedisEngine(server.url, prefix, {
+      now: () => clock.now,
+      limits: () => LIMITS,
+      through: (run) => (script, keys, args) => {
+        if (script.name === dies) engine.stop()
+        return run(script, keys, args)
+      },
+    })
+    await engine.start(other)
+    const key = { key: 'once', digest: 'the same' }
+    const message = (n: number) =>
+      createMessage({ payload: 1, ttl_seconds: 50 }, 'sender', 'r', Bun.randomUUIDv7(), clock.now + n, 60)
+    const first = message(1)
+    dies = 'finish'
+    await expect(engine.append('p', first, 'r', key)).rejects.toThrow('the connection is closed')
+    const again = await other.engine.append('p', message(2), 'r', key)
+    const { message_id, expires_ms } = first
+    expect(again).toMatchObject({
+      outcome: 'repeated',
+      digest: 'the same',
+      first: { message_id, expires_ms, recipients: ['r'], deliveries: [{ outcome: 'stored' }] },
+    })
+    expect(await other.engine.append('p', message(3), 'r', key)).toEqual(again)
+    expect((await other.read()).due.map(({ message }) => message.json)).toEqual([first.json])
+  })
+
+  test('a send that was begun, and stored nothing yet, is stored as it was begun', async () => {
+    const clock = { now: Date.now() }
+    const other = await Instance.start(clock)
+    let dies = 'append'
+    const engine = newRedisEngine(server.url, prefix, {
+      now: () => clock.now,
+      limits: () => LIMITS,
+      through: (run) => (script, keys, args) => {
+        if (script.name === dies) engine.stop()
+        return run(script, keys, args)
+      },
+    })
+    await engine.start(other)
+    const key = { key: 'once', digest: 'the same' }
+    const message = (payload: number) =>
+      createMessage({ payload, ttl_seconds: 50 }, 'sender', 'r', Bun.randomUUIDv7(), clock.now + payload, 60)
+    const first = message(1)
+    await expect(engine.append('p', first, 'r', key)).rejects.toThrow('the connection is closed')
+    dies = ''
+    const { message_id } = first
+    // Another content is no repetition, also while nothing is known of the first.
+    expect(await other.engine.append('p', message(2), 'r', { ...key, digest: 'another' })).toMatchObject({
+      outcome: 'repeated',
+      digest: 'the same',
+    })
+    const same = createMessage({ payload: 1, ttl_seconds: 50 }, 'sender', 'r', 'other-id', clock.now + 9, 60)
+    expect(await other.engine.append('p', same, 'r', key)).toMatchObject({ first: { message_id } })
+    expect((await other.read()).due.map(({ message }) => message.json)).toEqual([first.json])
+  })
+
   test('an address keeps nothing of instances that have long gone', async () => {
     const [one, other, clock] = await two()
     await one.send('r', 3600)

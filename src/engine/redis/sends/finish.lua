@@ -14,7 +14,7 @@ answer[5], answer[6] = '', ''
 if not text then return answer end
 local head, outcome = string.match(text, '^([^\n]*)\n(.*)$')
 if outcome ~= '' then
-  answer[5], answer[6] = string.match(head, '%S*$'), outcome
+  answer[5], answer[6] = string.match(head, '^%d+ %d+ (%S*)'), outcome
 elseif ARGV[5] == '' then
   call('HDEL', KEYS[7], field)
 else

@@ -1,5 +1,5 @@
 import type { Limits } from '../../../core/limits.ts'
-import type { StoredMessage } from '../../../core/message.ts'
+import { type Issue, reissueMessage, type StoredMessage } from '../../../core/message.ts'
 import { sessionStatus } from '../../../core/session.ts'
 import { retryAfter } from '../../memory/overflow.ts'
 import {
@@ -18,7 +18,7 @@ import type { As, Lanes } from '../mailbox/lanes.ts'
 import type { Mark } from '../mailbox/text.ts'
 import { carriedOut } from '../mailboxes.ts'
 import type { Usage } from '../usage.ts'
-import { claimCall, finishCall, type Known, lookCall } from './calls.ts'
+import { type ClaimAnswer, claimCall, finishCall, type Known, lookCall } from './calls.ts'
 
 export interface SendsOptions {
   readonly lanes: Lanes
@@ -83,43 +83,57 @@ export class Sends {
     variants: readonly Variant[],
     key: IdempotencyKey | undefined,
   ): Promise<Sent | Repeated> {
-    const { message_id, sender_id, expires_ms, broadcast } = variants[0]!.message
+    const { sender_id, broadcast } = variants[0]!.message
     const sender = { project, client_id: sender_id }
     const { idempotency_seconds } = this.options.limits(project)
     const mark = key && { key: key.key, until_ms: this.options.now() + idempotency_seconds * 1000 }
+    let issue: Issue = variants[0]!.message
     if (key && mark) {
-      const known = await this.#claim(sender, key, mark.until_ms)
+      const { known, begun } = await this.#claim(sender, key, issue, mark.until_ms)
       if (known) return repeatedBy(known)
+      if (begun && begun.digest !== key.digest) return repeatedBy(unfinished(begun, broadcast))
+      issue = begun ?? issue
     }
+    const { message_id, expires_ms } = issue
     const recipients: string[] = []
     const stores: Promise<Appended>[] = []
-    for (const { message, recipients: some } of variants)
+    for (const { message, recipients: some } of variants) {
+      const issued = message.message_id === message_id ? message : reissueMessage(message, issue)
       for (const recipient_id of some) {
         recipients.push(recipient_id)
-        stores.push(this.store(project, message, recipient_id, 0, mark))
+        stores.push(this.store(project, issued, recipient_id, 0, mark))
       }
+    }
     const deliveries = await Promise.all(stores)
     const sent: Sent = { outcome: 'sent', broadcast, message_id, expires_ms, recipients, deliveries }
     if (!key) return sent
     const any = deliveries.some(({ outcome }) => outcome === 'stored')
     const finished = await this.options.lanes.call(sender, finishCall(key.key, any ? sent : undefined))
-    return typeof finished === 'object' && finished.known ? repeatedBy(finished.known) : sent
+    if (typeof finished === 'object' && finished.known) return repeatedBy(finished.known)
+    // The caller knows its message by another id than the one that is stored.
+    const taken_over = message_id !== variants[0]!.message.message_id
+    return taken_over ? repeatedBy({ digest: key.digest, sent }) : sent
   }
 
-  /** @returns what came of the send before, if there was one; undefined: it may begin */
-  async #claim(sender: Address, key: IdempotencyKey, until_ms: number): Promise<Known | undefined> {
+  /** @returns what there was of the send before, or what this call has begun */
+  async #claim(
+    sender: Address,
+    key: IdempotencyKey,
+    issue: Issue,
+    until_ms: number,
+  ): Promise<Pick<ClaimAnswer, 'known' | 'begun'>> {
     const { lanes, holders, limits, newEpoch } = this.options
     const { idempotency_keys_max } = limits(sender.project)
-    let answer = await lanes.call(sender, claimCall(key, until_ms, idempotency_keys_max, undefined))
+    let answer = await lanes.call(sender, claimCall(key, issue, until_ms, idempotency_keys_max, undefined))
     if (answer === 'unknown') {
       // Without a place for the sender's address there is none for the key.
-      if (!(await holders.takePlace(sender))) return undefined
-      answer = await lanes.call(sender, claimCall(key, until_ms, idempotency_keys_max, newEpoch()))
+      if (!(await holders.takePlace(sender))) return { known: undefined, begun: undefined }
+      answer = await lanes.call(sender, claimCall(key, issue, until_ms, idempotency_keys_max, newEpoch()))
       await holders.made(sender)
     }
     const done = carriedOut(answer)
     if (typeof done === 'string') throw new Error(`a send was not begun: ${done}`)
-    return done.known
+    return done
   }
 
   /** As {@link Engine.repeated}. */
@@ -187,6 +201,13 @@ export class Sends {
     if (session_id === undefined) return STORED[owned ? 'disconnected' : 'unknown']
     return STORED[sessionStatus({ last_seen_ms: heard_ms }, now(), limits(project))]
   }
+}
+
+/** A send that has not ended, as if nothing had come of it. */
+function unfinished(begun: NonNullable<ClaimAnswer['begun']>, broadcast: boolean): Known {
+  const { digest, message_id, expires_ms } = begun
+  const sent: Sent = { outcome: 'sent', broadcast, message_id, expires_ms, recipients: [], deliveries: [] }
+  return { digest, sent }
 }
 
 function repeatedBy({ digest, sent }: Known): Repeated {
