@@ -7,6 +7,7 @@ import type { Acked } from '../core/mailbox/entry.ts'
 import { safeOffset } from '../core/mailbox/position.ts'
 import { type MaybePromise, then } from '../core/maybe-promise.ts'
 import { BROKER_CLIENT_ID, type Content, createMessage, type StoredMessage } from '../core/message.ts'
+import { messageIdFor } from '../core/message-id.ts'
 import type { ProtocolRules } from '../core/protocol/rules.ts'
 import type { SchemaBounds } from '../core/protocol/schema/bounds.ts'
 import type { Session, SessionEnd, SessionKey, SessionStatus } from '../core/session.ts'
@@ -267,7 +268,8 @@ export class Broker implements EngineEvents {
   /** Makes a message without storing it. */
   createMessage(content: Content, sender_id: string, recipient_id: string | undefined): StoredMessage {
     const { ttl_seconds } = this.limits
-    return createMessage(content, sender_id, recipient_id, this.options.newId(), this.now(), ttl_seconds)
+    const message_id = messageIdFor(this.options.newId(), recipient_id)
+    return createMessage(content, sender_id, recipient_id, message_id, this.now(), ttl_seconds)
   }
 
   /** Stores a message for one recipient, and counts the outcome. */

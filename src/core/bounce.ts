@@ -1,5 +1,6 @@
 import type { DeadLetter } from './mailbox/entry.ts'
 import { BROKER_CLIENT_ID, createMessage, type StoredMessage } from './message.ts'
+import { messageIdFor } from './message-id.ts'
 
 /** A day: a bounce waits this long for a sender that is away. */
 const BOUNCE_TTL_SECONDS = 24 * 3600
@@ -28,7 +29,8 @@ export function bounceOf(letter: DeadLetter, digest: (text: string) => string): 
     headers: { bounce: reason },
     in_reply_to: message_id,
   }
-  const id = uuid(digest(JSON.stringify([message_id, recipient_id, epoch, offset])), sent_ms)
+  const named = digest(JSON.stringify([message_id, recipient_id, epoch, offset]))
+  const id = messageIdFor(uuid(named, sent_ms), sender_id)
   // The time to live is given, so the default does not matter.
   return createMessage(content, BROKER_CLIENT_ID, sender_id, id, dead_ms, 0)
 }

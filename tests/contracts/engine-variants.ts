@@ -1,12 +1,13 @@
 import { expect, test } from 'bun:test'
 import { createMessage, type StoredMessage } from '../../src/core/message.ts'
+import { messageIdFor } from '../../src/core/message-id.ts'
 import { type MakeEngine, PROJECT, payloadOf, Rig } from './rig.ts'
 
 const KEY = { key: 'k', digest: 'asked for' }
 
 /** One message in several forms, under one id. */
 function forms(rig: Rig, payloads: readonly string[]): StoredMessage[] {
-  const id = Bun.randomUUIDv7()
+  const id = messageIdFor(Bun.randomUUIDv7(), undefined)
   return payloads.map((payload) => createMessage({ payload }, 'sender', undefined, id, rig.now, 300))
 }
 

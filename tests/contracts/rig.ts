@@ -4,6 +4,7 @@ import { DEFAULT_LIMITS, type Limits } from '../../src/core/limits.ts'
 import type { AckMode, DeadLetter, Due, Take } from '../../src/core/mailbox/entry.ts'
 import type { Position } from '../../src/core/mailbox/position.ts'
 import { createMessage, type StoredMessage } from '../../src/core/message.ts'
+import { messageIdFor } from '../../src/core/message-id.ts'
 import type { Session, SessionEnd, SessionStatus } from '../../src/core/session.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import type {
@@ -110,7 +111,7 @@ export class Rig implements AsyncDisposable {
     recipient_id: string | undefined,
   ): StoredMessage {
     const { ttl_seconds } = this.limits
-    const id = Bun.randomUUIDv7()
+    const id = messageIdFor(Bun.randomUUIDv7(), recipient_id)
     return createMessage({ payload: 'x', ...content }, sender_id, recipient_id, id, this.now, ttl_seconds)
   }
 

@@ -1,5 +1,6 @@
 import type { Limits } from '../../../core/limits.ts'
 import type { State } from '../../../core/mailbox/entry.ts'
+import { isToMany, mayBeTo } from '../../../core/message-id.ts'
 import type { Engine } from '../../engine.ts'
 import type { Address, ClientState, ClientsPage, EngineStats, Found, Page } from '../../values.ts'
 import type { DeadLetters } from '../dead-letters/dead-letters.ts'
@@ -15,6 +16,8 @@ export const FIND = mailboxScript('find', find)
 
 /** Mailboxes that are asked in one go. */
 const CHUNK = 64
+/** Addresses that are listed in one go, to pick those that may have a message. */
+const LISTED = 1000
 /** Mailboxes that one call searches. */
 const SEARCHED_MAX = 1000
 
@@ -129,13 +132,20 @@ export class Lists {
     const items: Found[] = []
     if (recipient_id === undefined) {
       let from = after
-      for (let searched = 0; ; searched += CHUNK) {
-        const { ids, next } = await this.options.index.byId(project, from, CHUNK)
-        const found = await Promise.all(ids.map((client_id) => this.#findIn(project, client_id, message_id)))
-        for (const [i, one] of found.entries()) {
-          if (!one) continue
-          items.push(one)
-          if (items.length === limit) return { items, next: ids[i]! }
+      for (let searched = 0; ; ) {
+        const { ids, next } = await this.options.index.byId(project, from, LISTED)
+        const asked = ids.filter((client_id) => mayBeTo(message_id, client_id))
+        searched += asked.length
+        for (let at = 0; at < asked.length; at += CHUNK) {
+          const some = asked.slice(at, at + CHUNK)
+          const found = await Promise.all(
+            some.map((client_id) => this.#findIn(project, client_id, message_id)),
+          )
+          for (const [i, one] of found.entries()) {
+            if (!one) continue
+            items.push(one)
+            if (items.length === limit) return { items, next: some[i]! }
+          }
         }
         if (next === undefined) break
         if (searched >= SEARCHED_MAX) return { items, next }
@@ -145,6 +155,8 @@ export class Lists {
       const one = await this.#findIn(project, recipient_id, message_id)
       if (one) items.push(one)
     }
+    // Once it is a dead letter it is in no mailbox.
+    if (items.length > 0 && !isToMany(message_id)) return { items, next: undefined }
     for (const letter of await this.options.dead_letters.find(project, message_id))
       if (recipient_id === undefined || letter.recipient_id === recipient_id)
         items.push({
