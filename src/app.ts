@@ -10,7 +10,7 @@ import { Housekeeping } from './broker/housekeeping.ts'
 import { registerFolder } from './broker/protocols/registration/folder.ts'
 import { exposure } from './config/checks.ts'
 import type { Config } from './config/schema.ts'
-import { StartRefused } from './core/errors.ts'
+import { logLevelOf, StartRefused } from './core/errors.ts'
 import type { Loading, Progress } from './core/loading.ts'
 import type { MaybePromise } from './core/maybe-promise.ts'
 import type { SchemaBounds } from './core/protocol/schema/bounds.ts'
@@ -126,7 +126,7 @@ export function openApp(
   const keys = new Keys(config.admin_key)
   const exposed = exposure(config)
   if (exposed) throw new Error(`${exposed.what} ${exposed.fix}`)
-  const report = (err: unknown) => log.error({ err }, 'fault')
+  const report = (err: unknown) => log[logLevelOf(err)]({ err }, 'fault')
   const now = turnClock()
   const loading: Loading = { loaded_bytes: undefined, total_bytes: undefined }
   const engine = newEngine({

@@ -85,6 +85,13 @@ export function errorBody(error: BrokerError, correlation_id?: string): ErrorBod
 export class StorageFailed extends Error {
   /** It may have been done all the same: a caller gets `outcome_unknown`. */
   readonly may_have_run: boolean = false
+  /** The log has the cause already, once for all calls. */
+  readonly told: boolean = false
+}
+
+/** The level at which something thrown is logged: a fault, unless the log has told of its cause. */
+export function logLevelOf(thrown: unknown): 'error' | 'debug' {
+  return thrown instanceof StorageFailed && thrown.told ? 'debug' : 'error'
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Credentials, Identity, Keys } from '../auth/identity.ts'
 import type { Broker } from '../broker/broker.ts'
 import type { Housekeeping } from '../broker/housekeeping.ts'
 import type { Config } from '../config/schema.ts'
-import { BrokerError } from '../core/errors.ts'
+import { BrokerError, logLevelOf } from '../core/errors.ts'
 import { isLoopback } from '../core/loopback.ts'
 import type { CallLog } from './call-log.ts'
 
@@ -138,7 +138,7 @@ export function logFailure(
   const who = identity?.session?.client_id
   if (thrown instanceof BrokerError)
     log.debug({ correlation_id, command, code: thrown.code, client_id: who }, 'refused')
-  else log.error({ correlation_id, command, client_id: who, err: thrown }, 'failed')
+  else log[logLevelOf(thrown)]({ correlation_id, command, client_id: who, err: thrown }, 'failed')
 }
 
 /** What the doors use of Bun's server. */

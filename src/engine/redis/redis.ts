@@ -37,7 +37,6 @@ import { AddressIndex } from './addresses/address-index.ts'
 import { DueIndex, nextLook } from './addresses/due-index.ts'
 import { Holders } from './addresses/holders.ts'
 import { Lists } from './addresses/lists.ts'
-import { RedisFailed } from './connection/failures.ts'
 import type { RedisConnection } from './connection/redis-connection.ts'
 import type { AppendOnce } from './dead-letters/appending.ts'
 import { DeadLetters } from './dead-letters/dead-letters.ts'
@@ -87,7 +86,7 @@ export class RedisEngine implements Engine {
 
   constructor(private readonly options: RedisEngineOptions) {
     const { connection, instance, limits, now, newEpoch } = options
-    const report = this.#report
+    const { report } = options
     const { run, command, prefix } = connection
     const publish = () => connection.publish
     connection.listener = this
@@ -167,13 +166,6 @@ export class RedisEngine implements Engine {
       makeRoom: (address) => this.#usage.makeRoom(address, 0),
       room: (project) => this.#usage.room(project),
     })
-  }
-
-  /** Tells of faults. That Redis does not answer is told once, by the connection. */
-  readonly #report = (trouble: unknown): void => {
-    const unanswered =
-      trouble instanceof RedisFailed && (trouble.kind === 'unsent' || trouble.kind === 'unknown')
-    if (!unanswered) this.options.report(trouble)
   }
 
   #noted(address: Address, noted: Noted): void {
@@ -302,7 +294,7 @@ export class RedisEngine implements Engine {
   }
 
   heard(sessions: readonly Heard[]): void {
-    for (const heard of sessions) this.#holders.heard(heard).catch(this.#report)
+    for (const heard of sessions) this.#holders.heard(heard).catch(this.options.report)
   }
 
   follow(address: Address, on: boolean): void {
@@ -340,7 +332,7 @@ export class RedisEngine implements Engine {
         await this.#buried(Promise.all(addresses.map((address) => this.#sweepAt(address))))
       }
     } catch (error) {
-      this.#report(error)
+      this.options.report(error)
     } finally {
       this.#sweeping = false
     }

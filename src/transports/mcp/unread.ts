@@ -1,5 +1,6 @@
 import { type Identity, ownedBy } from '../../auth/identity.ts'
 import type { Command } from '../../broker/command.ts'
+import { logLevelOf } from '../../core/errors.ts'
 import { type MaybePromise, then } from '../../core/maybe-promise.ts'
 import type { DoorContext } from '../door.ts'
 import type { ToolInput } from './result.ts'
@@ -18,7 +19,7 @@ export function unreadFor(
   input: ToolInput,
 ): MaybePromise<number> {
   const notKnown = (err: unknown) => {
-    context.log.error({ err }, 'unread not known')
+    context.log[logLevelOf(err)]({ err }, 'unread not known')
     return 0
   }
   try {

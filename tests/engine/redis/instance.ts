@@ -1,3 +1,4 @@
+import { StorageFailed } from '../../../src/core/errors.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../../src/core/limits.ts'
 import { parseTarget } from '../../../src/core/redis-target.ts'
 import { RedisConnection } from '../../../src/engine/redis/connection/redis-connection.ts'
@@ -39,8 +40,9 @@ export function newRedisEngine(
     newId: () => crypto.randomUUID(),
     newEpoch: () => `e${(epochs++).toString(36)}`,
     instance,
+    // As a broker, it takes what the connection has told for known.
     report: (trouble) => {
-      throw trouble
+      if (!(trouble instanceof StorageFailed && trouble.told)) throw trouble
     },
   })
 }

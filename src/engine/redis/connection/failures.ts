@@ -19,6 +19,7 @@ export type FailedKind = 'unsent' | 'unknown' | 'full' | 'refused' | 'unfit' | '
 /** A call to Redis failed for good: it was tried again as long as it had time. */
 export class RedisFailed extends StorageFailed {
   override name = 'RedisFailed'
+  override readonly told: boolean
 
   constructor(
     readonly kind: FailedKind,
@@ -27,6 +28,8 @@ export class RedisFailed extends StorageFailed {
     options?: ErrorOptions,
   ) {
     super(message, options)
+    // The connection tells of it when it is lost, and when it is there again.
+    this.told = kind === 'unsent' || kind === 'unknown' || kind === 'unfit'
   }
 }
 
