@@ -1,0 +1,52 @@
+import { expect, test } from 'bun:test'
+import { until } from '../harness.ts'
+import { Sentinel } from '../redis/sentinel.ts'
+import { ROUNDS } from './rounds.ts'
+import { underFire } from './under-fire.ts'
+
+const DOWN_AFTER_MS = 1000
+/** As long the replicas get nothing of what is written, until the master is gone. */
+const FROZEN_MS = 1500
+const STOPPED_MS = 5000
+/** A failover takes what the sentinels wait, and about as long again. */
+const LIMITS = { waited_ms_max: 6000, silent_ms_max: 7000 }
+
+test(
+  `a master that dies before its replicas have what was written takes nothing with it (${ROUNDS} rounds)`,
+  async () => {
+    for (let round = 0; round < ROUNDS; round++) {
+      await using sentinel = await Sentinel.start({ down_after_ms: DOWN_AFTER_MS })
+      await underFire({ url: sentinel.url, ...LIMITS }, async ({ fleet, pass }) => {
+        const master = await sentinel.master()
+        const replicas = sentinel.servers.filter((server) => server !== master)
+        for (const { process } of replicas) process.kill('SIGSTOP')
+        await pass(FROZEN_MS)
+        master.process.kill('SIGKILL')
+        for (const { process } of replicas) process.kill('SIGCONT')
+        const killed = performance.now()
+        await until(
+          'another master',
+          async () => ((await sentinel.master()) === master ? undefined : true),
+          15_000,
+        )
+        await fleet.ready()
+        expect(performance.now() - killed).toBeLessThan(8000)
+        await pass()
+      })
+    }
+  },
+  120_000 * ROUNDS,
+)
+
+test('a master that stands still for a while, and comes back as a replica, takes nothing with it', async () => {
+  await using sentinel = await Sentinel.start({ down_after_ms: DOWN_AFTER_MS })
+  await underFire({ url: sentinel.url, ...LIMITS }, async ({ fleet, pass }) => {
+    const master = await sentinel.master()
+    master.process.kill('SIGSTOP')
+    await pass(STOPPED_MS)
+    master.process.kill('SIGCONT')
+    await fleet.ready()
+    await pass()
+    expect(await sentinel.master()).not.toBe(master)
+  })
+}, 120_000)
