@@ -152,14 +152,15 @@ export function bounceContract(make: MakeEngine): void {
   })
 
   test('a chain of deaths over many full mailboxes comes to its end', async () => {
-    const length = 20_000
     await using rig = await Rig.start(make, {
       mailbox_messages_max: 1,
-      clients_max: 2 * length,
-      dead_letters_max: 2 * length,
+      clients_max: 50_000,
+      dead_letters_max: 50_000,
       stored_bytes_max: 1e9,
       dead_letters_bytes_max: 1e9,
     })
+    // So many calls in each other are too many. An engine that always answers later makes none.
+    const length = rig.engine.stored === 'redis' ? 2000 : 20_000
     // The one message of each mailbox is from the client after it, whose mailbox is as full.
     const sending: unknown[] = []
     for (let at = 0; at < length; at++) {

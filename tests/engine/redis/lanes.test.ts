@@ -94,6 +94,28 @@ test('a call for a mailbox that is not there says so, and those behind it go on'
   expect(await known).toBe('stored')
 })
 
+test('a slot that moves to another node of a cluster has lost nothing; a node that was lost may have', async () => {
+  let generation = 'a1/aa/00'
+  const { lanes, announced } = rig((script, keys, args) =>
+    bench.run(script, keys, argsAt({ ...PLACE, generation }, args)),
+  )
+  await append(lanes, 1)
+  generation = 'b1/bb/00'
+  await append(lanes, 2)
+  generation = 'a1/aa/00'
+  await append(lanes, 3)
+  expect(announced).toEqual([1, 2, 3])
+  const jumped = 2 ** 20
+  // A replica has taken over from the first one.
+  generation = 'c1/cc/aa'
+  await append(lanes, 4)
+  expect(announced.at(-1)).toBe(jumped + 4)
+  // It was started again, from what it had on its disk.
+  generation = 'c1/c2/00'
+  await append(lanes, 5)
+  expect(announced.at(-1)).toBe(2 * jumped + 5)
+})
+
 test('a call that fails rejects, and those behind it go on', async () => {
   let fails = true
   const { lanes } = rig((script, keys, args) => {

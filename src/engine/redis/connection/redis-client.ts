@@ -57,6 +57,7 @@ export class RedisClient {
   readonly #call_ms: number
   readonly #unsent_ms: number
   readonly #servers: Servers
+  readonly #cluster: boolean
   /** All that nobody has answered yet, by when they were made. */
   readonly #open = new Set<Call>()
   /** Those of them that no server takes at the moment. */
@@ -103,7 +104,8 @@ export class RedisClient {
         this.counts.wait_unmet++
       },
     }
-    const Form = target.form === 'cluster' ? ClusterServers : SingleServer
+    this.#cluster = target.form === 'cluster'
+    const Form = this.#cluster ? ClusterServers : SingleServer
     this.#servers = new Form(target, ca, owner)
   }
 
@@ -169,12 +171,15 @@ export class RedisClient {
   }
 
   /**
-   * Runs a script. All keys are in one hash slot.
+   * Runs a script. All keys are in one hash slot. While a slot of a cluster moves, its old node refuses calls
+   * with a key that is not there. One of which all are there could lose one halfway and be broken off: so each
+   * call has a key besides that never is.
    *
    * @param args as a function: made anew for each try, for the server that it goes to
    * @throws RedisFailed
    */
-  readonly run: Run = (script, keys, args) => this.#call('evalsha', keys, args, script)
+  readonly run: Run = (script, keys, args) =>
+    this.#call('evalsha', this.#cluster ? [...keys, `${keys[0]}:never`] : keys, args, script)
 
   /**
    * A command, such as `HGET`. All its keys are in one hash slot.

@@ -60,8 +60,11 @@ local function load()
   was = { last, live, bytes, history_bytes, changes, due, leased_due, history_due, delivered, died, v[15], v[16] }
   if not string.find(v[2], generation, 1, true) then
     -- After a failover messages may be lost: what comes now gets offsets that no lost one had, and what dies
-    -- now numbers that no buried one had.
-    s.last, s.changes, s.died = last + 1048576, changes + 1048576, died + 1048576
+    -- now numbers that no buried one had. A slot of a cluster that was moved has lost nothing: neither was its
+    -- new node known here before, nor the one that it has taken over from.
+    local node, before = string.match(generation, '^(%x+)/%x+/(%x+)$')
+    local moved = node and not string.find(v[2], node .. '/', 1, true) and not string.find(v[2], '/' .. before .. '/', 1, true)
+    if not moved then s.last, s.changes, s.died = last + 1048576, changes + 1048576, died + 1048576 end
     local kept = { generation }
     for known in string.gmatch(v[2], '%S+') do
       if #kept < 4 then kept[#kept + 1] = known end

@@ -8,6 +8,7 @@ const info = (changes: Record<string, string>) => {
     maxmemory_policy: 'noeviction',
     role: 'master',
     master_replid: '0123456789abcdef',
+    master_replid2: 'fedcba9876543210',
     connected_slaves: '2',
     ...changes,
   }
@@ -24,7 +25,8 @@ test('INFO says who a server is', () => {
     maxmemory_policy: 'noeviction',
     role: 'master',
     mode: 'standalone',
-    generation: '01234567',
+    history: '01234567',
+    history_before: 'fedcba98',
     replicas: 2,
   })
 })

@@ -221,7 +221,9 @@ export class ServerConnection {
     const [seconds, micros] = await this.#redis.time()
     const middle = (before + Date.now()) / 2
     const clock_offset_ms = Math.round(Number(seconds) * 1000 + Number(micros) / 1000 - middle)
-    const { generation, replicas } = info
+    const { history, history_before, replicas } = info
+    const node = info.mode === 'cluster' ? String(await this.#redis.call('cluster', 'myid')).slice(0, 8) : ''
+    const generation = node === '' ? history : `${node}/${history}/${history_before}`
     return { info, place: { generation, clock_offset_ms, replicas } }
   }
 

@@ -8,7 +8,9 @@ export interface ServerInfo {
   /** `standalone`, `cluster` or `sentinel`. */
   readonly mode: string
   /** The first 8 digits of `master_replid`: another one may have lost what was written. */
-  readonly generation: string
+  readonly history: string
+  /** The same of the history before; zeros where this server has taken over from none. */
+  readonly history_before: string
   readonly replicas: number
 }
 
@@ -26,7 +28,8 @@ export function readInfo(text: string): ServerInfo {
     maxmemory_policy: fields.get('maxmemory_policy') ?? '',
     role: fields.get('role') ?? '',
     mode: fields.get('redis_mode') ?? 'standalone',
-    generation: (fields.get('master_replid') ?? '').slice(0, 8),
+    history: (fields.get('master_replid') ?? '').slice(0, 8),
+    history_before: (fields.get('master_replid2') ?? '').slice(0, 8),
     replicas: Number(fields.get('connected_slaves') ?? 0),
   }
 }
