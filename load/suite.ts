@@ -8,6 +8,7 @@ import { logSize } from './scenarios/log-size.ts'
 import { mcp } from './scenarios/mcp.ts'
 import { mixed } from './scenarios/mixed.ts'
 import { receipts } from './scenarios/receipts.ts'
+import { redisCommands } from './scenarios/redis-commands.ts'
 import { redisDirect } from './scenarios/redis-direct.ts'
 import { redisMixed } from './scenarios/redis-mixed.ts'
 import { requestReply } from './scenarios/request-reply.ts'
@@ -33,6 +34,7 @@ export const SCENARIOS: readonly Scenario[] = [
   mixed,
   redisDirect,
   redisMixed,
+  redisCommands,
   storm,
   slowReaders,
   attacks,
