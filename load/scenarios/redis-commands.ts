@@ -3,18 +3,22 @@ import { MeasuredRedis } from '../redis.ts'
 import { type Cost, MeasuredEngine, pingCost, TURN, type Way } from '../redis-commands.ts'
 import { type Budget, figure, type Row, type Run, type Scenario } from '../scenario.ts'
 
-/** Of each mailbox in a round, of which there are 64. */
-const DEPTH = 256
-const ROUNDS = 5
-/** History is full after four, and then each acknowledgement overwrites. */
-const WARM_ROUNDS = 6
-const SHORT_DEPTH = 64
-const SHORT_ROUNDS = 2
-const SHORT_WARM_ROUNDS = 2
+/** How much is measured. */
+export interface Extent {
+  /** Messages of each of 64 mailboxes, in each round and way. */
+  readonly depth: number
+  readonly rounds: number
+  /** Rounds before, which are not looked at. */
+  readonly warm_rounds: number
+}
+
+/** History is full after two rounds, and then each acknowledgement overwrites. */
+const EXTENT: Extent = { depth: 256, rounds: 5, warm_rounds: 6 }
+const SHORT_EXTENT: Extent = { depth: 64, rounds: 2, warm_rounds: 2 }
 const PING_TURNS = 256
 const LOOKS = 40
 
-const IDLE_SETTLE_MS = 3000
+const IDLE_SETTLE_MS = 1000
 const IDLE_SECONDS = 20
 
 const STEPS = ['append', 'read', 'ack'] as const
@@ -41,15 +45,16 @@ export const redisCommands: Scenario = {
     'what an append, a read and an acknowledgement cost the client and Redis, alone and 64 in a call; the position check; an idle instance',
   in_short: true,
   async run(run) {
-    const rows = commandRows(await measureRounds(run), run.short)
-    return { rows: run.short ? rows : [...rows, await idleRow(run)] }
+    const measured = await measureRounds(run, run.short ? SHORT_EXTENT : EXTENT)
+    const rows = commandRows(measured, run.short)
+    return { rows: run.short ? rows : [...rows, await idleRow(run, IDLE_SECONDS)] }
   },
 }
 
-async function measureRounds(run: Run): Promise<Rounds> {
-  const [depth, count, warm] = run.short
-    ? [SHORT_DEPTH, SHORT_ROUNDS, SHORT_WARM_ROUNDS]
-    : [DEPTH, ROUNDS, WARM_ROUNDS]
+export async function measureRounds(
+  run: Run,
+  { depth, rounds: count, warm_rounds: warm }: Extent,
+): Promise<Rounds> {
   await using redis = await MeasuredRedis.start()
   using engine = await MeasuredEngine.open(redis)
   const single: Way[] = []
@@ -141,12 +146,12 @@ function median(values: readonly number[]): number {
 }
 
 /** The commands that an instance sends to which nobody is connected. */
-async function idleRow(run: Run): Promise<Row> {
+export async function idleRow(run: Run, seconds: number): Promise<Row> {
   await using instance = await Instances.start(1)
-  run.say(`an idle instance for ${IDLE_SECONDS} s`)
+  run.say(`an idle instance for ${seconds} s`)
   await Bun.sleep(IDLE_SETTLE_MS)
-  const counts = await instance.redis.commandsDuring(() => Bun.sleep(IDLE_SECONDS * 1000))
-  return idleCommandsRow(counts, IDLE_SECONDS)
+  const counts = await instance.redis.commandsDuring(() => Bun.sleep(seconds * 1000))
+  return idleCommandsRow(counts, seconds)
 }
 
 /** @param counts commands by name */

@@ -8,6 +8,7 @@ import {
   type Measured,
   type Outcome,
   type Row,
+  type Run,
   ratio,
   type Scenario,
 } from '../scenario.ts'
@@ -50,36 +51,41 @@ export const redisDirect: Scenario = {
   summary:
     '50 pairs, 20,000 messages/s in frames of 10: in memory, and on Redis over 1, 2 and 3 instances, sender and reader on the same or apart',
   in_short: true,
-  async run(run): Promise<Outcome> {
-    const measure = <C extends Carrier>(peer: Peer<C>, rate: number, window: Windows) =>
-      measurePairs(run, peer, { ...PAIRS, rate, ...window })
-    const rate = run.short
-      ? SHORT_RATE
-      : await heldRate(RATES, (tried) => {
-          run.say(`trying ${tried}/s`)
-          return measure(redisPeer(TRIED), tried, TRIAL)
-        })
-    const window = run.short ? SHORT : { ...windows(run), warm_seconds: WARM_SECONDS }
-    const spreads = run.short ? SHORT_SPREADS : SPREADS
-    const contenders: Contender[] = [
-      { name: MEMORY, measure: () => measure(BROKER, rate, window) },
-      ...spreads
-        .map(redisPeer)
-        .map((peer) => ({ name: peer.name, measure: () => measure(peer, rate, window) })),
-    ]
-    const measured = await compare(run, contenders, run.short ? 1 : undefined)
-    const memory = row(MEMORY, measured.get(MEMORY), [])
-    const rows = spreads.map((spread) => {
-      const { name } = redisPeer(spread)
-      const own = measured.get(name)
-      const budgets = run.short
-        ? ratio('CPU to memory', own, measured.get(MEMORY), 'at most', SHORT_TIMES_MAX)
-        : spreadBudgets(spread, measured)
-      return row(name, own, budgets)
+  async run(run) {
+    if (run.short) return direct(run, SHORT_SPREADS, SHORT_RATE, SHORT)
+    const rate = await heldRate(RATES, (tried) => {
+      run.say(`trying ${tried}/s`)
+      return measurePairs(run, redisPeer(TRIED), { ...PAIRS, ...TRIAL, rate: tried })
     })
-    if (run.short || rate === RATES[0]) return { rows: [memory, ...rows] }
-    return { rows: [{ ...memory, note: `this machine holds ${rate}/s, not ${RATES[0]}/s` }, ...rows] }
+    return direct(run, SPREADS, rate, { ...windows(run), warm_seconds: WARM_SECONDS })
   },
+}
+
+/** Measures a broker in memory and brokers on Redis in turn. @param rate messages per second */
+export async function direct(
+  run: Run,
+  spreads: readonly Spread[],
+  rate: number,
+  window: Windows,
+): Promise<Outcome> {
+  const measure = <C extends Carrier>(peer: Peer<C>) => measurePairs(run, peer, { ...PAIRS, ...window, rate })
+  const contenders: Contender[] = [
+    { name: MEMORY, measure: () => measure(BROKER) },
+    ...spreads.map(redisPeer).map((peer) => ({ name: peer.name, measure: () => measure(peer) })),
+  ]
+  const measured = await compare(run, contenders, run.short ? 1 : undefined)
+  const memory = measured.get(MEMORY)
+  const slower =
+    run.short || rate === RATES[0] ? undefined : `this machine holds ${rate}/s, not ${RATES[0]}/s`
+  const rows = spreads.map((spread) => {
+    const { name } = redisPeer(spread)
+    const own = measured.get(name)
+    const budgets = run.short
+      ? ratio('CPU to memory', own, memory, 'at most', SHORT_TIMES_MAX)
+      : spreadBudgets(spread, measured)
+    return row(name, own, budgets)
+  })
+  return { rows: [{ ...row(MEMORY, memory, []), note: slower }, ...rows] }
 }
 
 /**

@@ -6,7 +6,7 @@ import { redisNote } from './redis-direct.ts'
 const RATE = 1000
 const INSTANCES = 2
 const WINDOWS = { warm_seconds: 3, seconds: 27 }
-const SHORT = { warm_seconds: 1, seconds: 4 }
+const SHORT = { warm_seconds: 1, seconds: 2 }
 
 export const redisMixed: Scenario = {
   name: 'redis-mixed',

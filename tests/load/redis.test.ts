@@ -6,8 +6,9 @@ import { redisPeer } from '../../load/peers/redis.ts'
 import { cpuOf, MeasuredRedis } from '../../load/redis.ts'
 import { MeasuredEngine, pingCost, TURN, type Way } from '../../load/redis-commands.ts'
 import { faults, isMet, type Measured } from '../../load/scenario.ts'
-import { commandRows, idleCommandsRow } from '../../load/scenarios/redis-commands.ts'
-import { heldRate, redisNote, spreadBudgets } from '../../load/scenarios/redis-direct.ts'
+import { commandRows, idleCommandsRow, idleRow, measureRounds } from '../../load/scenarios/redis-commands.ts'
+import { direct, heldRate, redisNote, spreadBudgets } from '../../load/scenarios/redis-direct.ts'
+import { redisMixed } from '../../load/scenarios/redis-mixed.ts'
 
 // Starts and stops servers.
 setDefaultTimeout(20_000)
@@ -61,6 +62,13 @@ test('the mix by all doors loses nothing over two instances', async () => {
     expect(await metric(url, 'mcp_broker_messages_accepted_total')).toBeGreaterThan(100)
 })
 
+test('the row of the mix says what Redis took', async () => {
+  const { rows } = await redisMixed.run(RUN)
+  expect(rows).toMatchObject([
+    { what: '1000/s, 2 instances', lost: 0, note: expect.stringMatching(/^Redis/) },
+  ])
+})
+
 test('the highest rate that is held is taken: nothing is lost, and messages do not pile up', async () => {
   const tried: number[] = []
   const answers = new Map([
@@ -111,6 +119,26 @@ test('commands are carried out and measured: alone, many in a call, and the posi
     expect(together[step].redis_us).toBeLessThan(single[step].redis_us)
   expect((await engine.look(2)).redis_us).toBeGreaterThan(0)
   expect((await pingCost(redis, 4)).client_us).toBeGreaterThan(0)
+})
+
+test('each round after the warm-up is kept', async () => {
+  const rounds = await measureRounds(RUN, { depth: TURN, rounds: 1, warm_rounds: 1 })
+  expect(Object.values(rounds).map(({ length }) => length)).toEqual([1, 1, 1, 1])
+})
+
+test('an idle instance says now and then that it is there, and asks what is due', async () => {
+  const { note, budgets } = await idleRow(RUN, 1)
+  expect(note).toContain('EVALSHA')
+  expect(budgets.map(isMet)).toEqual([true])
+})
+
+test('in the short form Redis is held to so many times what memory takes', async () => {
+  const spreads = [{ instances: 1, apart: false }]
+  const windows = { warm_seconds: 0.1, seconds: 0.2 }
+  const { rows } = await direct(RUN, spreads, 1000, windows)
+  expect(rows.map(({ what }) => what)).toEqual(['memory', 'Redis, 1 instance'])
+  expect(rows.map(({ lost }) => lost)).toEqual([0, 0])
+  expect(rows[1]).toMatchObject({ budgets: [{ what: 'CPU to memory', unit: '×' }] })
 })
 
 test('many in a call are held to one in a call, an append to a PING, and what is lost counts from all', () => {
