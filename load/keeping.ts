@@ -10,12 +10,17 @@ import { Server } from './server.ts'
 export const KEEPINGS = ['memory', 'normal', 'full'] as const
 export type Keeping = (typeof KEEPINGS)[number]
 
+/** Where the brokers of the soak keep messages: a single one as above, or two in one Redis server. */
+export const SOAK_KEEPINGS = [...KEEPINGS, 'redis'] as const
+export type SoakKeeping = (typeof SOAK_KEEPINGS)[number]
+
 export const NOT_AVAILABLE = 'not available: this broker cannot keep messages on disk'
 
 /**
  * Whether this broker knows the settings that it takes. One that knows them and does not start is a fault.
  */
-export function isAvailable(keeping: Keeping): boolean {
+export function isAvailable(keeping: SoakKeeping): boolean {
+  if (keeping === 'redis') return SETTINGS_BY_KEY.has('redis_url')
   return keeping === 'memory' || (SETTINGS_BY_KEY.has('data_dir') && SETTINGS_BY_KEY.has('journal_sync'))
 }
 

@@ -1,7 +1,7 @@
 import { Ledger, openLoop, payloadJson } from './open-loop.ts'
 import type { Peer } from './peers/peer.ts'
 import type { Measured, Row, Run } from './scenario.ts'
-import { Window } from './window.ts'
+import { type Carrier, Window } from './window.ts'
 
 /** Pairs of a sender and a reader. */
 export interface Pairs {
@@ -18,41 +18,51 @@ const SECONDS = 6
 const SHORT_WARM_SECONDS = 2
 const SHORT_SECONDS = 3
 
-/** How long a measurement warms up, and how long it then measures, in seconds. */
-export function windows({ short }: Run): { warm_seconds: number; seconds: number } {
+/** How long a measurement warms up, and how long it then measures. */
+export interface Windows {
+  readonly warm_seconds: number
+  readonly seconds: number
+}
+
+export function windows({ short }: Run): Windows {
   return short
     ? { warm_seconds: SHORT_WARM_SECONDS, seconds: SHORT_SECONDS }
     : { warm_seconds: WARM_SECONDS, seconds: SECONDS }
 }
 
-/** Measures one peer once: each sender's frames fall due at an even pace, spread over all senders. */
-export async function measurePairs(
+/**
+ * Measures one peer once: each sender's frames fall due at an even pace, spread over all senders.
+ *
+ * @param options without windows, those of `windows`
+ */
+export async function measurePairs<C extends Carrier>(
   run: Run,
-  peer: Peer,
-  { pairs, rate, batch }: Pairs,
+  peer: Peer<C>,
+  options: Pairs & Partial<Windows>,
 ): Promise<Measured | undefined> {
-  await using server = await peer.start()
-  if (!server) return undefined
+  await using carrier = await peer.start()
+  if (!carrier) return undefined
   const { payload = payloadJson } = peer
-  const { warm_seconds, seconds } = windows(run)
+  const { pairs, rate, batch, warm_seconds, seconds } = { ...windows(run), ...options }
   const interval_ms = (batch * 1000) / rate
   const warm_frames = Math.round((warm_seconds * 1000) / interval_ms)
   const total = warm_frames + Math.round((seconds * 1000) / interval_ms)
   const ledger = new Ledger(total * batch)
   const senders = await Promise.all(
-    Array.from({ length: pairs }, async (_, i) => {
-      await peer.read(server, `sink-${i}`, ledger.arrive)
-      return peer.write(server, `source-${i}`, `sink-${i}`)
+    Array.from({ length: pairs }, async (_, pair) => {
+      await peer.read(carrier, `sink-${pair}`, ledger.arrive, pair)
+      return peer.write(carrier, `source-${pair}`, `sink-${pair}`, pair)
     }),
   )
-  const window = new Window(server, ledger)
+  const window = new Window(carrier, ledger)
   await openLoop({ interval_ms, total }, (frame, intended_ms) => {
     if (frame === warm_frames) window.begin()
     senders[frame % pairs]!(Array.from({ length: batch }, (_, i) => payload(frame * batch + i, intended_ms)))
   })
   await ledger.settle()
   const { lost, twice } = ledger
-  return { ...window.end(), latency: ledger.latency(warm_frames * batch), lost, twice }
+  const redis = await window.redisCpu()
+  return { ...window.end(), ...redis, latency: ledger.latency(warm_frames * batch), lost, twice }
 }
 
 /** What is measured under a name. */
@@ -65,21 +75,29 @@ export interface Contender<M extends Measured = Measured> {
 /**
  * Measures all in turn, several times over, so that a noisy moment of the machine does not fall on one alone. Of each
  * the median by CPU stands for it (the least of two in the short form); what was lost counts from all.
+ *
+ * @param rounds three if not told otherwise (the short form: two)
  */
 export async function compare<M extends Measured>(
   run: Run,
   contenders: readonly Contender<M>[],
+  rounds?: number,
 ): Promise<Map<string, M | undefined>> {
-  const measured = await inTurns(run, contenders)
+  const measured = await inTurns(run, contenders, rounds)
   return new Map([...measured].map(([name, all]) => [name, typical(all, run.short)]))
 }
 
-/** Measures all in turn, three times over (the short form: twice). @returns what each round gave, by name */
+/**
+ * Measures all in turn, several times over.
+ *
+ * @param rounds three if not told otherwise (the short form: two)
+ * @returns what each round gave, by name
+ */
 export async function inTurns<M extends Measured>(
   run: Run,
   contenders: readonly Contender<M>[],
+  rounds = run.short ? 2 : 3,
 ): Promise<Map<string, M[]>> {
-  const rounds = run.short ? 2 : 3
   const measured = new Map<string, M[]>(contenders.map(({ name }) => [name, []]))
   for (let round = 1; round <= rounds; round++)
     for (const { name, measure } of contenders) {

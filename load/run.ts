@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { openFilesMax, SPARE_FILES } from './files.ts'
-import { isAvailable, KEEPINGS, type Keeping, NOT_AVAILABLE } from './keeping.ts'
+import { isAvailable, NOT_AVAILABLE, SOAK_KEEPINGS, type SoakKeeping } from './keeping.ts'
 import { html } from './report/html.ts'
 import { type Report, thisMachine } from './report/report.ts'
 import { figures, table } from './report/table.ts'
@@ -17,7 +17,8 @@ latest.* for all of them, short.* for the short form, else by the scenarios' nam
 
   --short           ratios only, less time for each, budgets loosened by half
   --soak-minutes N  length of the soak, 2 to 600 (10)
-  --soak-keeping K  where its broker keeps messages: memory; or on disk, normal or full, and then its log is held to its bound
+  --soak-keeping K  where its broker keeps messages: memory; on disk, normal or full, and then its log is held to its bound;
+                    or redis, and then there are two brokers
   --list            what scenarios there are
 `
 const RESULTS = join(import.meta.dir, 'results')
@@ -54,7 +55,7 @@ interface Asked {
   readonly scenarios: readonly Scenario[]
   readonly short: boolean
   readonly soak_minutes: number
-  readonly soak_keeping: Keeping
+  readonly soak_keeping: SoakKeeping
   readonly list: boolean
   readonly help: boolean
 }
@@ -74,9 +75,9 @@ function readArguments(args: string[]): Asked | string {
   const soak_minutes = Number(values['soak-minutes'])
   if (!(soak_minutes >= 2 && soak_minutes <= 600))
     return `--soak-minutes takes 2 to 600 minutes, not "${values['soak-minutes']}". The first of them is not judged.`
-  const soak_keeping = KEEPINGS.find((keeping) => keeping === values['soak-keeping'])
+  const soak_keeping = SOAK_KEEPINGS.find((keeping) => keeping === values['soak-keeping'])
   if (soak_keeping === undefined)
-    return `--soak-keeping takes ${KEEPINGS.join(', ')}, not "${values['soak-keeping']}".`
+    return `--soak-keeping takes ${SOAK_KEEPINGS.join(', ')}, not "${values['soak-keeping']}".`
   if (!isAvailable(soak_keeping)) return `--soak-keeping ${soak_keeping} is ${NOT_AVAILABLE}.`
   const { short, list, help } = values
   const wanted = ({ name, in_short }: Scenario) =>

@@ -1,4 +1,4 @@
-import type { Keeping } from './keeping.ts'
+import type { SoakKeeping } from './keeping.ts'
 import type { Latency, Point } from './stats.ts'
 
 /** A bound that a measured figure is held to. */
@@ -14,7 +14,7 @@ export interface Budget {
   /** Why it could not be. */
   readonly unmeasured?: string | undefined
   /** `×` marks a ratio to something measured in the same run: the only budgets that the short form keeps. */
-  readonly unit: '×' | 'ms' | 's' | 'KB' | 'MB' | '%'
+  readonly unit: '×' | 'µs' | 'ms' | 's' | '/s' | 'KB' | 'MB' | '%'
 }
 
 /** What was measured of one server under one workload. What does not apply is undefined. */
@@ -26,6 +26,8 @@ export interface Measured {
   readonly cpu_us?: number | undefined
   /** Where it was measured several times, that of each. */
   readonly cpu_us_rounds?: readonly number[]
+  /** CPU time per message of the Redis server that it keeps messages in, in microseconds. */
+  readonly redis_cpu_us?: number | undefined
   /** Resident memory of the server at the end, in bytes. */
   readonly memory_bytes?: number | undefined
   /** Messages that should have arrived and did not, or calls that failed. */
@@ -65,7 +67,7 @@ export interface Run {
   readonly short: boolean
   readonly soak_minutes: number
   /** Where the broker of the soak keeps messages; in memory if it does not say. */
-  readonly soak_keeping?: Keeping
+  readonly soak_keeping?: SoakKeeping
   /** Shows what is being done now. */
   say(text: string): void
   /** The broker in `direct`, once it has been measured in this run. */

@@ -8,6 +8,9 @@ import { logSize } from './scenarios/log-size.ts'
 import { mcp } from './scenarios/mcp.ts'
 import { mixed } from './scenarios/mixed.ts'
 import { receipts } from './scenarios/receipts.ts'
+import { redisCommands } from './scenarios/redis-commands.ts'
+import { redisDirect } from './scenarios/redis-direct.ts'
+import { redisMixed } from './scenarios/redis-mixed.ts'
 import { requestReply } from './scenarios/request-reply.ts'
 import { rest } from './scenarios/rest.ts'
 import { slowReaders } from './scenarios/slow-readers.ts'
@@ -29,6 +32,9 @@ export const SCENARIOS: readonly Scenario[] = [
   mcp,
   sse,
   mixed,
+  redisDirect,
+  redisMixed,
+  redisCommands,
   storm,
   slowReaders,
   attacks,

@@ -9,10 +9,17 @@ const MAIN = join(import.meta.dir, '../../src/main.ts')
 /** How it is started: the default settings, but for saying little and ending quickly. */
 export const BROKER_ENV = { MCP_BROKER_LOG_LEVEL: 'error', MCP_BROKER_DRAIN_SECONDS: '0.1' }
 
-/** Starts a broker. @param program of a compiled one; its source is run where none is given */
-export async function startBroker(program?: string): Promise<Server> {
+export interface StartedBroker {
+  /** Of a compiled one; its source is run where none is given. */
+  readonly program?: string | undefined
+  /** Of the Redis server that it keeps messages in; else they are in memory. */
+  readonly redis_url?: string | undefined
+}
+
+export async function startBroker({ program, redis_url }: StartedBroker = {}): Promise<Server> {
   const command = program === undefined ? [process.execPath, MAIN] : [program]
-  const server = await Server.start((port) => [...command, 'serve', '--port', String(port)], BROKER_ENV)
+  const env = redis_url === undefined ? BROKER_ENV : { ...BROKER_ENV, MCP_BROKER_REDIS_URL: redis_url }
+  const server = await Server.start((port) => [...command, 'serve', '--port', String(port)], env)
   return server.ready()
 }
 

@@ -63,7 +63,7 @@ async function compiledAtRest(run: Run): Promise<number> {
     { cwd: ROOT, stdout: 'ignore', stderr: 'pipe' },
   )
   if (!built.success) throw new Error(`it does not compile: ${built.stderr}`)
-  await using server = await startBroker(program)
+  await using server = await startBroker({ program })
   run.say('compiled, at rest')
   await Bun.sleep(SETTLE_MS)
   return server.memoryBytes()

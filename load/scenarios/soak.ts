@@ -1,8 +1,10 @@
+import { Instances } from '../instances.ts'
 import { NOT_AVAILABLE, startKeeping } from '../keeping.ts'
 import { LogSize } from '../log-size.ts'
 import { Mix } from '../mix.ts'
 import { Ledger, openLoop } from '../open-loop.ts'
 import type { Budget, Scenario } from '../scenario.ts'
+import { Server } from '../server.ts'
 import { fitLine, mean, type Point } from '../stats.ts'
 import { Window } from '../window.ts'
 
@@ -10,6 +12,8 @@ const RATE = 1000
 /** Mailboxes keep 1,024 messages of history, which takes 51 s to fill: growth before that is no leak. */
 const FILL_SECONDS = 60
 const SAMPLE_SECONDS = 5
+/** On Redis. */
+const INSTANCES = 2
 /** Growth beyond the noise of the samples: of the mean, and in milliseconds. */
 const MEMORY_GROWTH_MAX = 0.05
 const P99_GROWTH_MS_MAX = 1
@@ -23,27 +27,27 @@ export const soak: Scenario = {
   in_short: false,
   async run(run) {
     const { soak_keeping: keeping = 'memory' } = run
-    await using server = await startKeeping(keeping)
-    if (!server) throw new Error(NOT_AVAILABLE)
-    using log = keeping === 'memory' ? undefined : LogSize.watch(server)
+    await using carrier = await (keeping === 'redis' ? Instances.start(INSTANCES) : startKeeping(keeping))
+    if (!carrier) throw new Error(NOT_AVAILABLE)
+    using log = carrier instanceof Server && keeping !== 'memory' ? LogSize.watch(carrier) : undefined
     const seconds = run.soak_minutes * 60
     const total = Math.round(RATE * seconds)
     const ledger = new Ledger(total)
-    using mix = await Mix.open(server.url, ledger.arrive)
+    using mix = await Mix.open(carrier instanceof Server ? [carrier.url] : carrier.urls, ledger.arrive)
     const memory: Point[] = []
     const every = RATE * SAMPLE_SECONDS
-    const window = new Window(server, ledger)
+    const window = new Window(carrier, ledger)
     window.begin()
     await openLoop({ interval_ms: 1000 / RATE, total }, (n, intended_ms) => {
       mix.send(n, intended_ms)
       if (n === 0 || n % every !== 0) return
       const at = n / RATE
-      memory.push([at, server.memoryBytes() / 1e6])
+      memory.push([at, carrier.memoryBytes() / 1e6])
       if (at % 30 !== 0) return
       const { p99 } = ledger.latency(n - every, n)
       run.say(`${at} of ${seconds} s: ${memory.at(-1)![1].toFixed(0)} MB, p99 ${p99.toFixed(1)} ms`)
     })
-    memory.push([seconds, server.memoryBytes() / 1e6])
+    memory.push([seconds, carrier.memoryBytes() / 1e6])
     await ledger.settle()
     // Only now: what is late belongs to the time that it was sent in.
     const p99 = memory.map(([at]): Point => [at, ledger.latency(at * RATE - every, at * RATE).p99])

@@ -25,7 +25,7 @@ test('an option that there is not, and one that makes no sense, are said', async
   const nowhere = await load('--soak-keeping', 'paper')
   expect([nowhere.code, nowhere.said]).toEqual([
     2,
-    expect.stringContaining('takes memory, normal, full, not "paper".'),
+    expect.stringContaining('takes memory, normal, full, redis, not "paper".'),
   ])
 })
 

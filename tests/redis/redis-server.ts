@@ -11,6 +11,15 @@ export function redisProgram(): string {
   return found
 }
 
+/** How a server is started that keeps nothing on disk. @param flags as on its command line, the last of which hold */
+export function redisCommand(port: number, directory: string, flags: readonly string[] = []): string[] {
+  return [
+    redisProgram(),
+    ...['--port', String(port), '--bind', '127.0.0.1', '--dir', directory],
+    ...['--save', '', '--appendonly', 'no', '--daemonize', 'no', ...flags],
+  ]
+}
+
 /** A port of the loopback interface that nobody listens on at this moment. */
 export async function freePort(): Promise<number> {
   const server = createServer()
@@ -45,14 +54,11 @@ export class RedisServer implements AsyncDisposable {
   static async start({ port, directory, flags = [] }: RedisServerOptions = {}): Promise<RedisServer> {
     const own = directory ?? mkdtempSync(join(tmpdir(), 'redis-'))
     const at = port ?? (await freePort())
-    const child = Bun.spawn(
-      [
-        redisProgram(),
-        ...['--port', String(at), '--bind', '127.0.0.1', '--dir', own],
-        ...['--save', '', '--appendonly', 'no', '--daemonize', 'no', ...flags],
-      ],
-      { stdin: 'ignore', stdout: 'pipe', stderr: 'inherit' },
-    )
+    const child = Bun.spawn(redisCommand(at, own, flags), {
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'inherit',
+    })
     const server = new RedisServer(at, own, child, directory === undefined)
     await server.#ready()
     return server
