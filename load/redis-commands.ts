@@ -145,12 +145,13 @@ export class MeasuredEngine implements Disposable {
 /** What a PING costs, with as many of them in a turn as messages; by the engine's own client. */
 export async function pingCost(redis: MeasuredRedis, turns: number): Promise<Cost> {
   const target = parseTarget(redis.url)
-  const connection = new RedisConnection({ target, prefix: PREFIX, scripts: [], note: console.error })
+  const ours = { target, prefix: PREFIX, instance: 'load', scripts: [], note: console.error }
+  const connection = new RedisConnection(ours)
   try {
     await connection.start()
     return await costOf(redis, turns * TURN, async () => {
       for (let turn = 0; turn < turns; turn++)
-        await Promise.all(Array.from({ length: TURN }, () => connection.command('PING')))
+        await Promise.all(Array.from({ length: TURN }, () => connection.command('PING', '')))
     })
   } finally {
     connection.stop()
