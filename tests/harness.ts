@@ -33,6 +33,14 @@ export async function startBroker(
     if (KIND === 'journal' && !around && !memory) return journalIn(new MemoryDisk(), options)
     return (around ?? (memory ? here : elsewhere))(planted(new MemoryEngine({ ...options, ...memory })))
   }
+  return startOn(overrides, newEngine)
+}
+
+/** The same on any engine. */
+export async function startOn(
+  overrides: Partial<Config>,
+  newEngine: (options: MemoryEngineOptions) => Engine,
+): Promise<App & AsyncDisposable> {
   const app = await startApp(testConfig(overrides), pino({ level: 'silent' }), newEngine)
   return { ...app, [Symbol.asyncDispose]: () => app.stop() }
 }

@@ -264,6 +264,26 @@ export interface EngineStats {
   readonly stored_bytes: number
   /** Only with the totals of all projects, and on an engine with a journal. */
   readonly journal?: JournalStats | undefined
+  /** Only with the totals of all projects, and on an engine that many instances share. */
+  readonly redis?: RedisStats | undefined
+}
+
+/** How this instance gets on with Redis. Counts are since the start. */
+export interface RedisStats {
+  /** It takes calls, and what this instance publishes is heard. */
+  readonly up: boolean
+  /** One sentence or more, while something is wrong. While it is not up, the totals are the last known. */
+  readonly trouble: string | undefined
+  /** Instances that live, this one included. */
+  readonly instances: number
+  /** Replicas that must have what was written before it counts as stored. */
+  readonly wait_replicas: number
+  /** From a call until it was answered, tries again included. */
+  readonly calls: Timings
+  /** Tries of calls that may have been carried out, and were made again or given up. */
+  readonly unknown_outcomes: number
+  /** How often fewer replicas than wanted had what was written in time. */
+  readonly wait_unmet: number
 }
 
 /** How the log of an engine that keeps one is doing. */

@@ -34,7 +34,21 @@ export interface Readings {
           readonly syncs: Timings
         }
       | undefined
+    /** Undefined on an engine of one process. With it, the totals are those of all instances. */
+    readonly redis?:
+      | {
+          readonly up: boolean
+          readonly trouble: string | undefined
+          readonly instances: number
+          readonly wait_replicas: number
+          readonly calls: Timings
+          readonly unknown_outcomes: number
+          readonly wait_unmet: number
+        }
+      | undefined
   }
+  /** Announcements and takeovers that were lost on the way here, and found. */
+  readonly found: number
   readonly connections: number
   readonly subscriptions: number
   readonly waiting: number
@@ -86,6 +100,28 @@ const gauge = (name: string, help: string, read: Metric['read'], label?: string)
   ...(label === undefined ? {} : { label }),
 })
 
+/** Of all that is stored: under another name where that is what many brokers have together. */
+const total = (name: string, help: string, read: Metric['read'], label?: string): Metric[] => [
+  gauge(name, help, (readings) => (readings.engine.redis ? undefined : read(readings)), label),
+  gauge(
+    `cluster_${name}`,
+    `${help.slice(0, -1)}, of all brokers on this Redis; the last known while it is away.`,
+    (readings) => (readings.engine.redis ? read(readings) : undefined),
+    label,
+  ),
+]
+
+const ofRedis = (
+  name: string,
+  help: string,
+  read: (redis: NonNullable<Readings['engine']['redis']>, readings: Readings) => number,
+): Metric => ({
+  name: `mcp_broker_redis_${name}_total`,
+  help,
+  kind: 'counter',
+  read: (readings) => readings.engine.redis && read(readings.engine.redis, readings),
+})
+
 const METRICS: readonly Metric[] = [
   counted('accepted', 'Messages stored, once for each mailbox.', ({ accepted }) => accepted),
   counted('refused', 'Messages that a mailbox did not take.', ({ refused }) => refused),
@@ -110,14 +146,14 @@ const METRICS: readonly Metric[] = [
     kind: 'counter',
     read: ({ protocols }) => protocols.adapter_steps,
   },
-  gauge(
+  ...total(
     'mailbox_messages',
     'Messages in all mailboxes, by state.',
     ({ engine: { pending, leased, history } }) => ({ pending, leased, history }),
     'state',
   ),
-  gauge('dead_letters', 'Dead letters kept.', ({ engine }) => engine.dead_letters),
-  gauge('stored_bytes', 'Size of all that is stored, in bytes.', ({ engine }) => engine.stored_bytes),
+  ...total('dead_letters', 'Dead letters kept.', ({ engine }) => engine.dead_letters),
+  ...total('stored_bytes', 'Size of all that is stored, in bytes.', ({ engine }) => engine.stored_bytes),
   gauge(
     'journal_bytes',
     'Size of all files of the journal, in bytes.',
@@ -135,7 +171,28 @@ const METRICS: readonly Metric[] = [
     kind: 'counter',
     read: ({ engine }) => engine.journal?.refused,
   },
-  gauge('clients', 'Addresses known.', ({ engine }) => engine.clients),
+  ...total('clients', 'Addresses known.', ({ engine }) => engine.clients),
+  gauge('cluster_instances', 'Brokers on this Redis that live.', ({ engine }) => engine.redis?.instances),
+  gauge(
+    'redis_up',
+    '1 while Redis takes calls, and what this broker publishes is heard.',
+    ({ engine: { redis } }) => redis && Number(redis.up),
+  ),
+  ofRedis(
+    'unknown_outcomes',
+    'Tries of calls that may have been carried out, and were made again or given up.',
+    ({ unknown_outcomes }) => unknown_outcomes,
+  ),
+  ofRedis(
+    'wait_unmet',
+    'How often fewer replicas than wanted had what was written in time.',
+    ({ wait_unmet }) => wait_unmet,
+  ),
+  ofRedis(
+    'position_misses',
+    'Announcements and takeovers that were lost on the way here, and found.',
+    (_, { found }) => found,
+  ),
   gauge('connections', 'WebSockets and event streams open.', ({ connections }) => connections),
   gauge('subscriptions', 'Mailboxes being read live.', ({ subscriptions }) => subscriptions),
   gauge('waiting_calls', 'Calls waiting for a message.', ({ waiting }) => waiting),
@@ -187,7 +244,11 @@ export class Metrics {
     return (readings) => {
       const value = read(readings)
       metric.reset()
-      if (value === undefined) return
+      if (value === undefined) {
+        // Without labels a reset leaves a zero.
+        if (label === undefined) metric.remove({})
+        return
+      }
       if (label === undefined) metric.inc(value as number)
       else
         for (const [name, number] of Object.entries(value as Record<string, number>))
@@ -197,7 +258,7 @@ export class Metrics {
 }
 
 /** The histograms. They are kept where things are timed, so only their text is made here. */
-function histogramsOf({ protocols, engine: { journal } }: Readings): string[] {
+function histogramsOf({ protocols, engine: { journal, redis } }: Readings): string[] {
   const texts = [
     histogram(
       'validation_seconds',
@@ -212,6 +273,12 @@ function histogramsOf({ protocols, engine: { journal } }: Readings): string[] {
       ]),
       histogram('journal_sync_seconds', 'Time until the disk has what was written, in seconds.', [
         ['', journal.syncs],
+      ]),
+    )
+  if (redis)
+    texts.push(
+      histogram('redis_call_seconds', 'From a call to Redis until it was answered, in seconds.', [
+        ['', redis.calls],
       ]),
     )
   return texts

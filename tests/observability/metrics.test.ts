@@ -13,6 +13,7 @@ const READINGS: Readings = {
     dead: { expired: 7, rejected: 0 },
   },
   engine: { clients: 2, pending: 1, leased: 1, history: 3, dead_letters: 7, stored_bytes: 512 },
+  found: 0,
   connections: 9,
   subscriptions: 8,
   waiting: 6,
@@ -50,6 +51,32 @@ test('a histogram counts upwards, up to all that there was', async () => {
     'mcp_broker_validation_seconds_count{where="inline"} 6',
   ])
   expect(text).not.toContain('\n\n\n')
+})
+
+test('what many brokers have together has other names, and is there with Redis alone', async () => {
+  const metrics = new Metrics()
+  const calls = { count: 3, sum: 0.5, buckets: [2, 1], bounds: [0.1] }
+  const redis = { up: true, trouble: undefined, instances: 2, wait_replicas: 1, calls }
+  const engine = { ...READINGS.engine, redis: { ...redis, unknown_outcomes: 4, wait_unmet: 5 } }
+  const values = (text: string) => text.split('\n').filter((line) => !line.startsWith('#'))
+  const shared = values((await metrics.scrape({ ...READINGS, engine, found: 6 })).text)
+  const own = values((await metrics.scrape(READINGS)).text)
+  const about = (lines: string[]) => lines.filter((line) => /_(redis|cluster)_/.test(line))
+  expect(about(own)).toEqual([])
+  expect(own).toContain('mcp_broker_clients 2')
+  expect(shared.filter((line) => line.startsWith('mcp_broker_clients'))).toEqual([])
+  for (const line of [
+    'mcp_broker_cluster_clients 2',
+    'mcp_broker_cluster_mailbox_messages{state="pending"} 1',
+    'mcp_broker_cluster_instances 2',
+    'mcp_broker_redis_up 1',
+    'mcp_broker_redis_unknown_outcomes_total 4',
+    'mcp_broker_redis_wait_unmet_total 5',
+    'mcp_broker_redis_position_misses_total 6',
+    'mcp_broker_redis_call_seconds_bucket{le="0.1"} 2',
+    'mcp_broker_redis_call_seconds_count 3',
+  ])
+    expect(shared).toContain(line)
 })
 
 test('a scrape tells of now: counters are not added up from scrape to scrape', async () => {

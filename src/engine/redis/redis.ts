@@ -37,6 +37,7 @@ import { AddressIndex } from './addresses/address-index.ts'
 import { DueIndex, nextLook } from './addresses/due-index.ts'
 import { Holders } from './addresses/holders.ts'
 import { Lists } from './addresses/lists.ts'
+import { RedisFailed } from './connection/failures.ts'
 import type { RedisConnection } from './connection/redis-connection.ts'
 import type { AppendOnce } from './dead-letters/appending.ts'
 import { DeadLetters } from './dead-letters/dead-letters.ts'
@@ -47,6 +48,7 @@ import { FanOut } from './fan-out/fan-out.ts'
 import type { Noted } from './mailbox/calls.ts'
 import { Lanes } from './mailbox/lanes.ts'
 import { Mailboxes } from './mailboxes.ts'
+import { Presence } from './presence.ts'
 import { RedisRecords } from './records/records.ts'
 import { Sends } from './sends/sends.ts'
 import { Usage } from './usage.ts'
@@ -82,6 +84,9 @@ export class RedisEngine implements Engine {
   readonly #recovery: Recovery
   readonly #due: DueIndex
   readonly #usage: Usage
+  readonly #presence: Presence
+  /** As they were known last. */
+  #totals = { ...NO_TOTALS, instances: 1 }
   #sweeping = false
 
   constructor(private readonly options: RedisEngineOptions) {
@@ -128,7 +133,8 @@ export class RedisEngine implements Engine {
       newEpoch,
       session: (session, status) => this.#fan_out.session(session, status),
     })
-    this.#lists = new Lists({ lanes, index, dead_letters: this.#dead_letters, limits, now })
+    this.#lists = new Lists({ command, prefix, lanes, index, dead_letters: this.#dead_letters, limits, now })
+    this.#presence = new Presence({ command, prefix, instance, now })
     this.#usage = new Usage({ command, prefix, limits, lists: this.#lists, lanes })
     this.#sends = new Sends({ lanes, holders: this.#holders, usage: this.#usage, limits, now, newEpoch })
     const dead_letters = this.#dead_letters
@@ -200,8 +206,16 @@ export class RedisEngine implements Engine {
     return this.#usage.lacks(PROBE_BYTES, '') ? { ok: false, detail: FULL } : { ok: true }
   }
 
-  stats(project?: string): Promise<EngineStats> {
-    return this.#lists.stats(project)
+  async stats(project?: string): Promise<EngineStats> {
+    if (project !== undefined) return this.#lists.stats(project)
+    const { stats } = this.options.connection
+    try {
+      if (stats.up) this.#totals = { ...(await this.#lists.stats()), instances: await this.#presence.count() }
+    } catch (error) {
+      if (!(error instanceof RedisFailed && error.told)) throw error
+    }
+    const { instances, ...totals } = this.#totals
+    return { ...totals, redis: { ...stats, instances } }
   }
 
   /** What is answered is stored. */
@@ -321,6 +335,7 @@ export class RedisEngine implements Engine {
 
   async sweep(): Promise<void> {
     this.options.connection.tick()
+    this.#presence.tick()
     this.#usage.tick()
     // One that waits for Redis does what is due then.
     if (this.#sweeping) return
@@ -341,6 +356,8 @@ export class RedisEngine implements Engine {
 
 /** What is due by then is left to the next tick. */
 const SWEEPS_MAX = 4
+
+const NO_TOTALS = { clients: 0, pending: 0, leased: 0, history: 0, dead_letters: 0, stored_bytes: 0 }
 
 /** A message is hardly smaller. */
 const PROBE_BYTES = 200

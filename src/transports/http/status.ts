@@ -21,6 +21,7 @@ export async function readings({ broker, connections }: DoorContext): Promise<Re
     subscriptions: broker.hub.subscription_count,
     waiting: broker.waiters.count,
     protocols: broker.protocols.tally,
+    found: broker.lookout.found,
   }
 }
 
@@ -38,8 +39,8 @@ export async function status(
 ): Promise<Response> {
   const { broker, config } = context
   const now = broker.now()
-  const { engine, counters, protocols: _, ...rest } = await readings(context)
-  const { journal, ...mailboxes } = engine
+  const { engine, counters, protocols: _, found: _f, ...rest } = await readings(context)
+  const { journal, redis, ...mailboxes } = engine
   const { items, total } = await broker.lastHeard(identity.project, {
     of: 'readers',
     limit: SESSIONS_SHOWN_MAX,
@@ -53,6 +54,7 @@ export async function status(
     connections_max: config.connections_max,
     mailboxes,
     ...(journal && { journal: journalView(journal) }),
+    ...(redis && { redis: redisView(redis) }),
     messages: counters,
     project: identity.project,
     sessions_total: total ?? items.length,
@@ -89,15 +91,22 @@ function journalView({ refused: _, commits: _c, syncs: _s, last_sync_at, ...jour
   }
 }
 
+type Redis = NonNullable<Readings['engine']['redis']>
+
+function redisView({ calls: _, ...redis }: Redis) {
+  return redis
+}
+
 const SESSION_COLUMNS = ['client', 'name', 'status', 'seen'] as const
 
-interface Facts extends Omit<Readings, 'engine' | 'counters' | 'protocols'> {
+interface Facts extends Omit<Readings, 'engine' | 'counters' | 'protocols' | 'found'> {
   readonly status: string
   readonly uptime_seconds: number
   readonly memory_bytes: number
   readonly connections_max: number
   readonly mailboxes: Readings['engine']
   readonly journal?: ReturnType<typeof journalView> | undefined
+  readonly redis?: ReturnType<typeof redisView> | undefined
   readonly messages: Readings['counters']
 }
 
@@ -113,6 +122,7 @@ function factsOf(view: Facts): [string, string][] {
     ['memory', bytes(view.memory_bytes)],
     ['stored', `${bytes(mailboxes.stored_bytes)} in ${mailboxes.clients} mailboxes`],
     ...journalFacts(view.journal),
+    ...redisFacts(view.redis),
     [
       'mail',
       `${mailboxes.pending} pending, ${mailboxes.leased} leased, ${mailboxes.history} in history, ${mailboxes.dead_letters} dead`,
@@ -140,6 +150,13 @@ function journalFacts(journal: Facts['journal']): [string, string][] {
         ['journal', log],
         ['trouble', trouble],
       ]
+}
+
+function redisFacts(redis: Facts['redis']): [string, string][] {
+  if (!redis) return []
+  const { instances, trouble } = redis
+  const facts: [string, string][] = [['brokers', `${instances} on this Redis, whose totals these are`]]
+  return trouble === undefined ? facts : [...facts, ['trouble', trouble]]
 }
 
 /** "3 d 4 h", "12 min 5 s". */

@@ -1,6 +1,7 @@
 import type { Target } from '../../../core/redis-target.ts'
 import type { Args, Place, Run, Script, Word } from '../script.ts'
 import { Call, NO_PLACE } from './call.ts'
+import { CallCounts } from './counts.ts'
 import { codeOf, type RedisFailed, type Verdict, verdictOn } from './failures.ts'
 import { ClusterServers } from './servers/cluster-servers.ts'
 import type { ConnectionState } from './servers/server-connection.ts'
@@ -21,14 +22,8 @@ export interface RedisClientOptions {
   readonly call_ms?: number
   /** How long one that was never sent waits for its server, in milliseconds; as long if left out. */
   readonly unsent_ms?: number
-}
-
-/** What has happened since the start. */
-export interface ClientCounts {
-  /** Tries that may have run, and were made again or given up. */
-  unknown_outcomes: number
-  /** Pipelines that fewer replicas than wanted had stored in time. */
-  wait_unmet: number
+  /** Counts of several clients together; its own if left out. */
+  readonly counts?: CallCounts
 }
 
 /** How long the first wait before another try is, and the longest, in milliseconds. */
@@ -51,7 +46,7 @@ const MOVES_MAX = 4
  */
 export class RedisClient {
   readonly target: Target
-  readonly counts: ClientCounts = { unknown_outcomes: 0, wait_unmet: 0 }
+  readonly counts: CallCounts
   /** As in {@link RedisClientOptions}; what is sent from now on waits for so many. */
   wait_replicas: number
   readonly #call_ms: number
@@ -76,8 +71,10 @@ export class RedisClient {
     wait_replicas = 0,
     call_ms = 5000,
     unsent_ms = call_ms,
+    counts = new CallCounts(),
   }: RedisClientOptions) {
     this.target = target
+    this.counts = counts
     this.wait_replicas = wait_replicas
     this.#call_ms = call_ms
     this.#unsent_ms = unsent_ms
@@ -92,8 +89,9 @@ export class RedisClient {
         this.#routeHeld()
         for (const listener of this.#listeners) listener()
       },
-      answered: (call, value) => {
+      answered: (call, value, now_ms) => {
         this.#open.delete(call)
+        this.counts.calls.add((now_ms - call.made_ms) / 1000)
         call.answer(value)
       },
       failed: (call, error) => this.#failed(call, error),

@@ -1,6 +1,8 @@
 import { StartRefused } from '../../../core/errors.ts'
 import { describeTarget, keyPrefix, type Target } from '../../../core/redis-target.ts'
+import type { RedisStats } from '../../values.ts'
 import type { Args, Command, Place, Run, Script } from '../script.ts'
+import { CallCounts } from './counts.ts'
 import type { RedisClient, RedisClientOptions } from './redis-client.ts'
 import type { RedisSubscriber } from './subscriber/subscriber.ts'
 
@@ -55,6 +57,7 @@ export class RedisConnection {
   #subscriber: RedisSubscriber | undefined
   /** Channels that are to be subscribed once there is a subscriber. */
   readonly #wanted = new Set<string>()
+  readonly #counts = new CallCounts()
   /** When this process last heard itself, by `performance.now()`; by channel, one on each server. */
   #echoes = new Map<string, number>()
   #echoed_ms = 0
@@ -80,8 +83,9 @@ export class RedisConnection {
     ])
     const { target, ca, scripts } = this.options
     const { prefix } = this
+    const counts = this.#counts
     const make = (more: Partial<RedisClientOptions>) => {
-      const client = new RedisClient({ target, prefix, ca, scripts, unsent_ms: UNSENT_MS, ...more })
+      const client = new RedisClient({ target, prefix, ca, scripts, counts, unsent_ms: UNSENT_MS, ...more })
       client.onChange(() => this.#changed())
       return client
     }
@@ -160,6 +164,19 @@ export class RedisConnection {
     const now = performance.now()
     const deaf = [...this.#echoes.values()].some((heard_ms) => now - heard_ms > ECHO_MS_MAX)
     return deaf ? ['This broker does not hear what it publishes in Redis.'] : []
+  }
+
+  get stats(): Omit<RedisStats, 'instances'> {
+    const { faults } = this
+    const { calls, unknown_outcomes, wait_unmet } = this.#counts
+    return {
+      up: this.#subscriber !== undefined && faults.length === 0,
+      trouble: faults.length === 0 ? undefined : faults.join(' '),
+      wait_replicas: this.#keeping?.wait_replicas ?? 0,
+      calls: calls.timings,
+      unknown_outcomes,
+      wait_unmet,
+    }
   }
 
   /** Publishes to itself on each server: a subscription can be dead while all calls are answered. */

@@ -21,7 +21,8 @@ export interface ConnectionOwner {
   readonly wait_replicas: number
   /** A key that this server has, and that means nothing. */
   markOf(connection: ServerConnection): string
-  answered(call: Call, value: unknown): void
+  /** @param now_ms by `performance.now()` */
+  answered(call: Call, value: unknown, now_ms: number): void
   /** A try has failed. */
   failed(call: Call, error: Error): void
   /** These were not sent: the connection is not ready. */
@@ -159,6 +160,7 @@ export class ServerConnection {
     const replicas = waits > 0 ? answers.at(-1) : undefined
     const mark = marked && waits > 0 ? answers.at(-2) : undefined
     const unmet = replicas !== undefined && (!!replicas[0] || !!mark?.[0] || Number(replicas[1]) < waits)
+    const now_ms = performance.now()
     let counted = false
     let silent = false
     for (const [at, call] of commands.entries()) {
@@ -166,7 +168,7 @@ export class ServerConnection {
       const [error, value] = answers[at] ?? [new Error('no answer'), undefined]
       silent ||= error?.message === TIMED_OUT
       if (error) this.#owner.failed(call, error)
-      else if (!unmet) this.#owner.answered(call, value)
+      else if (!unmet) this.#owner.answered(call, value, now_ms)
       else {
         counted = true
         this.#owner.failed(call, new NotEnoughReplicas(`it is not stored by ${waits} of the replicas yet`))
