@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { App } from '../../src/app.ts'
 import { environment, run } from '../cli/harness.ts'
 import { until } from '../harness.ts'
+import { RedisServer } from '../redis/redis-server.ts'
 import { agent, ERAS } from '../transports/mcp/client.ts'
 import { WsClient } from '../ws-client.ts'
 
@@ -189,4 +190,22 @@ describe('the compiled program', () => {
     const kilobytes = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${broker.pid}/status`, 'utf8'))?.[1]
     expect(Number(kilobytes) * 1024).toBeLessThan(RSS_BYTES_MAX + more_mib * 1024 * 1024)
   })
+
+  test('two of them on one Redis are one broker', async () => {
+    await using redis = await RedisServer.start()
+    const env = { MCP_BROKER_REDIS_URL: redis.url }
+    await using one = await serve([], env)
+    await using other = await serve([], env)
+    const reader = await WsClient.checkedIn(one.url, 'reader')
+    await reader.call('subscribe', {})
+    const sender = await WsClient.checkedIn(other.url, 'sender')
+    expect(await sender.call('send_message', { recipient_id: 'reader', message: 'hello' })).toMatchObject({
+      stored: 'redis',
+      recipient_status: 'active',
+    })
+    await reader.received(1)
+    expect(one.log()).toContain('messages are kept in Redis')
+    expect(await one.stop()).toBe(0)
+    expect(await other.stop()).toBe(0)
+  }, 20_000)
 })

@@ -4,6 +4,8 @@ import { until } from '../harness.ts'
 /** What a client has to expect while Redis is away, and may repeat. */
 const PASSING = /storage_unavailable|outcome_unknown/
 
+type Settings = Readonly<Record<string, string>>
+
 /** Several brokers on one Redis, each in a process of its own. */
 export class Fleet implements AsyncDisposable {
   readonly brokers: readonly RealBroker[]
@@ -12,13 +14,19 @@ export class Fleet implements AsyncDisposable {
   /** Calls that were turned away. */
   turned_away = 0
 
-  private constructor(count: number, url: string, flags: readonly string[]) {
+  private constructor(count: number, url: string, flags: readonly string[], settings: Settings) {
     const on_redis = ['--redis-url', url, ...flags]
-    this.brokers = Array.from({ length: count }, () => new RealBroker(undefined, on_redis))
+    this.brokers = Array.from({ length: count }, () => new RealBroker(undefined, on_redis, settings))
   }
 
-  static async start(count: number, url: string, flags: readonly string[] = []): Promise<Fleet> {
-    const fleet = new Fleet(count, url, flags)
+  /** @param settings flags with other values than a {@link RealBroker} has */
+  static async start(
+    count: number,
+    url: string,
+    flags: readonly string[] = [],
+    settings: Settings = {},
+  ): Promise<Fleet> {
+    const fleet = new Fleet(count, url, flags, settings)
     await Promise.all(fleet.brokers.map((broker) => broker.start()))
     return fleet
   }

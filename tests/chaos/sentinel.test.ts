@@ -38,6 +38,27 @@ test(
   120_000 * ROUNDS,
 )
 
+/** What others may do without, since it proves no promise: how much a failover takes that nothing waits for. */
+if (ROUNDS > 1)
+  test('without waiting for replicas, a failover may take some of what was accepted', async () => {
+    await using sentinel = await Sentinel.start({ down_after_ms: DOWN_AFTER_MS })
+    const flags = ['--redis-wait-replicas', '0']
+    await underFire({ url: sentinel.url, flags, ...LIMITS, may_lose: true }, async ({ pass }) => {
+      const master = await sentinel.master()
+      const replicas = sentinel.servers.filter((server) => server !== master)
+      for (const { process } of replicas) process.kill('SIGSTOP')
+      await pass(FROZEN_MS)
+      master.process.kill('SIGKILL')
+      for (const { process } of replicas) process.kill('SIGCONT')
+      await until(
+        'another master',
+        async () => ((await sentinel.master()) === master ? undefined : true),
+        15_000,
+      )
+      await pass(3000)
+    })
+  }, 120_000)
+
 test('a master that stands still for a while, and comes back as a replica, takes nothing with it', async () => {
   await using sentinel = await Sentinel.start({ down_after_ms: DOWN_AFTER_MS })
   await underFire({ url: sentinel.url, ...LIMITS }, async ({ fleet, pass }) => {

@@ -3,19 +3,19 @@ import { until } from '../harness.ts'
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 
 /** Bounds far above what the traffic needs, so that nothing is refused or forgotten, and short leases. */
-const SETTINGS = [
-  ['--ttl-seconds', '3600'],
-  ['--lease-seconds', '2'],
-  ['--attempts-max', '1000'],
-  ['--mailbox-messages-max', '1000000'],
-  ['--mailbox-bytes-max', '1000000000'],
-  ['--history-messages-max', '1000000'],
-  ['--stored-bytes-max', '1000000000'],
-  ['--idempotency-seconds', '36000'],
-  ['--idempotency-keys-max', '1000000'],
-  ['--dead-letters-max', '1000000'],
-  ['--drain-seconds', '0.1'],
-].flat()
+const SETTINGS = {
+  '--ttl-seconds': '3600',
+  '--lease-seconds': '2',
+  '--attempts-max': '1000',
+  '--mailbox-messages-max': '1000000',
+  '--mailbox-bytes-max': '1000000000',
+  '--history-messages-max': '1000000',
+  '--stored-bytes-max': '1000000000',
+  '--idempotency-seconds': '36000',
+  '--idempotency-keys-max': '1000000',
+  '--dead-letters-max': '1000000',
+  '--drain-seconds': '0.1',
+}
 
 /** A broker that takes this long to say that it listens has not started. */
 const START_MS_MAX = 30_000
@@ -46,10 +46,14 @@ export class RealBroker implements BrokerUnderTest, AsyncDisposable {
   #log: string[] = []
   #errors = Promise.resolve('')
 
-  /** @param data_dir where it stores; undefined: in memory */
+  /**
+   * @param data_dir where it stores; undefined: in memory
+   * @param settings flags with other values than here
+   */
   constructor(
     readonly data_dir: string | undefined,
     private readonly flags: readonly string[] = [],
+    private readonly settings: Readonly<Record<string, string>> = {},
   ) {}
 
   /** Starts it, and waits until it is ready for messages. @param anyway it need not be ready */
@@ -98,9 +102,10 @@ export class RealBroker implements BrokerUnderTest, AsyncDisposable {
   }
 
   #spawn(): Bun.Subprocess<'ignore', 'pipe', 'pipe'> {
+    const settings = Object.entries({ ...SETTINGS, ...this.settings }).flat()
     const where = this.data_dir === undefined ? [] : ['--data-dir', this.data_dir]
     const child = Bun.spawn(
-      [process.execPath, MAIN, 'serve', '--port', '0', ...SETTINGS, ...where, ...this.flags],
+      [process.execPath, MAIN, 'serve', '--port', '0', ...settings, ...where, ...this.flags],
       {
         env: Object.fromEntries(
           Object.entries(process.env).filter(([name]) => !name.startsWith('MCP_BROKER_')),
