@@ -29,9 +29,9 @@ export class Questions {
     return this.#by_payload.has(String(payload))
   }
 
-  /** A message was stored. */
-  stored(message_id: string, payload: unknown, in_reply_to: string | undefined): void {
-    const question = this.#by_payload.get(String(payload))
+  /** A message was stored. @param json of the message */
+  stored(message_id: string, json: string, in_reply_to: string | undefined): void {
+    const question = this.#by_payload.get(QUESTION.exec(json)?.[1] ?? '')
     if (question) this.#by_message.set(message_id, question)
     const answered = in_reply_to === undefined ? undefined : this.#by_message.get(in_reply_to)
     if (answered) answered.replied_ms ??= this.now()
@@ -51,3 +51,6 @@ export class Questions {
     return false
   }
 }
+
+/** The payload of a question, in the JSON of its message. */
+const QUESTION = /"payload":"(q\d+)"/

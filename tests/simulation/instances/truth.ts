@@ -1,6 +1,5 @@
 import { parseCursor } from '../../../src/core/cursor.ts'
 import type { Message } from '../../../src/core/message.ts'
-import type { MemoryEngine } from '../../../src/engine/memory/memory.ts'
 import type { Announcement } from '../../../src/engine/values.ts'
 import { placeOf } from '../ledger.ts'
 
@@ -86,11 +85,3 @@ export class Truth {
     }
   }
 }
-
-/** What a mailbox has come to, as an engine would say it. */
-export function latestOf(engine: MemoryEngine, project: string, client_id: string) {
-  const { epoch, changes, last, session } = engine.client(project, { client_id }) ?? NOBODY
-  return { epoch, changes, last, session_id: session?.session_id }
-}
-
-const NOBODY = { epoch: '0', changes: 0, last: 0, session: undefined }
