@@ -38,7 +38,7 @@ import { DueIndex } from './addresses/due-index.ts'
 import { Holders } from './addresses/holders.ts'
 import { Lists } from './addresses/lists.ts'
 import { RedisFailed } from './connection/failures.ts'
-import type { RedisConnection } from './connection/redis-connection.ts'
+import type { EngineConnection } from './connection/redis-connection.ts'
 import { DeadLetters } from './dead-letters/dead-letters.ts'
 import { Outboxes } from './dead-letters/outbox.ts'
 import { FanOut } from './fan-out/fan-out.ts'
@@ -51,7 +51,7 @@ import { Sends } from './sends/sends.ts'
 import { Usage } from './usage.ts'
 
 export interface RedisEngineOptions {
-  readonly connection: RedisConnection
+  readonly connection: EngineConnection
   readonly limits: (project: string) => Limits
   /** Milliseconds since the epoch, by the clock of all instances. */
   readonly now: () => number
@@ -114,7 +114,7 @@ export class RedisEngine implements Engine {
     })
     const lanes = this.#lanes
     const index = new AddressIndex({ run, command, prefix })
-    this.#due = new DueIndex({ run, command, prefix })
+    this.#due = new DueIndex({ run, command, prefix, instance })
     this.#dead_letters = new DeadLetters({ run, command, prefix, limits })
     this.#holders = new Holders({
       lanes,
@@ -127,7 +127,7 @@ export class RedisEngine implements Engine {
       session: (session, status) => this.#fan_out.session(session, status),
     })
     this.#lists = new Lists({ lanes, index, dead_letters: this.#dead_letters, limits, now })
-    this.#usage = new Usage({ command, prefix, limits, lists: this.#lists, lanes })
+    this.#usage = new Usage({ command, prefix, limits, now, lists: this.#lists, lanes })
     this.#sends = new Sends({ lanes, holders: this.#holders, usage: this.#usage, limits, now, newEpoch })
     this.#outboxes = new Outboxes({
       run,

@@ -24,6 +24,12 @@ export interface Listener {
   missed(): void
 }
 
+/** What the engine has of Redis. */
+export type EngineConnection = Pick<
+  RedisConnection,
+  'prefix' | 'listener' | 'start' | 'stop' | 'tick' | 'run' | 'command' | 'publish' | 'generation' | 'listen'
+>
+
 /** What one process has to do with Redis: one connection for calls, and one to hear what is published. */
 export class RedisConnection {
   readonly prefix: string
