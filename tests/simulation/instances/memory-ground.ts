@@ -44,6 +44,10 @@ export class MemoryGround implements Ground {
     }
   }
 
+  get answer_ms_max(): number {
+    return this.world.faults.call_ms
+  }
+
   seen(client_id: string): Seen | undefined {
     const client = this.#engine.client('default', { client_id })
     return client && { ...client, session_id: client.session?.session_id }

@@ -27,23 +27,27 @@ export class Truth {
 
   constructor(private readonly now: () => number) {}
 
+  /** @throws Error where a new message is in the mailbox already, or was */
   announced({ client_id, message_id, offset, redelivery }: Announcement): void {
     if (redelivery) {
       this.redelivered++
       return
     }
+    const place = placeOf(client_id, message_id)
+    if (this.stored.has(place)) throw new Error(`${place} is stored twice`)
     const state = { sent: false, came: false, acked: false, died: false }
     const stored = { client_id, offset, stored_ms: this.now(), ...state }
-    this.stored.set(placeOf(client_id, message_id), stored)
+    this.stored.set(place, stored)
     const unsent = this.#unsent.get(client_id)
     if (unsent) unsent.add(stored)
     else this.#unsent.set(client_id, new Set([stored]))
   }
 
   acknowledged(client_id: string, message_id: string): void {
-    this.acked++
     const stored = this.stored.get(placeOf(client_id, message_id))
-    if (stored) stored.acked = true
+    if (!stored || stored.acked) return
+    stored.acked = true
+    this.acked++
   }
 
   died(client_id: string, message_id: string): void {

@@ -35,6 +35,8 @@ export interface Ground {
   readonly instances: readonly Instance[]
   /** How long what should be read may lie about, while calls fail and when they do not. */
   readonly patience: Readonly<Record<'faulty' | 'healed', { lies_ms: number; replaced_ms: number }>>
+  /** How long an answer may be under way after the call was carried out, in milliseconds. */
+  readonly answer_ms_max: number
   /** @returns undefined for an address that does not exist */
   seen(client_id: string): Seen | undefined
   /** Messages that are not acknowledged, nor dead and buried. */

@@ -1,0 +1,173 @@
+import { ADD } from '../../../src/engine/redis/dead-letters/dead-letters.ts'
+import { openCall, settleCall } from '../../../src/engine/redis/mailbox/calls.ts'
+import { mailboxKeys } from '../../../src/engine/redis/mailbox/keys.ts'
+import { APPEND, OPEN, SETTLE } from '../../../src/engine/redis/mailbox/scripts.ts'
+import { readAnnouncements, readOutgoing } from '../../../src/engine/redis/mailbox/text.ts'
+import type { Script } from '../../../src/engine/redis/script.ts'
+import type { Seen, World } from '../instances/world.ts'
+import { placeOf } from '../ledger.ts'
+import type { Answer, Request, Server } from './server.ts'
+import { PREFIX } from './world.ts'
+
+/** One call as it reaches the server. */
+export interface Asked {
+  /** Undefined for a plain command. */
+  readonly script: Script | undefined
+  readonly request: Request
+}
+
+/** An address as the server has it. */
+interface Kept extends Seen {
+  readonly died: string
+  /** Messages that are not acknowledged, and dead ones that are not buried. */
+  readonly unsettled: number
+}
+
+/** Has the server carry out what it is asked, and knows what it has. */
+export class Mirror {
+  readonly #kept = new Map<string, Kept>()
+  readonly #jsons = new Map<string, string>()
+  readonly #died = new Set<string>()
+  /** How often each dead message was stored as a dead letter, as the server says. */
+  readonly #buried = new Map<string, number>()
+
+  /** @param publish is told of what is published, in its order */
+  constructor(
+    private readonly world: World,
+    private readonly server: Server,
+    private readonly publish: (channel: string, text: string) => void,
+  ) {}
+
+  seen(client_id: string): Seen | undefined {
+    return this.#kept.get(client_id)
+  }
+
+  unsettled(): number {
+    let sum = 0
+    for (const { unsettled } of this.#kept.values()) sum += unsettled
+    return sum
+  }
+
+  /** @throws Error where a dead message is not a dead letter, or was made one twice */
+  checkBuried(): void {
+    for (const place of this.#died)
+      if (this.#buried.get(place) !== 1)
+        throw new Error(`${place} has died, and was buried ${this.#buried.get(place) ?? 0} times`)
+  }
+
+  /** Carries out some calls, with nothing in between. @returns their answers */
+  async carryOut(asked: readonly Asked[]): Promise<Answer[]> {
+    const touched = new Set<string>()
+    const requests: Request[] = []
+    for (const { script, request } of asked) {
+      if (script === APPEND) this.#noteTexts(request)
+      const client_id = script && MAILBOX.exec(request[FIRST_KEY]!)?.[1]
+      if (client_id !== undefined) touched.add(client_id)
+      requests.push(request[0] === 'PUBLISH' ? ['PING'] : request)
+    }
+    for (const client_id of touched) requests.push(...looksAt(client_id))
+    const answers = await this.server.carryOut(requests)
+    for (const [i, one] of asked.entries()) this.#learn(one, answers[i])
+    let at = asked.length
+    for (const client_id of touched) {
+      await this.#keep(client_id, answers.slice(at, at + LOOKS))
+      at += LOOKS
+    }
+    return answers.slice(0, asked.length)
+  }
+
+  #noteTexts(request: Request): void {
+    const { args } = partsOf(request)
+    for (let i = 4; i < args.length; i += 2) {
+      const [id = ''] = args[i]!.split(' ', 1)
+      this.#jsons.set(id, args[i + 1]!)
+    }
+  }
+
+  #learn({ script, request }: Asked, answer: Answer): void {
+    if (answer instanceof Error) {
+      this.world.failed(new Error(`${script?.name ?? request[0]}: ${answer.message}`))
+      return
+    }
+    if (!script) {
+      if (request[0] === 'PUBLISH') this.publish(request[1]!, request[2]!)
+      return
+    }
+    if (!Array.isArray(answer)) return
+    const { keys, args } = partsOf(request)
+    if (script === ADD) {
+      const place = placeOf(args[0]!, args[5]!)
+      if (answer[0] === 1) this.#buried.set(place, (this.#buried.get(place) ?? 0) + 1)
+      return
+    }
+    const client_id = MAILBOX.exec(keys[0]!)?.[1]
+    if (client_id === undefined || !args[1]?.startsWith('PUBLISH ')) return
+    const { truth } = this.world
+    const published = String(answer[2])
+    if (published !== '') this.#published(client_id, args[1].slice('PUBLISH '.length), published)
+    if (script === SETTLE || script === OPEN) {
+      const read = script === SETTLE ? SETTLES.read(answer) : OPENS.read(answer)
+      if (typeof read === 'object')
+        for (const { message_id } of read.acknowledged) truth.acknowledged(client_id, message_id)
+    }
+  }
+
+  #published(client_id: string, channel: string, text: string): void {
+    const { truth, questions } = this.world
+    for (const announcement of readAnnouncements(text, { project: 'default', client_id })) {
+      const { message_id, in_reply_to, redelivery } = announcement
+      truth.announced(announcement)
+      if (!redelivery) questions.stored(message_id, this.#jsons.get(message_id) ?? '', in_reply_to)
+    }
+    this.publish(channel, text)
+  }
+
+  async #keep(client_id: string, looks: readonly Answer[]): Promise<void> {
+    const [state, pending, outbox] = looks
+    const [changes, session, died, live] = state as (string | null)[]
+    if (changes === null || changes === undefined) {
+      this.#kept.delete(client_id)
+      return
+    }
+    if (died !== this.#kept.get(client_id)?.died) await this.#noteDeaths(client_id)
+    this.#kept.set(client_id, {
+      changes: Number(changes),
+      pending: Number(pending),
+      session_id: session || undefined,
+      died: died ?? '',
+      unsettled: Number(live) + Number(outbox),
+    })
+  }
+
+  async #noteDeaths(client_id: string): Promise<void> {
+    const address = { project: 'default', client_id }
+    const [texts] = await this.server.carryOut([['LRANGE', mailboxKeys(PREFIX, address)[5]!, '0', '-1']])
+    for (const text of texts as string[]) {
+      const { message_id } = readOutgoing(text, address).letter.message
+      this.#died.add(placeOf(client_id, message_id))
+      this.world.truth.died(client_id, message_id)
+    }
+  }
+}
+
+/** Of a request that calls a script: its name, its hash, how many keys, then these. */
+const FIRST_KEY = 3
+/** A key of a mailbox that scripts of it begin with. */
+const MAILBOX = /\{default:([^}]+)\}:(?:state|outbox)$/
+const LOOKS = 3
+const SETTLES = settleCall({})
+const OPENS = openCall(undefined, 'manual', undefined, undefined)
+
+function looksAt(client_id: string): Request[] {
+  const keys = mailboxKeys(PREFIX, { project: 'default', client_id })
+  return [
+    ['HMGET', keys[0]!, 'changes', 'session', 'died', 'live'],
+    ['ZCARD', keys[2]!],
+    ['LLEN', keys[5]!],
+  ]
+}
+
+function partsOf(request: Request): { readonly keys: Request; readonly args: Request } {
+  const first_arg = FIRST_KEY + Number(request[2])
+  return { keys: request.slice(FIRST_KEY, first_arg), args: request.slice(first_arg) }
+}
