@@ -18,6 +18,8 @@ export abstract class Instance {
   life = 0
   /** The brokers of all its lives. */
   readonly brokers: Broker[] = []
+  /** How often its housekeeping ticks. */
+  protected readonly tend_ms: number = 500
   readonly wires = new Set<FarWire>()
   #crash = Promise.withResolvers<never>()
 
@@ -41,9 +43,9 @@ export abstract class Instance {
     const tick = () => {
       if (!this.lives(life)) return
       void Promise.try(() => this.broker.tend()).catch(report)
-      schedule.later(TEND_MS, 'tend', tick)
+      schedule.later(this.tend_ms, 'tend', tick)
     }
-    schedule.later(this.world.random.between(0, TEND_MS), 'tend', tick)
+    schedule.later(this.world.random.between(0, this.tend_ms), 'tend', tick)
   }
 
   /** Whether a process that ran here is still running. */
@@ -64,5 +66,3 @@ export abstract class Instance {
     return Promise.race([Promise.try(work), this.#crash.promise])
   }
 }
-
-const TEND_MS = 500

@@ -96,7 +96,8 @@ export class Invariants {
   atRest(): void {
     const { truth, questions, instances } = this.cluster
     for (const [place, stored] of truth.stored) {
-      const excused = stored.died || (stored.acked && questions.failedFor(stored.client_id))
+      const taken = stored.acked && (stored.taken || questions.failedFor(stored.client_id))
+      const excused = stored.died || taken
       this.cluster.assert(stored.came || excused, `${place} was accepted, and has never come`)
     }
     const brokers = instances.flatMap(({ brokers }) => brokers)

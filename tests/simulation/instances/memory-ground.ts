@@ -14,6 +14,7 @@ export class MemoryGround implements Ground {
     faulty: { lies_ms: 9000, replaced_ms: 6000 },
     healed: { lies_ms: 3000, replaced_ms: 2000 },
   }
+  readonly crash_takes = false
   readonly instances: readonly FarInstance[]
   readonly #engine: MemoryEngine
 

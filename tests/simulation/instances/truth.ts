@@ -14,6 +14,8 @@ interface Stored {
   came: boolean
   acked: boolean
   died: boolean
+  /** A read that nobody has the answer to may have acknowledged it. */
+  taken: boolean
 }
 
 /** What the one engine under all instances says has happened. */
@@ -35,7 +37,7 @@ export class Truth {
     }
     const place = placeOf(client_id, message_id)
     if (this.stored.has(place)) throw new Error(`${place} is stored twice`)
-    const state = { sent: false, came: false, acked: false, died: false }
+    const state = { sent: false, came: false, acked: false, died: false, taken: false }
     const stored = { client_id, offset, stored_ms: this.now(), ...state }
     this.stored.set(place, stored)
     const unsent = this.#unsent.get(client_id)
@@ -48,6 +50,11 @@ export class Truth {
     if (!stored || stored.acked) return
     stored.acked = true
     this.acked++
+  }
+
+  /** A read with `auto` was not answered. */
+  mayBeTaken(client_id: string): void {
+    for (const stored of this.stored.values()) if (stored.client_id === client_id) stored.taken = true
   }
 
   died(client_id: string, message_id: string): void {

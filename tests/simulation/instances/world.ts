@@ -37,6 +37,8 @@ export interface Ground {
   readonly patience: Readonly<Record<'faulty' | 'healed', { lies_ms: number; replaced_ms: number }>>
   /** How long an answer may be under way after the call was carried out, in milliseconds. */
   readonly answer_ms_max: number
+  /** A crash may leave acknowledged what it kept from the caller of a read with `auto`. */
+  readonly crash_takes: boolean
   /** @returns undefined for an address that does not exist */
   seen(client_id: string): Seen | undefined
   /** Messages that are not acknowledged, nor dead and buried. */

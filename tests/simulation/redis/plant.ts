@@ -1,4 +1,6 @@
 import type { Engine } from '../../../src/engine/engine.ts'
+import { appendCall } from '../../../src/engine/redis/mailbox/calls.ts'
+import { Lanes } from '../../../src/engine/redis/mailbox/lanes.ts'
 import type { Latest } from '../../../src/engine/values.ts'
 import type { Bug } from './faults.ts'
 
@@ -37,4 +39,26 @@ function changed(engine: Engine, own: { readonly [K in keyof Engine]?: Engine[K]
       return typeof member === 'function' ? member.bind(target) : member
     },
   })
+}
+
+/** Until it is disposed of, no call for a mailbox waits for another. */
+export function withoutLines(): Disposable {
+  const { append, call } = Lanes.prototype
+  const numbers = new WeakMap<Lanes, number>()
+  Lanes.prototype.call = function (address, what, as) {
+    const number = (numbers.get(this) ?? 0) + 1
+    numbers.set(this, number)
+    // biome-ignore lint/complexity/useLiteralKeys: it is private
+    const options = this['options']
+    return call.call(new Lanes(options), address, what, as ?? { instance: options.instance, number }) as never
+  }
+  Lanes.prototype.append = async function (address, message, epoch) {
+    const answer = await this.call(address, appendCall([message], epoch))
+    return typeof answer === 'string' ? answer : { ...answer, outcome: answer.outcomes[0]! }
+  }
+  return {
+    [Symbol.dispose]() {
+      Object.assign(Lanes.prototype, { append, call })
+    },
+  }
 }

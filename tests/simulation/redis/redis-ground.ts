@@ -6,6 +6,7 @@ import { Channels } from './channels.ts'
 import { CALL_MS } from './far-connection.ts'
 import { type Bug, RedisFaults } from './faults.ts'
 import { Mirror } from './mirror.ts'
+import { withoutLines } from './plant.ts'
 import { RedisInstance } from './redis-instance.ts'
 import type { Server } from './server.ts'
 import type { RedisWorld } from './world.ts'
@@ -19,6 +20,8 @@ export class RedisGround implements Ground {
     faulty: { lies_ms: 25_000, replaced_ms: 20_000 },
     healed: { lies_ms: 4000, replaced_ms: 3000 },
   }
+  /** A read is answered when what it acknowledged is. */
+  readonly crash_takes = true
   readonly instances: readonly RedisInstance[]
   readonly #world: RedisWorld
   readonly #mirror: Mirror
@@ -87,7 +90,8 @@ export class RedisGround implements Ground {
 
 /** Runs a seed over a server, whose data are forgotten first. */
 export async function runSeed(server: Server, seed: number, bug?: Bug): Promise<Outcome> {
+  using _ = bug === 'two_at_once' ? withoutLines() : undefined
   await server.empty()
   const ground = (world: World) => new RedisGround(world, server, bug)
-  return outcomeOf(seed, new Cluster(seed, ground, bug !== 'sent_again'))
+  return await outcomeOf(seed, new Cluster(seed, ground, bug !== 'sent_again'))
 }

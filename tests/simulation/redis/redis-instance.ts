@@ -9,6 +9,8 @@ import type { RedisWorld } from './world.ts'
 /** An instance with the real engine on Redis, behind a connection on which much goes wrong. */
 export class RedisInstance extends Instance {
   connection!: FarConnection
+  /** Each tick costs several calls. */
+  protected override readonly tend_ms = 1000
   #engine!: Engine
 
   constructor(
