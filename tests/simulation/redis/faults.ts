@@ -17,7 +17,7 @@ export type Bug = keyof typeof BUGS
  * arrives. `cut`: a part is, and no answer arrives. `some`: some calls are refused for the moment, the others
  * answered. `late`: it arrives after all, when its calls may have been made again or given up.
  */
-const PIPELINE_FAULTS = ['unsent', 'lost', 'cut', 'some', 'late'] as const
+export const PIPELINE_FAULTS = ['unsent', 'lost', 'cut', 'some', 'late'] as const
 
 export type PipelineFault = (typeof PIPELINE_FAULTS)[number]
 
