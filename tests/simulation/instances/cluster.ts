@@ -157,7 +157,12 @@ export class Cluster implements World {
     }
     for (let tries = 0; tries < SEND_TRIES; tries++) {
       try {
-        await this.command(this.someUp(), newIdentity(), 'send_message', input)
+        const sent = await this.command(this.someUp(), newIdentity(), 'send_message', input)
+        const { message_id } = sent as { message_id: string }
+        this.assert(
+          this.truth.knows(recipient_id, message_id),
+          `${message_id} has a receipt, and is not stored`,
+        )
         if (tries > 0) this.rare.took('sent after a failure')
         return
       } catch (error) {

@@ -104,6 +104,8 @@ export class Invariants {
     const counted = (count: (counters: (typeof brokers)[number]['counters']) => number) =>
       brokers.reduce((sum, { counters }) => sum + count(counters), 0)
     this.cluster.assert(counted((of) => of.acknowledged) <= truth.acked, 'acknowledgements count twice')
+    const dead = counted((of) => Object.values(of.dead).reduce((sum, count) => sum + count))
+    this.cluster.assert(dead <= truth.dead, 'deaths count twice')
     this.cluster.assert(counted((of) => of.redelivered) <= truth.redelivered, 'redeliveries count twice')
   }
 }

@@ -26,6 +26,7 @@ export class Truth {
   readonly #labels = new Map<string, string>()
   acked = 0
   redelivered = 0
+  dead = 0
 
   constructor(private readonly now: () => number) {}
 
@@ -59,7 +60,14 @@ export class Truth {
 
   died(client_id: string, message_id: string): void {
     const stored = this.stored.get(placeOf(client_id, message_id))
-    if (stored) stored.died = true
+    if (!stored || stored.died) return
+    stored.died = true
+    this.dead++
+  }
+
+  /** Whether the message is in this mailbox, or was. */
+  knows(client_id: string, message_id: string): boolean {
+    return this.stored.has(placeOf(client_id, message_id))
   }
 
   /** @throws Error where the message is not of this mailbox */

@@ -1,3 +1,5 @@
+import { bounceOf } from '../../../src/core/bounce.ts'
+import type { DeadLetter } from '../../../src/core/mailbox/entry.ts'
 import { CLAIM_DUE } from '../../../src/engine/redis/addresses/due-index.ts'
 import { ADD } from '../../../src/engine/redis/dead-letters/dead-letters.ts'
 import { openCall, settleCall } from '../../../src/engine/redis/mailbox/calls.ts'
@@ -6,7 +8,7 @@ import { APPEND, OPEN, SETTLE } from '../../../src/engine/redis/mailbox/scripts.
 import { readAnnouncements, readOutgoing } from '../../../src/engine/redis/mailbox/text.ts'
 import type { Script } from '../../../src/engine/redis/script.ts'
 import type { Seen, World } from '../instances/world.ts'
-import { placeOf } from '../ledger.ts'
+import { placeOf, sha256 } from '../ledger.ts'
 import type { Answer, Request, Server } from './server.ts'
 import { PREFIX } from './world.ts'
 
@@ -30,7 +32,8 @@ export class Mirror {
   /** Keys to which something was added. */
   readonly #written = new Set<string>()
   readonly #jsons = new Map<string, string>()
-  readonly #died = new Set<string>()
+  /** What has died, by place. */
+  readonly #died = new Map<string, DeadLetter>()
   /** How often each dead message was stored as a dead letter, as the server says. */
   readonly #buried = new Map<string, number>()
 
@@ -51,11 +54,18 @@ export class Mirror {
     return sum
   }
 
-  /** @throws Error where a dead message is not a dead letter, or was made one twice */
+  /** @throws Error where a dead message is no dead letter, was made one twice, or its sender was not told */
   checkBuried(): void {
-    for (const place of this.#died)
-      if (this.#buried.get(place) !== 1)
-        throw new Error(`${place} has died, and was buried ${this.#buried.get(place) ?? 0} times`)
+    for (const [place, letter] of this.#died) {
+      const times = this.#buried.get(place) ?? 0
+      if (times !== 1) throw new Error(`${place} has died, and was buried ${times} times`)
+      const bounce = bounceOf(letter, sha256)
+      const { sender_id } = letter.message
+      if (!bounce || this.world.truth.knows(sender_id, bounce.message_id)) continue
+      // A full mailbox takes none.
+      if (this.world.limits.mailbox_messages_max >= ROOMY)
+        throw new Error(`${place} has died, and ${sender_id} was not told`)
+    }
   }
 
   /** Carries out some calls, with nothing in between. @returns their answers */
@@ -157,8 +167,9 @@ export class Mirror {
     const address = { project: 'default', client_id }
     const [texts] = await this.server.carryOut([['LRANGE', mailboxKeys(PREFIX, address)[5]!, '0', '-1']])
     for (const text of texts as string[]) {
-      const { message_id } = readOutgoing(text, address).letter.message
-      this.#died.add(placeOf(client_id, message_id))
+      const { letter } = readOutgoing(text, address)
+      const { message_id } = letter.message
+      this.#died.set(placeOf(client_id, message_id), letter)
       this.world.truth.died(client_id, message_id)
     }
   }
@@ -169,6 +180,8 @@ const FIRST_KEY = 3
 /** A key of a mailbox that scripts of it begin with. */
 const MAILBOX = /\{default:([^}]+)\}:(?:state|outbox)$/
 const LOOKS = 3
+/** No mailbox with so much room is ever full. */
+const ROOMY = 1000
 const SETTLES = settleCall({})
 const OPENS = openCall(undefined, 'manual', undefined, undefined)
 

@@ -1,3 +1,4 @@
+import type { Limits } from '../../../src/core/limits.ts'
 import { Cluster } from '../instances/cluster.ts'
 import { INSTANCES } from '../instances/memory-ground.ts'
 import { type Outcome, outcomeOf } from '../instances/searching.ts'
@@ -29,10 +30,17 @@ export class RedisGround implements Ground {
 
   constructor(world: World, server: Server, bug: Bug | undefined) {
     const channels = new Channels(world)
-    this.#mirror = new Mirror(world, server, (...published) => channels.publish(...published))
     const redis_faults = new RedisFaults(world.random)
     const generation = () => `g${this.#generation}`
-    this.#world = { ...world, redis_faults, mirror: this.#mirror, channels, bug, generation }
+    const limits: Limits = {
+      ...world.limits,
+      attempts_max: world.random.pick([1000, 1000, 2]),
+      mailbox_messages_max: world.random.pick([1024, 1024, 5]),
+      mailbox_overflow: world.random.pick(['reject', 'drop_oldest']),
+    }
+    const roomy = { ...world, limits }
+    this.#mirror = new Mirror(roomy, server, (...published) => channels.publish(...published))
+    this.#world = { ...roomy, redis_faults, mirror: this.#mirror, channels, bug, generation }
     this.instances = Array.from({ length: INSTANCES }, (_, i) => new RedisInstance(this.#world, `i${i}`))
     this.#disturbLater()
   }
