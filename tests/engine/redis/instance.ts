@@ -1,6 +1,9 @@
 import { DEFAULT_LIMITS, type Limits } from '../../../src/core/limits.ts'
 import { parseTarget } from '../../../src/core/redis-target.ts'
-import { RedisConnection } from '../../../src/engine/redis/connection/redis-connection.ts'
+import {
+  type EngineConnection,
+  RedisConnection,
+} from '../../../src/engine/redis/connection/redis-connection.ts'
 import { RedisEngine } from '../../../src/engine/redis/redis.ts'
 import { SCRIPTS } from '../../../src/engine/redis/scripts.ts'
 
@@ -14,18 +17,17 @@ export function newRedisEngine(
   {
     now = Date.now,
     limits = () => DEFAULT_LIMITS,
+    around = (connection) => connection,
   }: {
     now?: () => number
     limits?: (project: string) => Limits
+    /** Puts something round the connection. */
+    around?: (connection: EngineConnection) => EngineConnection
   } = {},
 ): RedisEngine {
+  const options = { target: parseTarget(url), prefix, scripts: SCRIPTS, note: () => undefined }
   return new RedisEngine({
-    connection: new RedisConnection({
-      target: parseTarget(url),
-      prefix,
-      scripts: SCRIPTS,
-      note: () => undefined,
-    }),
+    connection: around(new RedisConnection(options)),
     limits,
     now,
     newId: () => crypto.randomUUID(),

@@ -18,6 +18,8 @@ export interface ClaimAnswer extends Noted {
   /** The send may begin, or go on where an earlier one ended midway. */
   readonly begins: boolean
   readonly known: Known | undefined
+  /** Id of the message: that of an earlier send which began, and whose end is not known. */
+  readonly message_id: string
 }
 
 /**
@@ -28,26 +30,33 @@ export interface ClaimAnswer extends Noted {
  */
 export function claimCall(
   { key, digest }: IdempotencyKey,
+  message_id: string,
   until_ms: number,
   keys_max: number,
   epoch: string | undefined,
 ): MailboxCall<ClaimAnswer | Refused> {
   return {
     script: CLAIM,
-    args: [epoch ?? '', key, encodeURIComponent(digest), until_ms, keys_max, '1'],
+    args: [epoch ?? '', key, encodeURIComponent(digest), until_ms, keys_max, '1', message_id],
     read: readClaim,
   }
 }
 
 /** Only asks what came of a key. */
 export function lookCall(key: string): MailboxCall<ClaimAnswer | Refused> {
-  return { script: CLAIM, args: ['', key, '', 0, 0, ''], read: readClaim }
+  return { script: CLAIM, args: ['', key, '', 0, 0, '', ''], read: readClaim }
 }
 
 function readClaim(answer: unknown): ClaimAnswer | Refused {
   if (!Array.isArray(answer)) return answer as Refused
-  const [all, [made, begins, digest, text]] = noted(answer)
-  return { ...all, made: made === 1, begins: begins === 1, known: known(digest, text) }
+  const [all, [made, begins, digest, text, message_id]] = noted(answer)
+  return {
+    ...all,
+    made: made === 1,
+    begins: begins === 1,
+    known: known(digest, text),
+    message_id: String(message_id),
+  }
 }
 
 export interface FinishAnswer extends Noted {

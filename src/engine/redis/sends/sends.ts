@@ -18,7 +18,7 @@ import type { As, Lanes } from '../mailbox/lanes.ts'
 import type { Mark } from '../mailbox/text.ts'
 import { carriedOut } from '../mailboxes.ts'
 import type { Usage } from '../usage.ts'
-import { claimCall, finishCall, type Known, lookCall } from './calls.ts'
+import { type ClaimAnswer, claimCall, finishCall, type Known, lookCall } from './calls.ts'
 
 export interface SendsOptions {
   readonly lanes: Lanes
@@ -83,43 +83,57 @@ export class Sends {
     variants: readonly Variant[],
     key: IdempotencyKey | undefined,
   ): Promise<Sent | Repeated> {
-    const { message_id, sender_id, expires_ms, broadcast } = variants[0]!.message
+    const { sender_id, expires_ms, broadcast } = variants[0]!.message
+    let { message_id } = variants[0]!.message
+    let goes_on = false
     const sender = { project, client_id: sender_id }
     const { idempotency_seconds } = this.options.limits(project)
     const mark = key && { key: key.key, until_ms: this.options.now() + idempotency_seconds * 1000 }
     if (key && mark) {
-      const known = await this.#claim(sender, key, mark.until_ms)
-      if (known) return repeatedBy(known)
+      const claim = await this.#claim(sender, key, message_id, mark.until_ms)
+      if (claim?.known) return repeatedBy(claim.known)
+      // An earlier send with the key began, and some recipients may have its message.
+      goes_on = claim !== undefined && claim.message_id !== message_id
+      if (goes_on) message_id = claim!.message_id
     }
     const recipients: string[] = []
     const stores: Promise<Appended>[] = []
     for (const { message, recipients: some } of variants)
       for (const recipient_id of some) {
         recipients.push(recipient_id)
-        stores.push(this.store(project, message, recipient_id, 0, mark))
+        const named = goes_on ? renamed(message, message_id) : message
+        stores.push(this.store(project, named, recipient_id, 0, mark))
       }
     const deliveries = await Promise.all(stores)
     const sent: Sent = { outcome: 'sent', broadcast, message_id, expires_ms, recipients, deliveries }
     if (!key) return sent
     const any = deliveries.some(({ outcome }) => outcome === 'stored')
     const finished = await this.options.lanes.call(sender, finishCall(key.key, any ? sent : undefined))
-    return typeof finished === 'object' && finished.known ? repeatedBy(finished.known) : sent
+    if (typeof finished === 'object' && finished.known) return repeatedBy(finished.known)
+    return any && goes_on ? repeatedBy({ digest: key.digest, sent }) : sent
   }
 
-  /** @returns what came of the send before, if there was one; undefined: it may begin */
-  async #claim(sender: Address, key: IdempotencyKey, until_ms: number): Promise<Known | undefined> {
+  /** @returns what is known of the send; undefined: nothing will be, it may begin */
+  async #claim(
+    sender: Address,
+    key: IdempotencyKey,
+    message_id: string,
+    until_ms: number,
+  ): Promise<ClaimAnswer | undefined> {
     const { lanes, holders, limits, newEpoch } = this.options
     const { idempotency_keys_max } = limits(sender.project)
-    let answer = await lanes.call(sender, claimCall(key, until_ms, idempotency_keys_max, undefined))
+    const claim = (epoch: string | undefined) =>
+      lanes.call(sender, claimCall(key, message_id, until_ms, idempotency_keys_max, epoch))
+    let answer = await claim(undefined)
     if (answer === 'unknown') {
       // Without a place for the sender's address there is none for the key.
       if (!(await holders.takePlace(sender))) return undefined
-      answer = await lanes.call(sender, claimCall(key, until_ms, idempotency_keys_max, newEpoch()))
+      answer = await claim(newEpoch())
       await holders.made(sender)
     }
     const done = carriedOut(answer)
     if (typeof done === 'string') throw new Error(`a send was not begun: ${done}`)
-    return done.known
+    return done
   }
 
   /** As {@link Engine.repeated}. */
@@ -187,6 +201,11 @@ export class Sends {
     if (session_id === undefined) return STORED[owned ? 'disconnected' : 'unknown']
     return STORED[sessionStatus({ last_seen_ms: heard_ms }, now(), limits(project))]
   }
+}
+
+/** The same message under another id, which is the first member of its JSON. */
+function renamed(message: StoredMessage, message_id: string): StoredMessage {
+  return { ...message, message_id, json: message.json.replace(message.message_id, message_id) }
 }
 
 function repeatedBy({ digest, sent }: Known): Repeated {
