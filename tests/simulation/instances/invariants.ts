@@ -63,10 +63,10 @@ export class Invariants {
   }
 
   #questions(): void {
-    const { questions, schedule } = this.cluster
+    const { questions, schedule, truth } = this.cluster
     for (const question of questions.waiting) {
       if (question.over) questions.waiting.delete(question)
-      else if (question.replied_ms !== undefined)
+      else if (question.replied_ms !== undefined && !truth.hasDied(question.asker, question.reply_id!))
         this.cluster.assert(
           schedule.now - question.replied_ms <= this.#patience.lies_ms,
           `the reply to ${question.payload} is there, and its call waits on`,

@@ -65,6 +65,10 @@ export class Truth {
     this.dead++
   }
 
+  hasDied(client_id: string, message_id: string): boolean {
+    return this.stored.get(placeOf(client_id, message_id))?.died === true
+  }
+
   /** Whether the message is in this mailbox, or was. */
   knows(client_id: string, message_id: string): boolean {
     return this.stored.has(placeOf(client_id, message_id))

@@ -51,6 +51,8 @@ export class FarConnection implements EngineConnection {
   #waiting: Call[] = []
   #sending = false
   #trying = false
+  /** Pipelines that are not answered, in their order. */
+  readonly #under_way = new Set<readonly Call[]>()
   #arrives_ms = 0
   #answered_ms = 0
   readonly #wanted = new Set<string>()
@@ -169,9 +171,6 @@ export class FarConnection implements EngineConnection {
       schedule.later(wait_ms + random.between(0, faults.call_ms), 'lost', () => this.#lost(line, calls))
     this.#under_way.add(calls)
   }
-
-  /** Pipelines that are not answered, in their order. */
-  readonly #under_way = new Set<readonly Call[]>()
 
   /** @param known what the server answered; the other calls it refused for the moment */
   #answers(line: number, calls: readonly Call[], known: ReadonlyMap<Call, Answer>): void {
