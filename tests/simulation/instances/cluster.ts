@@ -302,7 +302,7 @@ export class Cluster implements World {
     this.assert(at_rest, 'the mailboxes do not come to rest')
     this.invariants.atRest()
     try {
-      this.ground.checkAtRest?.()
+      await this.ground.checkAtRest?.()
     } catch (error) {
       this.failed(error)
     }

@@ -46,5 +46,5 @@ export interface Ground {
   /** Calls succeed from now on. */
   healed?(): void
   /** @throws Error for something that must not be so when all is at rest */
-  checkAtRest?(): void
+  checkAtRest?(): Promise<void>
 }

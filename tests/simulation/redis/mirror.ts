@@ -68,6 +68,20 @@ export class Mirror {
     }
   }
 
+  /** @throws Error where the index of addresses differs from what they are */
+  async checkIndex(): Promise<void> {
+    const key = (part: string) => `${PREFIX}{default:addresses}:${part}`
+    const [all, held] = (await this.server.carryOut([
+      ['ZRANGE', key('clients'), '0', '-1'],
+      ['ZRANGE', key('sessions'), '0', '-1'],
+    ])) as string[][]
+    for (const [client_id, { session_id }] of this.#kept) {
+      if (!all!.includes(client_id)) throw new Error(`${client_id} is not in the index`)
+      if (held!.includes(client_id) !== (session_id !== undefined))
+        throw new Error(`the index is wrong about whether ${client_id} has a session`)
+    }
+  }
+
   /** Carries out some calls, with nothing in between. @returns their answers */
   async carryOut(asked: readonly Asked[]): Promise<Answer[]> {
     const touched = new Set<string>()

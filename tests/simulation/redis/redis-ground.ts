@@ -63,8 +63,9 @@ export class RedisGround implements Ground {
     for (const { connection } of this.instances) connection.back()
   }
 
-  checkAtRest(): void {
+  async checkAtRest(): Promise<void> {
     this.#mirror.checkBuried()
+    await this.#mirror.checkIndex()
   }
 
   #disturbLater(): void {
