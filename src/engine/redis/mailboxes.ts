@@ -4,6 +4,7 @@ import type { Position } from '../../core/mailbox/position.ts'
 import type { SessionEnd } from '../../core/session.ts'
 import type { Engine } from '../engine.ts'
 import type { Address, History, Kept, Opened, Read, Rewrite, Rewritten, Settle, Settled } from '../values.ts'
+import { RedisFailed } from './connection/failures.ts'
 import {
   type HistoryAnswer,
   historyCall,
@@ -11,6 +12,7 @@ import {
   type Refused,
   readCall,
   rewriteCall,
+  type SettleAnswer,
   settleCall,
 } from './mailbox/calls.ts'
 import type { Lanes } from './mailbox/lanes.ts'
@@ -79,7 +81,14 @@ export class Mailboxes {
     const of = read.due.filter(({ acknowledged }) => acknowledged)
     if (of.length === 0) return read
     const leases = { epoch: read.epoch, of }
-    const done = carriedOut(await this.options.lanes.call(address, settleCall({ leases }, true)))
+    let done: SettleAnswer | SessionEnd
+    try {
+      done = carriedOut(await this.options.lanes.call(address, settleCall({ leases }, true)))
+    } catch (error) {
+      // They may be acknowledged, and then nobody else would be given them. If they are not, they come again.
+      if (error instanceof RedisFailed && error.kind === 'unknown') return read
+      throw error
+    }
     // The session may have ended in between: then they come again.
     if (typeof done === 'string') return read
     this.#acknowledged(address, done.acknowledged)

@@ -38,7 +38,7 @@ import { DueIndex, nextLook } from './addresses/due-index.ts'
 import { Holders } from './addresses/holders.ts'
 import { Lists } from './addresses/lists.ts'
 import { RedisFailed } from './connection/failures.ts'
-import type { RedisConnection } from './connection/redis-connection.ts'
+import type { EngineConnection } from './connection/redis-connection.ts'
 import type { AppendOnce } from './dead-letters/appending.ts'
 import { DeadLetters } from './dead-letters/dead-letters.ts'
 import { Outboxes } from './dead-letters/outbox.ts'
@@ -54,7 +54,7 @@ import { Sends } from './sends/sends.ts'
 import { Usage } from './usage.ts'
 
 export interface RedisEngineOptions {
-  readonly connection: RedisConnection
+  readonly connection: EngineConnection
   readonly limits: (project: string) => Limits
   /** Milliseconds since the epoch, by the clock of all instances. */
   readonly now: () => number
@@ -121,7 +121,7 @@ export class RedisEngine implements Engine {
     })
     const lanes = this.#lanes
     const index = new AddressIndex({ run, command, prefix })
-    this.#due = new DueIndex({ run, command, prefix })
+    this.#due = new DueIndex({ run, command, prefix, instance })
     this.#dead_letters = new DeadLetters({ run, prefix, instance, limits, now })
     this.#holders = new Holders({
       lanes,
@@ -135,7 +135,7 @@ export class RedisEngine implements Engine {
     })
     this.#lists = new Lists({ command, prefix, lanes, index, dead_letters: this.#dead_letters, limits, now })
     this.#presence = new Presence({ command, prefix, instance, now })
-    this.#usage = new Usage({ command, prefix, limits, lists: this.#lists, lanes })
+    this.#usage = new Usage({ command, prefix, limits, now, lists: this.#lists, lanes })
     this.#sends = new Sends({ lanes, holders: this.#holders, usage: this.#usage, limits, now, newEpoch })
     const dead_letters = this.#dead_letters
     const append: AppendOnce = async ({ project, client_id }, message, attempts, as) =>

@@ -13,6 +13,8 @@ export interface UsageOptions {
   /** Of all keys. */
   readonly prefix: string
   readonly limits: (project: string) => Limits
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
   readonly lists: Lists
   readonly lanes: Lanes
 }
@@ -26,7 +28,7 @@ export class Usage {
   #bytes = 0
   /** What it has not told yet. */
   #grown = 0
-  #told_ms = 0
+  #told_ms = Number.NEGATIVE_INFINITY
 
   constructor(private readonly options: UsageOptions) {}
 
@@ -36,8 +38,8 @@ export class Usage {
 
   /** To be called several times a second. */
   tick(): void {
-    const now = performance.now()
-    if (this.#grown === 0 || now - this.#told_ms < TOLD_EVERY_MS) return
+    const now = this.options.now()
+    if (this.#grown === 0 || Math.abs(now - this.#told_ms) < TOLD_EVERY_MS) return
     this.#told_ms = now
     this.#tell().catch(() => undefined)
   }

@@ -3,24 +3,16 @@ import type { Acked, DeadLetter } from '../../../src/core/mailbox/entry.ts'
 import type { Session, SessionEnd, SessionStatus } from '../../../src/core/session.ts'
 import type { EngineEvents } from '../../../src/engine/engine.ts'
 import type { Address, Announcement } from '../../../src/engine/values.ts'
-import type { Random } from '../random.ts'
-import type { Bug, Faults } from './faults.ts'
-import type { Instance } from './instance.ts'
-import type { RarePaths } from './rare-paths.ts'
-import type { Schedule } from './schedule.ts'
-import type { Truth } from './truth.ts'
+import type { FarInstance } from './far-instance.ts'
+import type { Bug } from './faults.ts'
+import type { World } from './world.ts'
 
 type Told = (broker: Broker, elsewhere: boolean) => void
 
-/** What the bus needs of the cluster. */
-export interface BusWorld {
-  readonly schedule: Schedule
-  readonly random: Random
-  readonly faults: Faults
-  readonly truth: Truth
-  readonly rare: RarePaths
+/** What the bus needs. */
+export interface BusWorld extends World {
   readonly bug: Bug | undefined
-  readonly instances: readonly Instance[]
+  readonly instances: readonly FarInstance[]
 }
 
 /**
@@ -29,13 +21,13 @@ export interface BusWorld {
  */
 export class Bus implements EngineEvents {
   readonly wants_each = true
-  #cause: Instance | undefined
+  #cause: FarInstance | undefined
   #own: Told[] = []
 
   constructor(private readonly world: BusWorld) {}
 
   /** Does what an instance asks of the engine. @returns the answer, and what the instance is told with it */
-  caused<T>(by: Instance, effect: () => T): { readonly answer: T; readonly own: readonly Told[] } {
+  caused<T>(by: FarInstance, effect: () => T): { readonly answer: T; readonly own: readonly Told[] } {
     this.#cause = by
     this.#own = []
     const answer = effect()
@@ -54,7 +46,7 @@ export class Bus implements EngineEvents {
   }
 
   /** What an instance is told that has one of the bugs. */
-  #distorted(instance: Instance, announcement: Announcement): Announcement {
+  #distorted(instance: FarInstance, announcement: Announcement): Announcement {
     const { bug } = this.world
     const { epoch, changes, redelivery, offset } = announcement
     if (bug === 'look_at_last') return { ...announcement, changes: redelivery ? 0 : offset }
@@ -98,7 +90,7 @@ export class Bus implements EngineEvents {
   #tell(
     name: string,
     address: Address | undefined,
-    tell: (instance: Instance, broker: Broker, elsewhere: boolean) => void,
+    tell: (instance: FarInstance, broker: Broker, elsewhere: boolean) => void,
   ): void {
     const { instances, faults, random, rare, schedule, bug } = this.world
     const cause = this.#cause
@@ -118,7 +110,7 @@ export class Bus implements EngineEvents {
       for (let i = 0; i < times; i++) {
         const { life } = instance
         schedule.later(random.between(0, faults.delay_ms), name, () => {
-          if (instance.up && instance.life === life) tell(instance, instance.broker, true)
+          if (instance.lives(life)) tell(instance, instance.broker, true)
         })
       }
     }

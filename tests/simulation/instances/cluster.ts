@@ -5,12 +5,10 @@ import type { Connection } from '../../../src/broker/connection.ts'
 import { BrokerError, StorageFailed } from '../../../src/core/errors.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../../src/core/limits.ts'
 import { type Message, PRIORITIES } from '../../../src/core/message.ts'
-import { MemoryEngine } from '../../../src/engine/memory/memory.ts'
 import { newIdentity } from '../identity.ts'
 import { Random } from '../random.ts'
-import { Bus } from './bus.ts'
-import { type Bug, Faults } from './faults.ts'
-import { Crashed, Instance, type InstanceWorld } from './instance.ts'
+import { Faults } from './faults.ts'
+import { Crashed, type Instance } from './instance.ts'
 import { Invariants } from './invariants.ts'
 import { LiveClient } from './live-client.ts'
 import { LONG_LIVED, MailClient } from './mail-client.ts'
@@ -18,8 +16,8 @@ import { Questions } from './questions.ts'
 import { RarePaths } from './rare-paths.ts'
 import { Schedule } from './schedule.ts'
 import { Truth } from './truth.ts'
+import type { Ground, World } from './world.ts'
 
-const INSTANCES = 3
 const SEND_TRIES = 8
 /** What a client has to expect of any call. */
 const REFUSALS: ReadonlySet<string> = new Set([
@@ -34,16 +32,15 @@ const REFUSALS: ReadonlySet<string> = new Set([
  * Several instances of the broker over one engine, their clients, and all that goes wrong between them. A
  * seed determines what happens, in which order and when.
  */
-export class Cluster implements InstanceWorld {
+export class Cluster implements World {
   readonly random: Random
   readonly schedule = new Schedule()
   readonly rare = new RarePaths()
   readonly faults: Faults
   readonly limits: Limits
   readonly truth: Truth
-  readonly engine: MemoryEngine
-  readonly bus: Bus
-  readonly instances: Instance[] = []
+  readonly ground: Ground
+  readonly instances: readonly Instance[]
   readonly live: LiveClient[]
   readonly mail: MailClient[]
   readonly questions: Questions
@@ -58,9 +55,14 @@ export class Cluster implements InstanceWorld {
   #ids = 0
   #labels = 0
 
+  /**
+   * @param groundOf makes what lies under the brokers
+   * @param with_keys sends that failed are repeated with their key
+   */
   constructor(
     seed: number,
-    readonly bug: Bug | undefined,
+    groundOf: (world: World) => Ground,
+    private readonly with_keys = true,
   ) {
     this.random = new Random(seed)
     this.faults = new Faults(this.random)
@@ -75,16 +77,9 @@ export class Cluster implements InstanceWorld {
     const { clock } = this.schedule
     this.truth = new Truth(clock)
     this.questions = new Questions(clock)
-    this.engine = new MemoryEngine({
-      limits: () => this.limits,
-      now: clock,
-      newId: this.newId,
-      newEpoch: () => `e${this.#ids++}`,
-    })
-    this.#readLabels()
-    this.bus = new Bus(this)
-    this.engine.start(this.bus)
-    for (let i = 0; i < INSTANCES; i++) this.instances.push(new Instance(this))
+    this.ground = groundOf(this)
+    this.instances = this.ground.instances
+    for (const instance of this.instances) instance.boot()
     this.live = [
       new LiveClient(this, 'live-0', 'manual', false),
       new LiveClient(this, 'live-1', 'manual', false),
@@ -102,21 +97,12 @@ export class Cluster implements InstanceWorld {
   /** An id like a UUIDv7, of the simulated time. */
   readonly newId = (): string => {
     const time = this.schedule.now.toString(16).padStart(12, '0')
-    const count = (this.#ids++).toString(16).padStart(12, '0')
-    return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-${count}`
+    // The last digits are for the recipient.
+    const count = (this.#ids++).toString(16).padStart(7, '0')
+    return `${time.slice(0, 8)}-${time.slice(8)}-7000-8${count.slice(0, 3)}-${count.slice(3)}00000000`
   }
 
-  /** Learns which message says what, and which question a message answers. */
-  #readLabels(): void {
-    const append = this.engine.append.bind(this.engine)
-    this.engine.append = (project, message, recipient_id, key) => {
-      const { message_id, in_reply_to } = message
-      const appended = append(project, message, recipient_id, key)
-      if (appended.outcome !== 'stored') return appended
-      this.questions.stored(message_id, QUESTION.exec(message.json)?.[1], in_reply_to)
-      return appended
-    }
-  }
+  readonly newEpoch = (): string => `e${this.#ids++}`
 
   keep(identity: Identity): Identity {
     this.#identities.push(identity)
@@ -168,11 +154,16 @@ export class Cluster implements InstanceWorld {
       ...how,
       sender_id,
       recipient_id,
-      ...(this.bug === 'sent_again' ? {} : { idempotency_key: label }),
+      ...(this.with_keys ? { idempotency_key: label } : {}),
     }
     for (let tries = 0; tries < SEND_TRIES; tries++) {
       try {
-        await this.command(this.someUp(), newIdentity(), 'send_message', input)
+        const sent = await this.command(this.someUp(), newIdentity(), 'send_message', input)
+        const { message_id } = sent as { message_id: string }
+        this.assert(
+          this.truth.knows(recipient_id, message_id),
+          `${message_id} has a receipt, and is not stored`,
+        )
         if (tries > 0) this.rare.took('sent after a failure')
         return
       } catch (error) {
@@ -289,6 +280,7 @@ export class Cluster implements InstanceWorld {
       }
     }
     for (const instance of this.instances) if (!instance.up && !instance.gone) instance.boot()
+    this.ground.healed?.()
     await this.#pass(SETTLING_MS)
     this.invariants.healed()
     for (const from of [...this.live, ...this.mail])
@@ -310,11 +302,15 @@ export class Cluster implements InstanceWorld {
     }
     this.assert(at_rest, 'the mailboxes do not come to rest')
     this.invariants.atRest()
+    try {
+      await this.ground.checkAtRest?.()
+    } catch (error) {
+      this.failed(error)
+    }
   }
 
   #atRest(): boolean {
-    const { pending, leased } = this.engine.stats()
-    return pending + leased === 0 && this.mail.every(({ asking }) => asking === 0)
+    return this.ground.unsettled() === 0 && this.mail.every(({ asking }) => asking === 0)
   }
 }
 
@@ -324,8 +320,6 @@ const UNCONFIRMED = 'live-3'
 const MESSAGES = 500
 /** Two of these are more than one read brings. */
 const LARGE = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`h${i}`, 'x'.repeat(4000)]))
-/** The payload of a question, in the JSON of its message. */
-const QUESTION = /"payload":"(q\d+)"/
 /** After the faults are over, what they left in connections and calls is over so soon. */
 const SETTLING_MS = 6000
 /** Waits of questions, then a lease and two looks; and what begins anew when that is over. */

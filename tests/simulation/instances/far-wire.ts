@@ -1,7 +1,8 @@
 import type { Connection } from '../../../src/broker/connection.ts'
 import type { ErrorCode } from '../../../src/core/errors.ts'
 import type { Message } from '../../../src/core/message.ts'
-import type { Instance, InstanceWorld } from './instance.ts'
+import type { Instance } from './instance.ts'
+import type { World } from './world.ts'
 
 /** What a wire tells of. */
 export interface WireEnds {
@@ -27,7 +28,7 @@ export class FarWire implements Connection {
   constructor(
     readonly instance: Instance,
     readonly client_id: string,
-    private readonly world: InstanceWorld,
+    private readonly world: World,
     confirms: boolean,
     private readonly ends: WireEnds,
   ) {

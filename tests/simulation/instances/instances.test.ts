@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { BUGS, type Bug } from './faults.ts'
+import { runSeed } from './memory-ground.ts'
 import { RARE_PATHS } from './rare-paths.ts'
-import { runSeed, search, seedsFrom } from './searching.ts'
+import { search, seedsFrom } from './searching.ts'
 
 /** `MCP_BROKER_SIM_SEED` runs one seed again; `MCP_BROKER_INSTANCES_RUNS` says how many fresh ones otherwise. */
 const SEED = process.env.MCP_BROKER_SIM_SEED
@@ -20,7 +21,7 @@ function seeds(): Iterable<number> {
 test(
   'several instances keep what they promise, whatever is lost between them',
   async () => {
-    const { fell, rare } = await search(seeds())
+    const { fell, rare } = await search(runSeed, seeds())
     if (fell) throw new Error(`MCP_BROKER_SIM_SEED=${fell.seed}: ${fell.failure}`)
     // A simulation in which nothing goes wrong proves nothing.
     if (SEED || RUNS < RARE_RUNS) return
@@ -47,7 +48,7 @@ describe('a planted bug is found', () => {
   test.each(Object.entries(BUGS) as [Bug, string][])(
     '%s: %s',
     async (bug) => {
-      const { fell } = await search(seedsFrom(1, SELDOM[bug] ?? OFTEN), bug)
+      const { fell } = await search(runSeed, seedsFrom(1, SELDOM[bug] ?? OFTEN), bug)
       expect(fell).toBeDefined()
       expect((await runSeed(fell!.seed)).failure).toBeUndefined()
     },

@@ -2,13 +2,6 @@ import type { Cluster } from './cluster.ts'
 
 /** How often the invariants are checked that no event shows. */
 const CHECK_MS = 200
-/**
- * How long mail may lie in a mailbox that somebody reads, and a connection stay open whose session was
- * replaced: while looks fail, and when they do not. That is two looks, or one, and the calls around them.
- */
-const LIES_MS_MAX = { faulty: 9000, healed: 3000 }
-const REPLACED_MS_MAX = { faulty: 6000, healed: 2000 }
-
 interface Lying {
   readonly changes: number
   readonly pending: number
@@ -37,6 +30,10 @@ export class Invariants {
     this.#lying.clear()
   }
 
+  get #patience() {
+    return this.cluster.ground.patience[this.#state]
+  }
+
   #check(): void {
     for (const client of this.cluster.live) this.#lies(client.client_id, client.reads && client.wire)
     const [poller] = this.cluster.mail
@@ -48,8 +45,8 @@ export class Invariants {
   /** Mail that is pending while somebody would read it. */
   #lies(client_id: string, reader: unknown): void {
     const { cluster } = this
-    const { engine, schedule } = cluster
-    const client = engine.client('default', { client_id })
+    const { ground, schedule } = cluster
+    const client = ground.seen(client_id)
     if (!client || client.pending === 0 || !reader) {
       this.#lying.delete(client_id)
       return
@@ -60,18 +57,18 @@ export class Invariants {
       this.#lying.set(client_id, { changes, pending, reader, since_ms: schedule.now })
     else
       cluster.assert(
-        schedule.now - before.since_ms <= LIES_MS_MAX[this.#state],
+        schedule.now - before.since_ms <= this.#patience.lies_ms,
         `mail lies in the mailbox of ${client_id}`,
       )
   }
 
   #questions(): void {
-    const { questions, schedule } = this.cluster
+    const { questions, schedule, truth } = this.cluster
     for (const question of questions.waiting) {
       if (question.over) questions.waiting.delete(question)
-      else if (question.replied_ms !== undefined)
+      else if (question.replied_ms !== undefined && !truth.hasDied(question.asker, question.reply_id!))
         this.cluster.assert(
-          schedule.now - question.replied_ms <= LIES_MS_MAX[this.#state],
+          schedule.now - question.replied_ms <= this.#patience.lies_ms,
           `the reply to ${question.payload} is there, and its call waits on`,
         )
     }
@@ -79,16 +76,16 @@ export class Invariants {
 
   /** One open connection's session holds the address, soon after a takeover. */
   #replaced(): void {
-    const { engine, instances, schedule } = this.cluster
+    const { ground, instances, schedule } = this.cluster
     for (const { wires } of instances)
       for (const wire of wires) {
         if (!wire.open || wire.session_id === undefined) continue
-        const holder = engine.client('default', { client_id: wire.client_id })?.session?.session_id
+        const holder = ground.seen(wire.client_id)?.session_id
         if (holder === wire.session_id) wire.replaced_ms = undefined
         else {
           wire.replaced_ms ??= schedule.now
           this.cluster.assert(
-            schedule.now - wire.replaced_ms <= REPLACED_MS_MAX[this.#state],
+            schedule.now - wire.replaced_ms <= this.#patience.replaced_ms,
             `a connection of ${wire.client_id} is open, though its session was replaced`,
           )
         }
@@ -99,13 +96,16 @@ export class Invariants {
   atRest(): void {
     const { truth, questions, instances } = this.cluster
     for (const [place, stored] of truth.stored) {
-      const excused = stored.died || (stored.acked && questions.failedFor(stored.client_id))
+      const taken = stored.acked && (stored.taken || questions.failedFor(stored.client_id))
+      const excused = stored.died || taken
       this.cluster.assert(stored.came || excused, `${place} was accepted, and has never come`)
     }
     const brokers = instances.flatMap(({ brokers }) => brokers)
     const counted = (count: (counters: (typeof brokers)[number]['counters']) => number) =>
       brokers.reduce((sum, { counters }) => sum + count(counters), 0)
     this.cluster.assert(counted((of) => of.acknowledged) <= truth.acked, 'acknowledgements count twice')
+    const dead = counted((of) => Object.values(of.dead).reduce((sum, count) => sum + count))
+    this.cluster.assert(dead <= truth.dead, 'deaths count twice')
     this.cluster.assert(counted((of) => of.redelivered) <= truth.redelivered, 'redeliveries count twice')
   }
 }

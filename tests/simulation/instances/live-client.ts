@@ -91,7 +91,7 @@ export class LiveClient {
           last.set(line, offset)
         }
         // It was in time when it was read.
-        const read_ms = cluster.schedule.now - cluster.faults.call_ms - END_OF_TURN_MS
+        const read_ms = cluster.schedule.now - cluster.ground.answer_ms_max - END_OF_TURN_MS
         cluster.assert(Date.parse(expires_at!) > read_ms, `${message_id} is sent when it has expired`)
         cluster.truth.checkCursor(client_id, cursor)
       },

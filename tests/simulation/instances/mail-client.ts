@@ -1,6 +1,7 @@
 import type { Message } from '../../../src/core/message.ts'
 import { newIdentity } from '../identity.ts'
 import type { Cluster } from './cluster.ts'
+import { Crashed } from './instance.ts'
 
 /** A client without a connection: it polls its mailbox and asks questions, each call at any instance. */
 export class MailClient {
@@ -37,6 +38,8 @@ export class MailClient {
       const message_ids = messages.map(({ message_id }) => message_id)
       await cluster.command(cluster.someUp(), newIdentity(), 'ack_messages', { client_id, message_ids })
     } catch (error) {
+      if (error instanceof Crashed && ack === 'auto' && cluster.ground.crash_takes)
+        cluster.truth.mayBeTaken(client_id)
       cluster.expects(error)
     } finally {
       this.polls_ms = undefined

@@ -4,6 +4,8 @@ export interface Question {
   readonly asker: string
   /** When the reply was stored, in milliseconds since the epoch. */
   replied_ms: number | undefined
+  /** Id of that reply. */
+  reply_id: string | undefined
   over: boolean
   failed: boolean
 }
@@ -19,7 +21,14 @@ export class Questions {
   constructor(private readonly now: () => number) {}
 
   begin(asker: string, payload: string): Question {
-    const question = { payload, asker, replied_ms: undefined, over: false, failed: false }
+    const question = {
+      payload,
+      asker,
+      replied_ms: undefined,
+      reply_id: undefined,
+      over: false,
+      failed: false,
+    }
     this.#by_payload.set(payload, question)
     this.waiting.add(question)
     return question
@@ -29,12 +38,14 @@ export class Questions {
     return this.#by_payload.has(String(payload))
   }
 
-  /** A message was stored. */
-  stored(message_id: string, payload: unknown, in_reply_to: string | undefined): void {
-    const question = this.#by_payload.get(String(payload))
+  /** A message was stored. @param json of the message */
+  stored(message_id: string, json: string, in_reply_to: string | undefined): void {
+    const question = this.#by_payload.get(QUESTION.exec(json)?.[1] ?? '')
     if (question) this.#by_message.set(message_id, question)
     const answered = in_reply_to === undefined ? undefined : this.#by_message.get(in_reply_to)
-    if (answered) answered.replied_ms ??= this.now()
+    if (!answered || answered.replied_ms !== undefined) return
+    answered.replied_ms = this.now()
+    answered.reply_id = message_id
   }
 
   /** A message is the reply to a question. @returns false if it was to another one already */
@@ -51,3 +62,6 @@ export class Questions {
     return false
   }
 }
+
+/** The payload of a question, in the JSON of its message. */
+const QUESTION = /"payload":"(q\d+)"/

@@ -5,7 +5,7 @@ interface Event {
   /** Of two events at one time, the one that was planned first happens first. */
   readonly number: number
   readonly name: string
-  readonly run: () => void
+  readonly run: () => void | Promise<void>
   cancelled: boolean
 }
 
@@ -18,7 +18,10 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
-/** Simulated time, and what is to happen in it. Between two events the event loop turns once. */
+/**
+ * Simulated time, and what is to happen in it. An event is over before the next one begins, also one that
+ * takes real time. Between two events the event loop turns once.
+ */
 export class Schedule {
   /** Milliseconds since the epoch. */
   now = Date.UTC(2026, 0, 31, 12)
@@ -39,7 +42,7 @@ export class Schedule {
     }
   }
 
-  later(ms: number, name: string, run: () => void): Event {
+  later(ms: number, name: string, run: Event['run']): Event {
     const event = { at_ms: this.now + ms, number: this.#planned++, name, run, cancelled: false }
     let at = this.#queue.length
     while (at > 0 && this.#queue[at - 1]!.at_ms > event.at_ms) at--
@@ -56,6 +59,14 @@ export class Schedule {
     return new Promise((resolve) => this.later(ms, 'pause', resolve))
   }
 
+  /**
+   * Ends when what the last events led to at the end of a turn is over. To be awaited by an event that takes
+   * real time: how often the event loop turns in that does not matter then.
+   */
+  async quiet(): Promise<void> {
+    for (let i = 0; i < END_TURNS; i++) await turn()
+  }
+
   /** Adds to the trace. */
   note(what: string): void {
     for (let i = 0; i < what.length; i++) this.trace = (Math.imul(this.trace, 31) + what.charCodeAt(i)) | 0
@@ -66,7 +77,7 @@ export class Schedule {
     const end_ms = this.now + ms
     for (;;) {
       await turn()
-      if (this.#leaps()) for (let i = 0; i < END_TURNS; i++) await turn()
+      if (this.#leaps()) await this.quiet()
       const next = this.#queue[0]
       if (!next || next.at_ms > end_ms || !goes_on()) break
       this.#queue.shift()
@@ -75,7 +86,8 @@ export class Schedule {
       this.events++
       this.trace = (Math.imul(this.trace, 31) + next.at_ms) | 0
       this.note(next.name)
-      next.run()
+      const running = next.run()
+      if (running) await running
     }
     this.now = end_ms
   }

@@ -1,5 +1,4 @@
-import { Cluster } from './cluster.ts'
-import type { Bug } from './faults.ts'
+import type { Cluster } from './cluster.ts'
 import { RarePaths } from './rare-paths.ts'
 
 export const STEPS = 100
@@ -13,17 +12,20 @@ export interface Outcome {
   readonly rare: RarePaths
 }
 
-export async function runSeed(seed: number, bug?: Bug): Promise<Outcome> {
-  const cluster = new Cluster(seed, bug)
+/** Runs one seed, with a bug that is planted. */
+export type RunSeed<B extends string> = (seed: number, bug?: B) => Promise<Outcome>
+
+export async function outcomeOf(seed: number, cluster: Cluster): Promise<Outcome> {
   await cluster.run(STEPS).catch(cluster.failed)
   const { failure, schedule, rare } = cluster
   return { seed, failure, trace: schedule.trace, rare }
 }
 
 /** Runs seeds one after the other until one fails. */
-export async function search(
+export async function search<B extends string>(
+  runSeed: RunSeed<B>,
   seeds: Iterable<number>,
-  bug?: Bug,
+  bug?: B,
 ): Promise<{ readonly fell: Outcome | undefined; readonly rare: RarePaths }> {
   const rare = new RarePaths()
   for (const seed of seeds) {

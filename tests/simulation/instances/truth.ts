@@ -1,6 +1,5 @@
 import { parseCursor } from '../../../src/core/cursor.ts'
 import type { Message } from '../../../src/core/message.ts'
-import type { MemoryEngine } from '../../../src/engine/memory/memory.ts'
 import type { Announcement } from '../../../src/engine/values.ts'
 import { placeOf } from '../ledger.ts'
 
@@ -15,6 +14,8 @@ interface Stored {
   came: boolean
   acked: boolean
   died: boolean
+  /** A read that nobody has the answer to may have acknowledged it. */
+  taken: boolean
 }
 
 /** What the one engine under all instances says has happened. */
@@ -25,31 +26,52 @@ export class Truth {
   readonly #labels = new Map<string, string>()
   acked = 0
   redelivered = 0
+  dead = 0
 
   constructor(private readonly now: () => number) {}
 
+  /** @throws Error where a new message is in the mailbox already, or was */
   announced({ client_id, message_id, offset, redelivery }: Announcement): void {
     if (redelivery) {
       this.redelivered++
       return
     }
-    const state = { sent: false, came: false, acked: false, died: false }
+    const place = placeOf(client_id, message_id)
+    if (this.stored.has(place)) throw new Error(`${place} is stored twice`)
+    const state = { sent: false, came: false, acked: false, died: false, taken: false }
     const stored = { client_id, offset, stored_ms: this.now(), ...state }
-    this.stored.set(placeOf(client_id, message_id), stored)
+    this.stored.set(place, stored)
     const unsent = this.#unsent.get(client_id)
     if (unsent) unsent.add(stored)
     else this.#unsent.set(client_id, new Set([stored]))
   }
 
   acknowledged(client_id: string, message_id: string): void {
-    this.acked++
     const stored = this.stored.get(placeOf(client_id, message_id))
-    if (stored) stored.acked = true
+    if (!stored || stored.acked) return
+    stored.acked = true
+    this.acked++
+  }
+
+  /** A read with `auto` was not answered. */
+  mayBeTaken(client_id: string): void {
+    for (const stored of this.stored.values()) if (stored.client_id === client_id) stored.taken = true
   }
 
   died(client_id: string, message_id: string): void {
     const stored = this.stored.get(placeOf(client_id, message_id))
-    if (stored) stored.died = true
+    if (!stored || stored.died) return
+    stored.died = true
+    this.dead++
+  }
+
+  hasDied(client_id: string, message_id: string): boolean {
+    return this.stored.get(placeOf(client_id, message_id))?.died === true
+  }
+
+  /** Whether the message is in this mailbox, or was. */
+  knows(client_id: string, message_id: string): boolean {
+    return this.stored.has(placeOf(client_id, message_id))
   }
 
   /** @throws Error where the message is not of this mailbox */
@@ -86,11 +108,3 @@ export class Truth {
     }
   }
 }
-
-/** What a mailbox has come to, as an engine would say it. */
-export function latestOf(engine: MemoryEngine, project: string, client_id: string) {
-  const { epoch, changes, last, session } = engine.client(project, { client_id }) ?? NOBODY
-  return { epoch, changes, last, session_id: session?.session_id }
-}
-
-const NOBODY = { epoch: '0', changes: 0, last: 0, session: undefined }

@@ -22,6 +22,8 @@ export interface DueIndexOptions {
   readonly command: Command
   /** Of all keys. */
   readonly prefix: string
+  /** Names this process: each begins at another part. */
+  readonly instance: string
 }
 
 /**
@@ -31,9 +33,11 @@ export interface DueIndexOptions {
 export class DueIndex {
   readonly #known = new Map<string, number>()
   #deadlines = new Deadlines<Address>()
-  #part = Math.floor(Math.random() * PARTS)
+  #part: number
 
-  constructor(private readonly options: DueIndexOptions) {}
+  constructor(private readonly options: DueIndexOptions) {
+    this.#part = partOf(options.instance)
+  }
 
   /** An address is due at a time, in milliseconds since the epoch, or earlier. */
   note(address: Address, due_ms: number): void {
@@ -82,8 +86,7 @@ export class DueIndex {
   }
 
   #key(name: string): string {
-    const part = Number(BigInt.asUintN(32, BigInt(Bun.hash(name)))) % PARTS
-    return `${this.options.prefix}{due:${part}}`
+    return `${this.options.prefix}{due:${partOf(name)}}`
   }
 }
 
@@ -93,6 +96,10 @@ export class DueIndex {
  */
 export function nextLook({ due_ms, dying }: Pick<Noted, 'due_ms' | 'dying'>, now: number): number {
   return dying > 0 ? Math.min(due_ms, now + BURIED_MS) : due_ms
+}
+
+function partOf(name: string): number {
+  return Number(BigInt.asUintN(32, BigInt(Bun.hash(name)))) % PARTS
 }
 
 /** A client id has no slash. */

@@ -31,6 +31,22 @@ export interface Listener {
   missed(): void
 }
 
+/** What the engine has of Redis. */
+export type EngineConnection = Pick<
+  RedisConnection,
+  | 'prefix'
+  | 'listener'
+  | 'start'
+  | 'stop'
+  | 'tick'
+  | 'run'
+  | 'command'
+  | 'publish'
+  | 'listen'
+  | 'faults'
+  | 'stats'
+>
+
 /** A call that was never sent is given up sooner than one that may have been carried out. */
 const UNSENT_MS = 1000
 /** How often this process publishes to itself, and after which silence it does not count as hearing. */
