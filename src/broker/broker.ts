@@ -97,15 +97,13 @@ export class Broker implements EngineEvents {
     this.limits = options.limits
     this.now = options.now
     this.following = new Following((address, on) => this.engine.follow(address, on))
-    const { following } = this
-    this.hub = new Hub(options.report, () => this.end_of_turn.schedule(), following)
+    this.hub = new Hub(options.report, () => this.end_of_turn.schedule(), this.following)
     this.end_of_turn = new EndOfTurn(options.engine, this.hub, options.report)
-    this.waiters = new Waiters(options.waiting_max, following, options.timer)
+    this.waiters = new Waiters(options.waiting_max, this.following, options.timer)
     this.sessions = new Sessions(options.engine, options.now, options.limits)
     this.lookout = new Lookout(this, this.#over.bind(this), options.report)
     this.near_names = new NearNames(options.now)
-    const create = this.createMessage.bind(this)
-    this.protocols = new Protocols({ ...options, create, turns: this.turns })
+    this.protocols = new Protocols({ ...options, create: this.createMessage.bind(this), turns: this.turns })
   }
 
   get stopping(): boolean {

@@ -296,8 +296,8 @@ export class Hub {
   }
 
   /**
-   * Closes each connection that has taken nothing for `stalled_ms_max`, sends the probes that are due, and has
-   * those read whose storage has failed.
+   * Closes each connection that has taken nothing for `stalled_ms_max`, sends the probes that are due, and
+   * has those read whose storage has failed.
    *
    * @param now milliseconds since the epoch
    */

@@ -324,8 +324,8 @@ export interface Death extends Pick<DeadLetter, 'project' | 'recipient_id' | 're
 }
 
 /**
- * What a mailbox has come to, and who holds its address. `epoch` and `changes` as in {@link MailboxState}; "0"
- * and 0 at an address that does not exist.
+ * What a mailbox has come to, and who holds its address. `epoch` and `changes` as in {@link MailboxState};
+ * "0" and 0 at an address that does not exist.
  */
 export interface Latest extends Pick<MailboxState, 'epoch' | 'changes'> {
   readonly session_id: string | undefined

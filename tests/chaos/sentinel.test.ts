@@ -38,7 +38,7 @@ test(
   120_000 * ROUNDS,
 )
 
-/** What others may do without, since it proves no promise: how much a failover takes that nothing waits for. */
+/** It proves no promise: how much a failover takes where nothing waits for replicas. */
 if (ROUNDS > 1)
   test('without waiting for replicas, a failover may take some of what was accepted', async () => {
     await using sentinel = await Sentinel.start({ down_after_ms: DOWN_AFTER_MS })

@@ -24,9 +24,9 @@ export function kept(script: Script): Script {
 /** What holds at the server that a call goes to. */
 export interface Place {
   /**
-   * Names its history: the first 8 digits of its `master_replid`. Of a node of a cluster three such, with slashes
-   * between: its own id, its history, and the one before, of the master that it has taken over from. Empty
-   * before it was asked.
+   * Names its history: the first 8 digits of its `master_replid`. Of a node of a cluster three such, with
+   * slashes between: its own id, its history, and the one before, of the master that it has taken over from.
+   * Empty before it was asked.
    */
   readonly generation: string
   /** What to add to the clock of this process to have the server's, in milliseconds. */

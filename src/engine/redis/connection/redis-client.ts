@@ -170,8 +170,8 @@ export class RedisClient {
 
   /**
    * Runs a script. All keys are in one hash slot. While a slot of a cluster moves, its old node refuses calls
-   * with a key that is not there. One of which all are there could lose one halfway and be broken off: so each
-   * call has a key besides that never is.
+   * with a key that is not there. A call of which all are there could lose one halfway, and be broken off: so
+   * each has a key besides that never is.
    *
    * @param args as a function: made anew for each try, for the server that it goes to
    * @throws RedisFailed

@@ -21,8 +21,8 @@ export function retryMs(times: number): number {
 
 /**
  * The options of a connection for commands. Nothing is queued or sent again by ioredis: a call that is
- * repeated is repeated here, where it is known what that means. `socketTimeout` closes a connection to a server
- * that stands still: one that wakes up as a replica would take what it is sent, and lose it.
+ * repeated is repeated here, where it is known what that means. `socketTimeout` closes a connection to a
+ * server that stands still: one that wakes up as a replica would take what it is sent, and lose it.
  *
  * @param address of a node, in a cluster
  * @param ca PEM of the authorities to trust instead of the usual ones

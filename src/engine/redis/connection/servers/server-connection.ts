@@ -10,7 +10,7 @@ import { faultsOf, readInfo, type ServerInfo } from './server-info.ts'
  * |---|---|---|
  * | `connecting` | the first try is under way | `ready`, `unfit`, `down` |
  * | `ready` | it has the scripts, and takes calls | `down`, `unfit` |
- * | `down` | not connected, not asked yet who it is, silent, or without replicas; it tries again | `ready`, `unfit` |
+ * | `down` | not connected, not asked who it is, silent, or without replicas; it tries again | `ready`, `unfit` |
  * | `unfit` | it answers, and may not be used | `ready`, `down` |
  */
 export type ConnectionState = 'connecting' | 'ready' | 'down' | 'unfit'
@@ -183,7 +183,7 @@ export class ServerConnection {
     if (this.#queue.length > 0) this.#flush()
   }
 
-  /** Asks the server who it is, and takes no calls until it has answered. @param why what is said meanwhile */
+  /** Asks the server who it is; it takes no calls until it has answered. @param why what is said meanwhile */
   async greet(why = 'Redis is asked who it is.'): Promise<void> {
     if (this.state === 'ready') this.#turnTo('down', [why])
     const asked = ++this.#asked
