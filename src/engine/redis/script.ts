@@ -6,7 +6,7 @@ export interface Script {
   readonly text: string
   /** By which it is called once it is loaded. */
   readonly sha1: string
-  /** What it has stored must outlive the server: replicas have it before it is answered. */
+  /** What it stores or finds must outlive the server: replicas have it before it is answered. */
   readonly kept: boolean
 }
 
@@ -16,7 +16,7 @@ export function script(name: string, ...parts: readonly string[]): Script {
   return { name, text, sha1: createHash('sha1').update(text).digest('hex'), kept: false }
 }
 
-/** A script whose callers are told that something is stored. */
+/** A script whose callers go by what it has stored or found. */
 export function kept(script: Script): Script {
   return { ...script, kept: true }
 }

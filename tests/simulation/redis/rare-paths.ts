@@ -24,7 +24,6 @@ export const RARE_PATHS: readonly string[] = [
   'resumed after a cursor',
   'closed: session_replaced',
   'closed: slow_reader',
-  'closed: storage_unavailable',
   'found by a look',
   'answered',
   'answered by any message',

@@ -18,5 +18,5 @@ export const CLAIM = kept(of('dead-claim', claim))
 export const FINISH = of('dead-finish', finish)
 export const TAKE_OVER = of('dead-take-over', takeOver)
 export const FORGET = of('dead-forget', forget)
-/** On the outbox of a mailbox alone. */
-export const OUTBOX = script('outbox', outbox)
+/** On the outbox of a mailbox alone. A death that a failover takes back must not have been told before. */
+export const OUTBOX = kept(script('outbox', outbox))

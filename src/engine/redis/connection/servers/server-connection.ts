@@ -117,7 +117,6 @@ export class ServerConnection {
       commands.push(call)
     }
     const loaded = new Set<Script>()
-    let repeats = false
     for (const call of calls) {
       const { script } = call
       if (script && call.load && !loaded.has(script)) {
@@ -129,23 +128,21 @@ export class ServerConnection {
       call.load = false
       call.ask = undefined
       call.tries++
-      repeats ||= call.may_have_run
     }
     if (waits > 0) {
-      // WAIT asks about the last write of this connection: a repeated call may find its work done and write
-      // nothing, so something else has to be written.
-      if (repeats) add(undefined, 'set', this.#owner.markOf(this), '1', 'px', 60_000)
+      // WAIT asks about the last write of this connection, and what was written before that by any other one.
+      // A call may find its work done and write nothing, so something else is written.
+      add(undefined, 'set', this.#owner.markOf(this), '1', 'px', 60_000)
       add(undefined, 'wait', waits, WAIT_MS)
     }
     this.#pipelines++
     pipeline.exec().then(
-      (answers) => this.#answered(commands, answers ?? [], waits, repeats),
+      (answers) => this.#answered(commands, answers ?? [], waits),
       (error: Error) =>
         this.#answered(
           commands,
           commands.map(() => [error, undefined]),
           waits,
-          repeats,
         ),
     )
   }
@@ -154,12 +151,13 @@ export class ServerConnection {
     commands: readonly (Call | undefined)[],
     answers: readonly [error: Error | null, value: unknown][],
     waits: number,
-    marked: boolean,
   ): void {
     this.#pipelines--
     const replicas = waits > 0 ? answers.at(-1) : undefined
-    const mark = marked && waits > 0 ? answers.at(-2) : undefined
-    const unmet = replicas !== undefined && (!!replicas[0] || !!mark?.[0] || Number(replicas[1]) < waits)
+    const mark_error = waits > 0 ? answers.at(-2)?.[0] : undefined
+    // Without memory for the mark the answer to WAIT still covers what was stored before.
+    const unmarked = !!mark_error && verdictOn(mark_error) !== 'full'
+    const unmet = replicas !== undefined && (!!replicas[0] || unmarked || Number(replicas[1]) < waits)
     const now_ms = performance.now()
     let counted = false
     let silent = false
