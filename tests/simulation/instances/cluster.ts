@@ -58,11 +58,13 @@ export class Cluster implements World {
   /**
    * @param groundOf makes what lies under the brokers
    * @param with_keys sends that failed are repeated with their key
+   * @param parting clients end their sessions now and then
    */
   constructor(
     seed: number,
     groundOf: (world: World) => Ground,
     private readonly with_keys = true,
+    private readonly parting = false,
   ) {
     this.random = new Random(seed)
     this.faults = new Faults(this.random)
@@ -225,6 +227,7 @@ export class Cluster implements World {
     const dice = this.random.between(1, 100)
     const client = this.random.pick(this.live)
     const [poller, asker] = this.mail as [MailClient, MailClient]
+    if (this.parting && this.random.chance(0.06)) void client.part()
     if (dice <= 30) void this.send(this.#anybody(), this.#anybody())
     else if (dice <= 38) this.#burst(this.#anybody())
     else if (dice <= 52) void client.settle()

@@ -118,6 +118,23 @@ export class LiveClient {
     }
   }
 
+  /** Ends its session, hangs up, and may be back at once at another instance. */
+  async part(): Promise<void> {
+    const { cluster, wire } = this
+    if (!wire?.open || !wire.instance.up || this.#connecting) return
+    this.#in_hand.clear()
+    try {
+      const parted = cluster.command(wire.instance, this.#identity, 'disconnect_session', {}, wire)
+      if (cluster.random.chance(0.5)) void this.connect(true)
+      await parted
+      cluster.rare.took('parted')
+    } catch (error) {
+      cluster.expects(error)
+    } finally {
+      wire.hangUp()
+    }
+  }
+
   /** It loses what it has in hand, which comes again when the leases are over. */
   lose(): void {
     this.#in_hand.clear()

@@ -102,5 +102,5 @@ export async function runSeed(server: Server, seed: number, bug?: Bug): Promise<
   using _ = bug === 'two_at_once' ? withoutLines() : undefined
   await server.empty()
   const ground = (world: World) => new RedisGround(world, server, bug)
-  return await outcomeOf(seed, new Cluster(seed, ground, bug !== 'sent_again'))
+  return await outcomeOf(seed, new Cluster(seed, ground, bug !== 'sent_again', true))
 }
