@@ -4,7 +4,7 @@ import type { EngineEvents } from '../../engine.ts'
 import type { Address, CheckedIn, Checkin, Heard } from '../../values.ts'
 import type { Lanes } from '../mailbox/lanes.ts'
 import { carriedOut } from '../mailboxes.ts'
-import { checkinCall, endCall, heardCall, sweepCall } from '../sessions/calls.ts'
+import { checkinCall, clientCall, endCall, heardCall, sweepCall } from '../sessions/calls.ts'
 import type { AddressIndex } from './address-index.ts'
 import { type DueIndex, nextLook } from './due-index.ts'
 
@@ -68,6 +68,16 @@ export class Holders {
     await index.ended(answer.ended)
     this.options.session(answer.ended, end)
     due.note(address, now() + limits(address.project).forget_seconds * 1000)
+    await this.#indexAgain(address)
+  }
+
+  /** After something was taken out of the index: another instance may have put it there in the meantime. */
+  async #indexAgain(address: Address): Promise<void> {
+    const { lanes, index } = this.options
+    const answer = await lanes.call(address, clientCall(address))
+    if (typeof answer === 'string') return
+    await index.made(address)
+    if (answer.client.session) await index.holds(answer.client.session)
   }
 
   /** As {@link Engine.heard}. */
@@ -90,11 +100,13 @@ export class Holders {
     const answer = await lanes.call(address, sweepCall(address, limits(address.project)))
     if (typeof answer === 'string') {
       await Promise.all([due.done(address, Number.POSITIVE_INFINITY), this.options.index.gone(address)])
+      await this.#indexAgain(address)
       return
     }
     if (answer.told && answer.session) this.options.session(answer.session, answer.told)
     if (answer.forgotten) await this.#forgotten(address, answer.session)
     await due.done(address, answer.forgotten ? Number.POSITIVE_INFINITY : nextLook(answer, now()))
+    if (answer.forgotten) await this.#indexAgain(address)
   }
 
   async #forgotten(address: Address, session: Session | undefined): Promise<void> {
@@ -135,6 +147,7 @@ export class Holders {
       // An address that has a place and is not there was taken for nothing, or is about to be made.
       if (typeof answer === 'string' || !answer.forgotten) continue
       await this.#forgotten(address, answer.session)
+      await this.#indexAgain(address)
       return true
     }
     return false
