@@ -58,7 +58,10 @@ export function keyOf(broker: Broker, input: SendInput, to: Addressed): Idempote
 /** The first send with a key. @throws BrokerError `idempotency_conflict` if it asked for something else */
 export function sameAsFirst({ first, digest }: Repeated, key: IdempotencyKey | undefined): Sent {
   if (digest === key?.digest) return first
-  const whom = first.broadcast ? 'a broadcast' : `a message to "${first.recipients[0]}"`
+  const [recipient] = first.recipients
+  // Of a send whose end is not known, nor are its recipients.
+  const to_one = recipient === undefined ? 'a send' : `a message to "${recipient}"`
+  const whom = first.broadcast ? 'a broadcast' : to_one
   throw new BrokerError('idempotency_conflict', {
     field: '/idempotency_key',
     detail: `This idempotency_key was used for ${whom} that asked for something else: ${first.message_id}.`,

@@ -71,6 +71,15 @@ test('a send that may be stored is repeated under the id that it began with', as
   })
 })
 
+test('a key under which something else may be stored is taken', async () => {
+  lost = APPEND
+  await expect(engine.append('p', message('m1'), 'r', KEY)).rejects.toThrow('did not answer')
+  lost = undefined
+  const other = await engine.append('p', message('m2'), 'r', { ...KEY, digest: 'another' })
+  expect(other).toMatchObject({ outcome: 'repeated', digest: KEY.digest })
+  expect(await engine.append('p', message('m3'), 'r', KEY)).toMatchObject({ first: { message_id: 'm1' } })
+})
+
 test('a send that was cut off midway goes on under its first id, and stores what is missing', async () => {
   const { recipients, ...first } = { recipients: ['r', 'other'], message: message('m1') }
   // It stored the message for one recipient, and has not ended.
