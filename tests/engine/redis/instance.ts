@@ -1,7 +1,10 @@
 import { StorageFailed } from '../../../src/core/errors.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../../src/core/limits.ts'
 import { parseTarget } from '../../../src/core/redis-target.ts'
-import { RedisConnection } from '../../../src/engine/redis/connection/redis-connection.ts'
+import {
+  type EngineConnection,
+  RedisConnection,
+} from '../../../src/engine/redis/connection/redis-connection.ts'
 import { RedisEngine } from '../../../src/engine/redis/redis.ts'
 import type { Run } from '../../../src/engine/redis/script.ts'
 import { SCRIPTS } from '../../../src/engine/redis/scripts.ts'
@@ -17,11 +20,14 @@ export function newRedisEngine(
     now = Date.now,
     limits = () => DEFAULT_LIMITS,
     through = (run) => run,
+    around = (connection) => connection,
   }: {
     now?: () => number
     limits?: (project: string) => Limits
     /** Carries the calls of scripts, as by a connection that breaks. */
     through?: (run: Run) => Run
+    /** Puts something round the connection. */
+    around?: (connection: EngineConnection) => EngineConnection
   } = {},
 ): RedisEngine {
   const instance = `i${++instances}`
@@ -34,7 +40,7 @@ export function newRedisEngine(
   })
   Object.assign(connection, { run: through(connection.run) })
   return new RedisEngine({
-    connection,
+    connection: around(connection),
     limits,
     now,
     newId: () => crypto.randomUUID(),

@@ -5,7 +5,8 @@ import { RedisFailed } from '../../../src/engine/redis/connection/failures.ts'
 import { APPEND, SETTLE } from '../../../src/engine/redis/mailbox/scripts.ts'
 import type { RedisEngine } from '../../../src/engine/redis/redis.ts'
 import type { Run, Script } from '../../../src/engine/redis/script.ts'
-import type { Read, Sent } from '../../../src/engine/values.ts'
+import { CHECKIN } from '../../../src/engine/redis/sessions/scripts.ts'
+import type { CheckedIn, Read, Sent } from '../../../src/engine/values.ts'
 import { RedisServer } from '../../redis/redis-server.ts'
 import { newRedisEngine } from './instance.ts'
 
@@ -18,7 +19,7 @@ const EVENTS: EngineEvents = {
   announced: NOTHING,
   acknowledged: NOTHING,
   died: NOTHING,
-  session: NOTHING,
+  session: ({ session_id }, status) => told.push(`${session_id} ${status}`),
   record: NOTHING,
   missed: NOTHING,
 }
@@ -28,12 +29,18 @@ let engine: RedisEngine
 let prefixes = 0
 /** Calls of this script are carried out, and their answers are lost for good. */
 let lost: Script | undefined
+/** Happens between a check-in and its repetition, as its first answer is lost. */
+let between: (() => unknown) | undefined
+/** What the engine told of sessions. */
+let told: string[] = []
 
 beforeAll(async () => {
   server = await RedisServer.start()
 })
 beforeEach(async () => {
   lost = undefined
+  between = undefined
+  told = []
   engine = newRedisEngine(server.url, `t${++prefixes}:`, { through: losing })
   await engine.start(EVENTS)
 })
@@ -44,6 +51,12 @@ const losing =
   (run: Run): Run =>
   async (script, keys, args) => {
     const answer = await run(script, keys, args)
+    if (script === CHECKIN && between && Array.isArray(answer)) {
+      const meanwhile = between
+      between = undefined
+      await meanwhile()
+      return run(script, keys, args)
+    }
     if (script === lost) throw new RedisFailed('unknown', 'Redis did not answer', true)
     return answer
   }
@@ -96,4 +109,51 @@ test('a send that was cut off midway goes on under its first id, and stores what
     expect(read).toMatchObject({ due: [{ message: { message_id: 'm1', sender_id: 's' } }] })
     expect((read as Read).due).toHaveLength(1)
   }
+})
+
+const CLIENT = {
+  ...READER,
+  resume: undefined,
+  join: undefined,
+  key_id: undefined,
+  name: 'n',
+  capabilities: undefined,
+}
+
+function sessionOf(checked: CheckedIn) {
+  if (checked.outcome !== 'ok') throw new Error(checked.outcome)
+  return checked.session
+}
+
+test('a check-in that is made again answers its own session, though another has replaced it', async () => {
+  const other = newRedisEngine(server.url, `t${prefixes}:`)
+  await other.start(EVENTS)
+  let successor: CheckedIn | undefined
+  between = async () => {
+    successor = await other.checkin(CLIENT)
+  }
+  const session = sessionOf(await engine.checkin(CLIENT))
+  const { session_id } = sessionOf(successor!)
+  expect(session).toMatchObject({ client_id: 'r', name: 'n', sender_only: false })
+  expect(session.session_id).not.toBe(session_id)
+  expect(told).toContain(`${session.session_id} replaced`)
+  expect(await engine.client('p', READER)).toMatchObject({ session: { session_id } })
+  other.stop()
+})
+
+test('a check-in that is made again when its session has ended says so', async () => {
+  const other = newRedisEngine(server.url, `t${prefixes}:`)
+  await other.start(EVENTS)
+  between = async () => {
+    const client = await other.client('p', READER)
+    await other.end(READER, client!.session!.session_id, 'closed')
+    told = []
+  }
+  const session = sessionOf(await engine.checkin(CLIENT))
+  expect(told).toContain(`${session.session_id} closed`)
+  expect(await engine.client('p', READER)).toMatchObject({ session: undefined })
+  expect(await engine.clients('p', { of: 'sessions', by: 'last_heard', limit: 1 })).toMatchObject({
+    total: 0,
+  })
+  other.stop()
 })

@@ -42,15 +42,17 @@ export class Holders {
     if (answer === 'not_owner') return { outcome: answer }
     const done = carriedOut(answer)
     if (typeof done === 'string') throw new Error(`check-in: ${done}`)
-    const { client, replaced, resumed, active, made } = done
+    const { client, replaced, resumed, active, made, over } = done
     const session = client.session!
     await Promise.all([
       made && index.made(checkin),
       replaced && index.ended(replaced, session),
-      index.holds(session),
+      !over && index.holds(session),
     ])
     if (replaced) this.options.session(replaced, 'replaced')
-    if (active) this.options.session(session, 'active')
+    // The call was made again, and somebody else was here in between.
+    if (over) this.options.session(session, over)
+    else if (active) this.options.session(session, 'active')
     this.#noteSilence(session)
     return { outcome: 'ok', session, resumed, mailbox: client.mailbox }
   }

@@ -1,6 +1,12 @@
 import type { Limits } from '../../../core/limits.ts'
 import type { MailboxState } from '../../../core/mailbox/state.ts'
-import { type Capabilities, type Session, type SessionStatus, sessionStatus } from '../../../core/session.ts'
+import {
+  type Capabilities,
+  type Session,
+  type SessionEnd,
+  type SessionStatus,
+  sessionStatus,
+} from '../../../core/session.ts'
 import type { Address, Checkin, ClientState } from '../../values.ts'
 import { dueMs, type MailboxCall, type Noted, noted, type Refused } from '../mailbox/calls.ts'
 import { CHECKIN, CLIENT, END, HEARD, SWEEP } from './scripts.ts'
@@ -27,6 +33,8 @@ export interface CheckinAnswer extends Noted {
   /** It is told active by this. */
   readonly active: boolean
   readonly replaced: Session | undefined
+  /** The session has ended since: it is answered as it began. */
+  readonly over: SessionEnd | undefined
   readonly client: StoredClient
 }
 
@@ -53,13 +61,14 @@ export function checkinCall(
     ],
     read(answer) {
       if (!Array.isArray(answer)) return answer as 'not_owner' | Refused
-      const [all, [made, resumed, active, replaced, ...client]] = noted(answer)
+      const [all, [made, resumed, active, replaced, over, ...client]] = noted(answer)
       return {
         ...all,
         made: made === 1,
         resumed: resumed === 1,
         active: active === 1,
         replaced: readSession(String(replaced), checkin),
+        over: over === '' ? undefined : (over as SessionEnd),
         client: readClient(client, checkin),
       }
     },
