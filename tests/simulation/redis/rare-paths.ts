@@ -20,6 +20,7 @@ export const RARE_PATHS: readonly string[] = [
   'event doubled',
   'crash',
   'takeover',
+  'parted',
   'sent after a failure',
   'resumed after a cursor',
   'closed: session_replaced',
