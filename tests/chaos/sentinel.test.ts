@@ -10,7 +10,7 @@ const DOWN_AFTER_MS = 1000
 const CUT_OFF_MS = 1500
 const STOPPED_MS = 5000
 /** A failover takes what the sentinels wait, and about as long again; more where the machine is busy. */
-const LIMITS = { waited_ms_max: 8000, silent_ms_max: 10_000 }
+const LIMITS = { waited_ms_max: 8000, silent_ms_max: 10_000, may_repeat: true }
 const BACK_MS_MAX = 8000
 
 /** The master is killed with what its replicas do not have. */
