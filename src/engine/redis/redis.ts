@@ -182,12 +182,18 @@ export class RedisEngine implements Engine {
     if (dying > 0) this.#outboxes.drain(address)
   }
 
-  /** Ends when what a call had die is buried. */
-  async #buried<T>(call: Promise<T>): Promise<T> {
+  /** Ends when what a call had die at some addresses is buried, or that has failed. */
+  async #buried<T>(call: Promise<T>, project: string, ...client_ids: readonly string[]): Promise<T> {
     const answer = await call
-    const burying = this.#outboxes.settled()
-    if (burying) await burying
+    for (const client_id of client_ids) {
+      const burying = this.#outboxes.buried({ project, client_id })
+      if (burying) await burying
+    }
     return answer
+  }
+
+  #buriedAt<T>({ project, client_id }: Address, call: Promise<T>): Promise<T> {
+    return this.#buried(call, project, client_id)
   }
 
   async start(events: EngineEvents): Promise<void> {
@@ -227,7 +233,7 @@ export class RedisEngine implements Engine {
     recipient_id: string,
     key?: IdempotencyKey,
   ): Promise<Appended | Repeated> {
-    return this.#buried(this.#sends.append(project, message, recipient_id, key))
+    return this.#buried(this.#sends.append(project, message, recipient_id, key), project, recipient_id)
   }
 
   appendToMany(
@@ -235,7 +241,8 @@ export class RedisEngine implements Engine {
     variants: readonly Variant[],
     key?: IdempotencyKey,
   ): Promise<Sent | Repeated> {
-    return this.#buried(this.#sends.appendToMany(project, variants, key))
+    const recipients = variants.flatMap(({ recipients }) => recipients)
+    return this.#buried(this.#sends.appendToMany(project, variants, key), project, ...recipients)
   }
 
   repeated(project: string, sender_id: string, key: string): Promise<Repeated | undefined> {
@@ -248,15 +255,15 @@ export class RedisEngine implements Engine {
     ack: AckMode,
     session_id: string | undefined,
   ): Promise<Opened | SessionEnd> {
-    return this.#buried(this.#mailboxes.open(address, after, ack, session_id))
+    return this.#buriedAt(address, this.#mailboxes.open(address, after, ack, session_id))
   }
 
   read(address: Address, position: Position | undefined, take: Take): Promise<Read | SessionEnd> {
-    return this.#buried(this.#mailboxes.read(address, position, take))
+    return this.#buriedAt(address, this.#mailboxes.read(address, position, take))
   }
 
   settle(address: Address, settle: Settle): Promise<Settled | SessionEnd> {
-    return this.#buried(this.#mailboxes.settle(address, settle))
+    return this.#buriedAt(address, this.#mailboxes.settle(address, settle))
   }
 
   history(
@@ -265,11 +272,11 @@ export class RedisEngine implements Engine {
     limit: number,
     bytes_max: number,
   ): Promise<History> {
-    return this.#buried(this.#mailboxes.history(address, from, limit, bytes_max))
+    return this.#buriedAt(address, this.#mailboxes.history(address, from, limit, bytes_max))
   }
 
   rewrite(address: Address, rewrite: Rewrite): Promise<Rewritten> {
-    return this.#buried(this.#mailboxes.rewrite(address, rewrite))
+    return this.#buriedAt(address, this.#mailboxes.rewrite(address, rewrite))
   }
 
   find(project: string, message_id: string, page: Parameters<Engine['find']>[2]): Promise<Page<Found>> {
@@ -285,15 +292,15 @@ export class RedisEngine implements Engine {
   }
 
   requeue(project: string, filter: DeadFilter, from?: string): Promise<Requeued> {
-    return this.#buried(this.#requeues.requeue(project, filter, from))
+    return this.#requeues.requeue(project, filter, from)
   }
 
   checkin(checkin: Checkin): Promise<CheckedIn> {
-    return this.#buried(this.#holders.checkin(checkin))
+    return this.#buriedAt(checkin, this.#holders.checkin(checkin))
   }
 
   end(address: Address, session_id: string, end: SessionEnd): Promise<void> {
-    return this.#buried(this.#holders.end(address, session_id, end))
+    return this.#buriedAt(address, this.#holders.end(address, session_id, end))
   }
 
   client(
@@ -329,8 +336,14 @@ export class RedisEngine implements Engine {
     this.#events.missed()
   }
 
-  #sweepAt(address: Address): Promise<void> {
-    return this.#recovery.concerns(address) ? this.#recovery.sweep(address) : this.#holders.sweep(address)
+  async #sweepAt(address: Address): Promise<void> {
+    await (this.#recovery.concerns(address) ? this.#recovery.sweep(address) : this.#holders.sweep(address))
+    // So that not too much is buried at a time.
+    for (let passes = 0; passes < PASSES_MAX; passes++) {
+      const burying = this.#outboxes.buried(address)
+      if (!burying) return
+      await burying
+    }
   }
 
   async sweep(): Promise<void> {
@@ -344,7 +357,7 @@ export class RedisEngine implements Engine {
       for (let round = 0; round < SWEEPS_MAX; round++) {
         const addresses = await this.#due.claim(this.options.now())
         if (addresses.length === 0) return
-        await this.#buried(Promise.all(addresses.map((address) => this.#sweepAt(address))))
+        await Promise.all(addresses.map((address) => this.#sweepAt(address)))
       }
     } catch (error) {
       this.options.report(error)
@@ -354,6 +367,8 @@ export class RedisEngine implements Engine {
   }
 }
 
+/** So long a sweep waits for what it had die at one address; mail may go on dying there. */
+const PASSES_MAX = 20
 /** What is due by then is left to the next tick. */
 const SWEEPS_MAX = 4
 

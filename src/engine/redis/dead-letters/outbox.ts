@@ -34,7 +34,8 @@ export interface OutboxesOptions {
 interface Draining {
   /** Asked for once more while it ran. */
   again: boolean
-  done: Promise<void>
+  /** Ends with the first pass that begins from now on, or with the run. */
+  next: PromiseWithResolvers<void>
 }
 
 /** A place in an outbox. */
@@ -68,23 +69,24 @@ export class Outboxes {
       running.again = true
       return
     }
-    const draining: Draining = { again: true, done: Promise.resolve() }
+    const draining: Draining = { again: true, next: Promise.withResolvers() }
     this.#draining.set(outbox, draining)
-    draining.done = this.#drain(address, outbox, draining).catch(this.options.report)
+    this.#drain(address, outbox, draining).catch(this.options.report)
   }
 
-  /** Ends when nothing is being emptied any more; undefined where nothing is. */
-  settled(): Promise<void> | undefined {
-    if (this.#draining.size === 0) return undefined
-    const all = [...this.#draining.values()].map(({ done }) => done)
-    return Promise.all(all).then(() => this.settled())
+  /** Ends when what lies in an outbox is buried, or that has failed; undefined where nothing is being done. */
+  buried(address: Address): Promise<void> | undefined {
+    return this.#draining.get(mailboxKeys(this.options.prefix, address)[5]!)?.next.promise
   }
 
   async #drain(address: Address, outbox: string, draining: Draining): Promise<void> {
     let done: Place | undefined
+    let pass = draining.next
     try {
       for (;;) {
         draining.again = false
+        pass = draining.next
+        draining.next = Promise.withResolvers()
         const letters = await this.#next(address, outbox, done)
         done = undefined
         const first = letters[0]
@@ -97,8 +99,11 @@ export class Outboxes {
           this.options.emptied(address)
           return
         }
+        pass.resolve()
       }
     } finally {
+      pass.resolve()
+      draining.next.resolve()
       // In the step that looked last: whoever asks from here on begins a run of its own.
       this.#draining.delete(outbox)
     }

@@ -15,7 +15,7 @@ import {
 import { mailboxKeys } from '../../../../src/engine/redis/mailbox/keys.ts'
 import { Lanes } from '../../../../src/engine/redis/mailbox/lanes.ts'
 import type { Run, Script } from '../../../../src/engine/redis/script.ts'
-import type { DeadFilter, Requeued } from '../../../../src/engine/values.ts'
+import type { Address, DeadFilter, Requeued } from '../../../../src/engine/values.ts'
 import { argsAt, PLACE } from '../place.ts'
 
 /** A project that would break keys if it were not escaped. */
@@ -47,6 +47,8 @@ export class Instance {
   readonly sent: StoredMessage[] = []
   /** By how much what is among the dead letters has grown, as it was told. */
   grown = 0
+  /** Addresses whose outboxes were to be emptied. */
+  readonly #asked = new Map<string, Address>()
   readonly #lanes: Lanes
   readonly #outboxes: Outboxes
   readonly #requeues: Requeues
@@ -66,7 +68,7 @@ export class Instance {
       now,
       limits: () => limits,
       noted: (address, { dying }) => {
-        if (dying > 0) this.#outboxes.drain(address)
+        if (dying > 0) this.#drained(address)
       },
     })
     const dead_letters = new DeadLetters({
@@ -94,7 +96,7 @@ export class Instance {
       dead_letters,
       append: async (...call) => {
         const stored = await this.#append(...call)
-        await this.#outboxes.settled()
+        await this.#settled()
         return stored
       },
       begin: () => Promise.resolve(() => undefined),
@@ -152,6 +154,20 @@ export class Instance {
     return typeof answer === 'string' ? [] : answer.due
   }
 
+  #drained(address: Address): void {
+    this.#asked.set(address.client_id, address)
+    this.#outboxes.drain(address)
+  }
+
+  /** Ends when no outbox is being emptied any more. */
+  async #settled(): Promise<void> {
+    for (let busy = true; busy; ) {
+      const burying = [...this.#asked.values()].flatMap((address) => this.#outboxes.buried(address) ?? [])
+      busy = burying.length > 0
+      await Promise.all(burying)
+    }
+  }
+
   /** What is listed, oldest first. */
   async listed(): Promise<DeadLetter[]> {
     const { items } = await this.dead.list(PROJECT, {}, { limit: 5000 })
@@ -160,8 +176,8 @@ export class Instance {
 
   /** Buries what lies in the outbox of a mailbox. @throws Error that was met on the way */
   async drain(client_id: string): Promise<void> {
-    this.#outboxes.drain({ project: PROJECT, client_id })
-    await this.#outboxes.settled()
+    this.#drained({ project: PROJECT, client_id })
+    await this.#settled()
     if (this.#troubles.length > 0) throw this.#troubles.shift()
   }
 
