@@ -142,7 +142,7 @@ export class RedisEngine implements Engine {
       (await this.#sends.store(project, message, client_id, attempts, undefined, as)).outcome === 'stored'
     this.#requeues = new Requeues({
       dead_letters,
-      append,
+      append: (address, ...message) => this.#buriedAt(address, append(address, ...message)),
       begin: (project) => this.#recovery.begin(project),
       now,
       grown: (bytes) => this.#usage.grew(bytes),
@@ -166,7 +166,10 @@ export class RedisEngine implements Engine {
     this.#mailboxes = new Mailboxes({
       lanes,
       newEpoch,
-      acknowledged: (address, messages: readonly Acked[]) => this.#fan_out.acknowledged(address, messages),
+      acknowledged: (address, messages: readonly Acked[]) => {
+        this.#usage.read()
+        this.#fan_out.acknowledged(address, messages)
+      },
       takePlace: (address) => this.#holders.takePlace(address),
       made: (address) => this.#holders.made(address),
       makeRoom: (address) => this.#usage.makeRoom(address, 0),

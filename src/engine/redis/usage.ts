@@ -8,6 +8,9 @@ import type { Command } from './script.ts'
 /** How often what this instance has added is told to the others. */
 const TOLD_EVERY_MS = 1000
 
+/** After a walk over all addresses that found too little history. */
+const BARREN_MS = 1000
+
 export interface UsageOptions {
   readonly command: Command
   /** Of all keys. */
@@ -29,6 +32,10 @@ export class Usage {
   /** What it has not told yet. */
   #grown = 0
   #told_ms = Number.NEGATIVE_INFINITY
+  /** A walk over all addresses, for history to overwrite: all who need some wait for the same one. */
+  #walking: Promise<void> | undefined
+  /** Until then no other begins: the last one has found too little. */
+  #barren_until_ms = Number.NEGATIVE_INFINITY
 
   constructor(private readonly options: UsageOptions) {}
 
@@ -47,6 +54,12 @@ export class Usage {
   /** A call has changed what is stored by so many bytes. */
   grew(bytes: number): void {
     this.#grown += bytes
+    if (bytes < 0) this.#barren_until_ms = Number.NEGATIVE_INFINITY
+  }
+
+  /** There is more history now, which may be overwritten. */
+  read(): void {
+    this.#barren_until_ms = Number.NEGATIVE_INFINITY
   }
 
   async #tell(): Promise<void> {
@@ -87,12 +100,21 @@ export class Usage {
       if (lacking() > 0) await lanes.call(address, overwriteCall(lacking()))
     }
     await overwrite({ project, client_id })
-    const others = (await lists.projects()).filter((name) => name !== project)
-    for (const name of [project, ...others]) {
-      if (lacking() <= 0) return true
-      await lists.eachOf(name, async ({ history_bytes }, id) => {
-        if (history_bytes > 0) await overwrite({ project: name, client_id: id })
+    const walk = async () => {
+      const others = (await lists.projects()).filter((name) => name !== project)
+      for (const name of [project, ...others]) {
+        if (lacking() <= 0) return
+        await lists.eachOf(name, async ({ history_bytes }, id) => {
+          if (history_bytes > 0) await overwrite({ project: name, client_id: id })
+        })
+      }
+      if (lacking() > 0) this.#barren_until_ms = this.options.now() + BARREN_MS
+    }
+    if (lacking() > 0 && this.options.now() >= this.#barren_until_ms) {
+      this.#walking ??= walk().finally(() => {
+        this.#walking = undefined
       })
+      await this.#walking
     }
     return lacking() <= 0
   }
