@@ -78,7 +78,7 @@ export const ConfigSchema = Type.Object(
         minLength: 1,
         writeOnly: true,
         description:
-          'The Redis in which messages are kept, for several brokers at once: redis://[user:pass@]host[:port][/database], redis+sentinel://[user:pass@]host,host/master[/database][?sentinelPassword=…], or redis+cluster://[user:pass@]host,host; rediss for TLS. Version 6.2 or later, with the maxmemory-policy noeviction.',
+          'The Redis in which messages are kept, for several brokers at once: redis://host, redis+sentinel://hosts/master or redis+cluster://hosts, with rediss for TLS; docs/redis.md has all forms. Version 6.2 or later, with the maxmemory-policy noeviction.',
       }),
     ),
     redis_prefix: Type.String({
