@@ -189,8 +189,12 @@ export class RedisEngine implements Engine {
   async #buried<T>(call: Promise<T>, project: string, ...client_ids: readonly string[]): Promise<T> {
     const answer = await call
     for (const client_id of client_ids) {
-      const burying = this.#outboxes.buried({ project, client_id })
-      if (burying) await burying
+      const address = { project, client_id }
+      let burying = this.#outboxes.buried(address)
+      for (let passes = 0; burying && passes < PASSES_MAX; passes++) {
+        await burying
+        burying = this.#outboxes.buried(address)
+      }
     }
     return answer
   }
@@ -339,14 +343,8 @@ export class RedisEngine implements Engine {
     this.#events.missed()
   }
 
-  async #sweepAt(address: Address): Promise<void> {
-    await (this.#recovery.concerns(address) ? this.#recovery.sweep(address) : this.#holders.sweep(address))
-    // So that not too much is buried at a time.
-    for (let passes = 0; passes < PASSES_MAX; passes++) {
-      const burying = this.#outboxes.buried(address)
-      if (!burying) return
-      await burying
-    }
+  #sweepAt(address: Address): Promise<void> {
+    return this.#recovery.concerns(address) ? this.#recovery.sweep(address) : this.#holders.sweep(address)
   }
 
   async sweep(): Promise<void> {
@@ -360,7 +358,7 @@ export class RedisEngine implements Engine {
       for (let round = 0; round < SWEEPS_MAX; round++) {
         const addresses = await this.#due.claim(this.options.now())
         if (addresses.length === 0) return
-        await Promise.all(addresses.map((address) => this.#sweepAt(address)))
+        await Promise.all(addresses.map((address) => this.#buriedAt(address, this.#sweepAt(address))))
       }
     } catch (error) {
       this.options.report(error)
@@ -370,7 +368,7 @@ export class RedisEngine implements Engine {
   }
 }
 
-/** So long a sweep waits for what it had die at one address; mail may go on dying there. */
+/** So long a call waits for what it had die at one address; mail may go on dying there. */
 const PASSES_MAX = 20
 /** What is due by then is left to the next tick. */
 const SWEEPS_MAX = 4
