@@ -122,8 +122,9 @@ function listenError(error: unknown, { host, port }: Config): CliError | undefin
     case 'EINVAL':
     case 'ENOTFOUND':
       return noAddress(host)
-    // For such a name Bun may also report an earlier error: that a file is no terminal.
+    // For such a name Bun may also report an earlier error, that a file is no terminal; or that nobody could say.
     case 'ENOTTY':
+    case 'EAGAIN':
       return isIP(host) === 0 ? noAddress(host) : undefined
     default:
       return undefined
