@@ -122,7 +122,7 @@ function listenError(error: unknown, { host, port }: Config): CliError | undefin
     case 'EINVAL':
     case 'ENOTFOUND':
       return noAddress(host)
-    // For such a name Bun may also report an earlier error, that a file is no terminal; or that nobody could say.
+    // For such a name Bun may also report that nobody could say, or an earlier error: a file is no terminal.
     case 'ENOTTY':
     case 'EAGAIN':
       return isIP(host) === 0 ? noAddress(host) : undefined

@@ -90,8 +90,7 @@ export class RedisEngine implements Engine {
   #sweeping = false
 
   constructor(private readonly options: RedisEngineOptions) {
-    const { connection, instance, limits, now, newEpoch } = options
-    const { report } = options
+    const { connection, instance, limits, now, newEpoch, report } = options
     const { run, command, prefix } = connection
     const publish = () => connection.publish
     connection.listener = this

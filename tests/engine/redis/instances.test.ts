@@ -117,6 +117,20 @@ const two = async () => {
   return [await Instance.start(clock), await Instance.start(clock), clock] as const
 }
 
+/** An engine whose process ends when it calls a script. @param events is told what it tells */
+async function dyingAt(name: string, events: EngineEvents, clock: { now: number }): Promise<RedisEngine> {
+  const engine: RedisEngine = newRedisEngine(server.url, prefix, {
+    now: () => clock.now,
+    limits: () => LIMITS,
+    through: (run) => (script, keys, args) => {
+      if (script.name === name) engine.stop()
+      return run(script, keys, args)
+    },
+  })
+  await engine.start(events)
+  return engine
+}
+
 describe('two instances on one Redis', () => {
   test('one announces what the other stores, and says nothing twice of what it stores itself', async () => {
     const [one, other] = await two()
@@ -196,21 +210,11 @@ describe('two instances on one Redis', () => {
   test('a send that one began under a key, and did not end, is ended by the other as the same message', async () => {
     const clock = { now: Date.now() }
     const other = await Instance.start(clock)
-    let dies = ''
-    const engine = newRedisEngine(server.url, prefix, {
-      now: () => clock.now,
-      limits: () => LIMITS,
-      through: (run) => (script, keys, args) => {
-        if (script.name === dies) engine.stop()
-        return run(script, keys, args)
-      },
-    })
-    await engine.start(other)
+    const engine = await dyingAt('finish', other, clock)
     const key = { key: 'once', digest: 'the same' }
     const message = (n: number) =>
       createMessage({ payload: 1, ttl_seconds: 50 }, 'sender', 'r', Bun.randomUUIDv7(), clock.now + n, 60)
     const first = message(1)
-    dies = 'finish'
     await expect(engine.append('p', first, 'r', key)).rejects.toThrow('the connection is closed')
     const again = await other.engine.append('p', message(2), 'r', key)
     const { message_id, expires_ms } = first
@@ -226,22 +230,12 @@ describe('two instances on one Redis', () => {
   test('a send that was begun, and stored nothing yet, is stored as it was begun', async () => {
     const clock = { now: Date.now() }
     const other = await Instance.start(clock)
-    let dies = 'append'
-    const engine = newRedisEngine(server.url, prefix, {
-      now: () => clock.now,
-      limits: () => LIMITS,
-      through: (run) => (script, keys, args) => {
-        if (script.name === dies) engine.stop()
-        return run(script, keys, args)
-      },
-    })
-    await engine.start(other)
+    const engine = await dyingAt('append', other, clock)
     const key = { key: 'once', digest: 'the same' }
     const message = (payload: number) =>
       createMessage({ payload, ttl_seconds: 50 }, 'sender', 'r', Bun.randomUUIDv7(), clock.now + payload, 60)
     const first = message(1)
     await expect(engine.append('p', first, 'r', key)).rejects.toThrow('the connection is closed')
-    dies = ''
     const { message_id } = first
     // Another content is no repetition, also while nothing is known of the first.
     expect(await other.engine.append('p', message(2), 'r', { ...key, digest: 'another' })).toMatchObject({

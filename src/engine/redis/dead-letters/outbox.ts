@@ -74,7 +74,7 @@ export class Outboxes {
     this.#drain(address, outbox, draining).catch(this.options.report)
   }
 
-  /** Ends when what lies in an outbox is buried, or that has failed; undefined where nothing is being done. */
+  /** Ends with a pass over an outbox that begins from now on; undefined where nothing is being buried. */
   buried(address: Address): Promise<void> | undefined {
     return this.#draining.get(mailboxKeys(this.options.prefix, address)[5]!)?.next.promise
   }
